@@ -1,0 +1,54 @@
+# One command each: run, test, check, bench. Everything lives in .venv; nothing is assumed but
+# Python >= 3.11, make and the package registries.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEV_STAMP := .venv/.installed-dev
+
+.PHONY: run test check format bench bench-quick clean schema
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aigw needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+
+$(STAMP): setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/twistd --help >/dev/null  # writes Twisted's plugin cache once
+	@touch $@
+
+$(DEV_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+run: $(STAMP)  ## the gateway on the built-in echo provider; no account needed
+	@echo 'When it listens, try this in another terminal:'
+	@echo
+	@echo "  curl -s http://127.0.0.1:8000/v1/chat/completions -H 'apikey: demo-key' -H 'content-type: application/json' \\"
+	@echo "    -d '{\"model\": \"echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Say hello.\"}]}'"
+	@echo
+	exec $(BIN)/twistd --nodaemon --pidfile= aigw -c etc/demo.toml
+
+test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
+	$(BIN)/python -m tests $(TESTS)
+
+check: $(DEV_STAMP)  ## lint, format, types, import levels
+	$(BIN)/ruff check aigw tests bench twisted
+	$(BIN)/ruff format --check aigw tests bench twisted
+	$(BIN)/mypy
+	$(BIN)/python -m twisted.trial --temp-directory=_trial_temp_check tests.unit.test_levels
+
+format: $(DEV_STAMP)
+	$(BIN)/ruff check --fix aigw tests bench twisted
+	$(BIN)/ruff format aigw tests bench twisted
+
+schema: $(STAMP)  ## etc/gateway.schema.json from the settings' types
+	$(BIN)/python -m aigw.config.schema > etc/gateway.schema.json
+
+bench: $(DEV_STAMP)  ## the gateway beside its peers; see bench/README.md
+	$(BIN)/python -m bench
+
+bench-quick: $(DEV_STAMP)
+	$(BIN)/python -m bench --quick
+
+clean:
+	rm -rf .venv build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis

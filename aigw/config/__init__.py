@@ -1,0 +1,1 @@
+"""From the configuration file to checked, typed settings. No Twisted."""

@@ -1,0 +1,1 @@
+"""The wire: HTTP/1.1 server channel, pooled client, SSE framing. Knows nothing of LLMs."""

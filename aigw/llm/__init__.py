@@ -1,0 +1,1 @@
+"""Dialects and providers of large language models. No Twisted, no I/O."""

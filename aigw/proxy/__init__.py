@@ -1,0 +1,1 @@
+"""The life of one call, from the consumer's request to the settled account."""

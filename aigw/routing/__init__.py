@@ -1,0 +1,1 @@
+"""Which route and which target: pure functions and small state."""

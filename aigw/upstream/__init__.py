@@ -1,0 +1,1 @@
+"""A backend ready to be called."""

@@ -1,0 +1,1 @@
+"""The resource tree that a snapshot serves, and the admin site."""
