@@ -1,0 +1,128 @@
+"""Coarse timers, cheap enough to have one on every connection and every call.
+
+Theory of operation. A reactor's ``callLater`` costs a heap operation to set, another to cancel, and a gateway sets
+several a request and moves one with every chunk of a stream. Here a :class:`Deadline` is a plain object whose time
+is an attribute: moving it later is one assignment, cancelling it another. Deadlines sit in buckets, one for each
+tick of ``resolution`` seconds; a single reactor timer visits the buckets that are due. A deadline found there that
+was moved meanwhile is put into the bucket of its new time; one that was cancelled is dropped. So a deadline fires
+at its time or up to one tick later, never earlier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+_NEVER = math.inf
+
+
+class Deadline:
+    """One timer. Create it with :meth:`Deadlines.after`.
+
+    :ivar at: when it fires, in the clock's seconds; infinite once it fired or was cancelled.
+    """
+
+    __slots__ = ("_bucket", "_fire", "_wheel", "at")
+
+    def __init__(self, wheel: Deadlines, at: float, fire: Callable[[], object]) -> None:
+        self._wheel = wheel
+        self._fire = fire
+        self.at = at
+        self._bucket = -1
+
+    def restart(self, seconds: float) -> None:
+        """Fire ``seconds`` from now instead of whenever it was to fire; also after it fired or was cancelled."""
+        self.restart_at(self._wheel.now() + seconds)
+
+    def restart_at(self, at: float) -> None:
+        """Fire at ``at`` on the clock instead."""
+        self.at = at
+        # Later than its bucket: the bucket will find it and move it on. Sooner, or in no bucket: place it now.
+        if self._bucket < 0 or at < self._bucket * self._wheel.resolution:
+            self._wheel.place(self)
+
+    def cancel(self) -> None:
+        """Never fire, unless restarted. Harmless at any time."""
+        self.at = _NEVER
+
+    @property
+    def active(self) -> bool:
+        """Whether it is still to fire."""
+        return self.at != _NEVER
+
+
+class Deadlines:
+    """All the timers of one event loop.
+
+    :param clock: the reactor, or a ``task.Clock`` in tests. Its ``seconds()`` should be monotonic.
+    :param resolution: seconds a tick; a deadline fires at most that much late.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, resolution: float = 0.05) -> None:
+        self._clock = clock
+        self.resolution = resolution
+        self.now: Callable[[], float] = clock.seconds
+        self._buckets: dict[int, list[Deadline]] = {}
+        self._next_tick = -1
+        self._call: IDelayedCall | None = None
+
+    def after(self, seconds: float, fire: Callable[[], object]) -> Deadline:
+        """A deadline ``seconds`` from now that calls ``fire`` without arguments, once."""
+        deadline = Deadline(self, self.now() + seconds, fire)
+        self.place(deadline)
+        return deadline
+
+    def idle(self, fire: Callable[[], object]) -> Deadline:
+        """A deadline that is not running yet; :meth:`Deadline.restart` starts it."""
+        return Deadline(self, _NEVER, fire)
+
+    def place(self, deadline: Deadline) -> None:
+        """Put a deadline into the bucket of its time. For :class:`Deadline` only."""
+        tick = math.ceil(deadline.at / self.resolution)
+        deadline._bucket = tick
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            self._buckets[tick] = [deadline]
+            if self._call is None or tick < self._next_tick:
+                self._wake_at(tick)
+        else:
+            bucket.append(deadline)
+
+    def _wake_at(self, tick: int) -> None:
+        self._next_tick = tick
+        delay = max(0.0, tick * self.resolution - self.now())
+        if self._call is not None and self._call.active():
+            self._call.reset(delay)
+        else:
+            self._call = self._clock.callLater(delay, self._turn)
+
+    def _turn(self) -> None:
+        self._call = None
+        now = self.now()
+        # A tick that comes a rounding error early must not be asked for again and again.
+        due = sorted(tick for tick in self._buckets if tick * self.resolution <= now + 1e-6)
+        for tick in due:
+            for deadline in self._buckets.pop(tick):
+                self._visit(deadline, tick, now)
+        if self._buckets:
+            self._wake_at(min(self._buckets))
+
+    def _visit(self, deadline: Deadline, tick: int, now: float) -> None:
+        if deadline._bucket != tick:
+            return  # was placed again elsewhere; that bucket answers for it
+        deadline._bucket = -1
+        if deadline.at == _NEVER:
+            return
+        if deadline.at > now + 1e-6:
+            self.place(deadline)
+            return
+        deadline.at = _NEVER
+        try:
+            deadline._fire()
+        except Exception:
+            self._log.failure("a deadline's callback failed")
