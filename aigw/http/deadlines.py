@@ -5,7 +5,8 @@ several a request and moves one with every chunk of a stream. Here a :class:`Dea
 is an attribute: moving it later is one assignment, cancelling it another. Deadlines sit in buckets, one for each
 tick of ``resolution`` seconds; a single reactor timer visits the buckets that are due. A deadline found there that
 was moved meanwhile is put into the bucket of its new time; one that was cancelled is dropped. So a deadline fires
-at its time or up to one tick later, never earlier.
+at its time or up to one tick later, never earlier. No deadline is put further ahead than ``horizon`` seconds: a far
+one is visited on the way, so that what was cancelled does not lie in a bucket for minutes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Deadline:
 
     __slots__ = ("_bucket", "_fire", "_wheel", "at")
 
-    def __init__(self, wheel: Deadlines, at: float, fire: Callable[[], object]) -> None:
+    def __init__(self, wheel: Deadlines, at: float, fire: Callable[[], object] | None) -> None:
         self._wheel = wheel
         self._fire = fire
         self.at = at
@@ -48,6 +49,11 @@ class Deadline:
         """Never fire, unless restarted. Harmless at any time."""
         self.at = _NEVER
 
+    def discard(self) -> None:
+        """Cancel for good, and let go of the callback and all that it holds on to."""
+        self.at = _NEVER
+        self._fire = None
+
     @property
     def active(self) -> bool:
         """Whether it is still to fire."""
@@ -59,13 +65,15 @@ class Deadlines:
 
     :param clock: the reactor, or a ``task.Clock`` in tests. Its ``seconds()`` should be monotonic.
     :param resolution: seconds a tick; a deadline fires at most that much late.
+    :param horizon: seconds after which a far deadline is looked at again.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, resolution: float = 0.05) -> None:
+    def __init__(self, clock: IReactorTime, resolution: float = 0.05, horizon: float = 1.0) -> None:
         self._clock = clock
         self.resolution = resolution
+        self._horizon = horizon
         self.now: Callable[[], float] = clock.seconds
         self._buckets: dict[int, list[Deadline]] = {}
         self._next_tick = -1
@@ -83,7 +91,7 @@ class Deadlines:
 
     def place(self, deadline: Deadline) -> None:
         """Put a deadline into the bucket of its time. For :class:`Deadline` only."""
-        tick = math.ceil(deadline.at / self.resolution)
+        tick = math.ceil(min(deadline.at, self.now() + self._horizon) / self.resolution)
         deadline._bucket = tick
         bucket = self._buckets.get(tick)
         if bucket is None:
@@ -116,13 +124,14 @@ class Deadlines:
         if deadline._bucket != tick:
             return  # was placed again elsewhere; that bucket answers for it
         deadline._bucket = -1
-        if deadline.at == _NEVER:
+        fire = deadline._fire
+        if deadline.at == _NEVER or fire is None:
             return
         if deadline.at > now + 1e-6:
             self.place(deadline)
             return
         deadline.at = _NEVER
         try:
-            deadline._fire()
+            fire()
         except Exception:
             self._log.failure("a deadline's callback failed")
