@@ -1,0 +1,278 @@
+"""The real daemon as a subprocess, and other programs beside it, for tests that look from outside.
+
+Everything is awaited on trial's reactor, so that a :class:`~aigw.testing.ScriptedUpstream` can answer
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import socket
+import sysconfig
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet import defer, reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial import unittest
+
+import aigw
+
+CHECKOUT = pathlib.Path(aigw.__file__).parent.parent
+SCRIPTS = pathlib.Path(sysconfig.get_path("scripts"))
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
+    """A small environment: our scripts first, the checkout importable, none of the caller's keys."""
+    path = f"{SCRIPTS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # HOME stays out: no .curlrc, no .netrc, no site packages of the user's own.
+    base = {"PATH": path, "PYTHONPATH": str(CHECKOUT), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    return {**base, **extra}
+
+
+@attrs.frozen
+class Finished:
+    """What a program left behind. ``status`` is its exit status, or minus the signal that ended it."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Program(ProcessProtocol):
+    """One subprocess: its output as it comes, and its end."""
+
+    def __init__(self) -> None:
+        self.out = bytearray()
+        self.err = bytearray()
+        self.finished: Finished | None = None
+        self._ends: list[Deferred[Finished]] = []
+        self._watches: list[tuple[re.Pattern[str], Deferred[str]]] = []
+
+    @property
+    def stdout(self) -> str:
+        return self.out.decode(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        return self.err.decode(errors="replace")
+
+    @property
+    def output(self) -> str:
+        """Both, for messages."""
+        return self.stdout + self.stderr
+
+    def outReceived(self, data: bytes) -> None:
+        self.out += data
+        self._look()
+
+    def errReceived(self, data: bytes) -> None:
+        self.err += data
+        self._look()
+
+    def says(self, pattern: str) -> Deferred[str]:
+        """Fires with the matching text as soon as the program has printed it."""
+        watch: Deferred[str] = Deferred()
+        self._watches.append((re.compile(pattern), watch))
+        self._look()
+        return watch
+
+    def _look(self) -> None:
+        for entry in list(self._watches):
+            found = entry[0].search(self.stdout) or entry[0].search(self.stderr)
+            if found:
+                self._watches.remove(entry)
+                entry[1].callback(found.group())
+
+    def processEnded(self, reason: Any) -> None:
+        value = reason.value
+        status = 0 if isinstance(value, ProcessDone) else value.exitCode
+        self.finished = Finished(-value.signal if status is None else status, self.stdout, self.stderr)
+        for entry in self._watches:
+            entry[1].errback(AssertionError(f"ended without saying {entry[0].pattern!r}:\n{self.output}"))
+        self._watches.clear()
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end.callback(self.finished)
+
+    def end(self) -> Deferred[Finished]:
+        """Fires when the program has ended, at once if it has."""
+        end: Deferred[Finished] = Deferred()
+        if self.finished is not None:
+            end.callback(self.finished)
+        else:
+            self._ends.append(end)
+        return end
+
+    async def stop(self, seconds: float = 10.0) -> Finished:
+        """Make sure that it has ended: TERM, and KILL for what does not listen to that."""
+        for signal in ("TERM", "KILL"):
+            if self.finished is None:
+                # Already gone is possible while somebody else still holds its output open.
+                with contextlib.suppress(ProcessExitedAlready):
+                    self.transport.signalProcess(signal)
+                with contextlib.suppress(defer.TimeoutError):
+                    await self.end().addTimeout(seconds, reactor)
+        assert self.finished is not None
+        return self.finished
+
+
+def start(command: Sequence[str], env: Mapping[str, str], directory: pathlib.Path) -> Program:
+    """A program with its own empty standard input."""
+    program = Program()
+    executable = shutil.which(command[0], path=env["PATH"])
+    if executable is None:
+        raise unittest.SkipTest(f"{command[0]} is not installed")
+    reactor.spawnProcess(program, executable, list(command), dict(env), str(directory))
+    program.transport.closeStdin()
+    return program
+
+
+@attrs.frozen
+class Answer:
+    """One HTTP response. Header names are lower-case, repeated ones joined by a comma."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def _fetch(url: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
+    request = urllib.request.Request(url, data, dict(headers))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        response = opener.open(request, timeout=20)
+    except urllib.error.HTTPError as error:
+        response = error
+    with response:
+        received: dict[str, str] = {}
+        for name, value in response.headers.items():
+            before = received.get(name.lower())
+            received[name.lower()] = value if before is None else f"{before}, {value}"
+        return Answer(response.status, received, response.read())
+
+
+def fetch(url: str, data: bytes | None = None, headers: Mapping[str, str] = {}) -> Deferred[Answer]:
+    """One request (POST where there is data), in a thread; fails with OSError when nobody listens."""
+    return deferToThread(_fetch, url, data, headers)
+
+
+class Daemon(Program):
+    """``twistd aigw`` on a configuration of the test's own.
+
+    :ivar config: the configuration file. Rewrite it and send HUP to reload.
+    """
+
+    def __init__(self, directory: pathlib.Path, port: int, admin_port: int) -> None:
+        super().__init__()
+        self.config = directory / "gateway.toml"
+        self.port, self.admin_port = port, admin_port
+
+    @property
+    def url(self) -> str:
+        """Where it serves, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        """Where its metrics and health are."""
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    def signal(self, name: str) -> None:
+        """``"HUP"``, ``"TERM"`` …"""
+        self.transport.signalProcess(name)
+
+    async def ready(self, seconds: float = 30.0) -> None:
+        """Returns when ``/readyz`` says so; fails when the daemon ends before that, or does not in time."""
+        deadline = reactor.seconds() + seconds
+        while True:
+            try:
+                answer = await fetch(f"{self.admin_url}/readyz")
+            except OSError:
+                answer = None
+            if answer is not None and answer.status == 200:
+                return
+            if self.finished is not None:
+                raise AssertionError(f"the daemon ended with {self.finished.status}:\n{self.output}")
+            if reactor.seconds() > deadline:
+                raise AssertionError(f"the daemon is not ready:\n{answer}\n{self.output}")
+            await deferLater(reactor, 0.05)
+
+
+class DaemonTestCase(unittest.TestCase):
+    """Tests that run programs; whatever they started is ended behind them."""
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        self.directory = pathlib.Path(self.mktemp()).absolute()
+        self.directory.mkdir(parents=True)
+
+    async def start_daemon(
+        self,
+        config: str | Callable[[int, int], str],
+        env: Mapping[str, str] = {},
+        *,
+        wait: bool = True,
+    ) -> Daemon:
+        """Run the gateway and wait until it is ready.
+
+        :param config: TOML without ``[server]``, which is put in front; or a function that makes all of it
+            from the port to listen on and the admin port.
+        :param env: what it finds in its environment besides ``PATH``.
+        """
+        port, admin_port = free_port(), free_port()
+        number = len(list(self.directory.iterdir()))
+        directory = self.directory / f"daemon-{number}"
+        directory.mkdir()
+        daemon = Daemon(directory, port, admin_port)
+        daemon.config.write_text(
+            config(port, admin_port) if callable(config) else server(port, admin_port) + config
+        )
+        command = ["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(daemon.config)]
+        executable = SCRIPTS / "twistd"
+        reactor.spawnProcess(daemon, str(executable), command, environment(env), str(directory))
+        self.addCleanup(daemon.stop)
+        if wait:
+            await daemon.ready()
+        return daemon
+
+    async def run_program(
+        self, command: Sequence[str], env: Mapping[str, str] = {}, directory: pathlib.Path | None = None
+    ) -> Finished:
+        """Run a program to its end."""
+        program = start(command, environment(env), directory or self.directory)
+        self.addCleanup(program.stop)
+        return await program.end()
+
+
+def server(port: int, admin_port: int, more: str = "") -> str:
+    """A ``[server]`` table for a test."""
+    return (
+        "[server]\n"
+        f'listen = ["tcp:{port}:interface=127.0.0.1"]\n'
+        f'admin = "tcp:{admin_port}:interface=127.0.0.1"\n'
+        f"{more}\n"
+    )
