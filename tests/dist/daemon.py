@@ -15,7 +15,7 @@ import socket
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -230,34 +230,27 @@ class DaemonTestCase(unittest.TestCase):
         self.directory = pathlib.Path(self.mktemp()).absolute()
         self.directory.mkdir(parents=True)
 
-    async def start_daemon(
-        self,
-        config: str | Callable[[int, int], str],
-        env: Mapping[str, str] = {},
-        *,
-        wait: bool = True,
-    ) -> Daemon:
+    async def start_daemon(self, config: str, env: Mapping[str, str] = {}, *, wait: bool = True) -> Daemon:
         """Run the gateway and wait until it is ready.
 
-        :param config: TOML without ``[server]``, which is put in front; or a function that makes all of it
-            from the port to listen on and the admin port.
+        :param config: TOML; its listeners are replaced by free ports on loopback.
         :param env: what it finds in its environment besides ``PATH``.
         """
-        port, admin_port = free_port(), free_port()
-        number = len(list(self.directory.iterdir()))
-        directory = self.directory / f"daemon-{number}"
-        directory.mkdir()
-        daemon = Daemon(directory, port, admin_port)
-        daemon.config.write_text(
-            config(port, admin_port) if callable(config) else server(port, admin_port) + config
-        )
+        daemon = Daemon(self.fresh_directory("daemon"), free_port(), free_port())
+        daemon.config.write_text(moved(config, daemon.port, daemon.admin_port))
         command = ["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(daemon.config)]
-        executable = SCRIPTS / "twistd"
-        reactor.spawnProcess(daemon, str(executable), command, environment(env), str(directory))
+        directory = str(daemon.config.parent)
+        reactor.spawnProcess(daemon, str(SCRIPTS / "twistd"), command, environment(env), directory)
         self.addCleanup(daemon.stop)
         if wait:
             await daemon.ready()
         return daemon
+
+    def fresh_directory(self, name: str) -> pathlib.Path:
+        """An empty directory below the test's own."""
+        directory = self.directory / f"{name}-{len(list(self.directory.iterdir()))}"
+        directory.mkdir()
+        return directory
 
     async def run_program(
         self, command: Sequence[str], env: Mapping[str, str] = {}, directory: pathlib.Path | None = None
@@ -268,11 +261,8 @@ class DaemonTestCase(unittest.TestCase):
         return await program.end()
 
 
-def server(port: int, admin_port: int, more: str = "") -> str:
-    """A ``[server]`` table for a test."""
-    return (
-        "[server]\n"
-        f'listen = ["tcp:{port}:interface=127.0.0.1"]\n'
-        f'admin = "tcp:{admin_port}:interface=127.0.0.1"\n'
-        f"{more}\n"
-    )
+def moved(config: str, port: int, admin_port: int) -> str:
+    """``config`` with its listeners, and no others, replaced."""
+    ours = f'listen = ["tcp:{port}:interface=127.0.0.1"]\nadmin = "tcp:{admin_port}:interface=127.0.0.1"\n'
+    before, table, after = re.sub(r"(?m)^(listen|admin)\s*=.*\n", "", config).partition("[server]\n")
+    return before + table + ours + after if table else f"[server]\n{ours}\n{config}"

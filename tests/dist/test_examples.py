@@ -61,17 +61,9 @@ class ExampleTestCase(DaemonTestCase):
     async def start(self, *, more: str = "", **env: str) -> Daemon:
         """The example's daemon: its ports and its upstream's address are the test's, the rest is the file."""
         text = (EXAMPLES / self.example).read_text() + more
-
-        def config(port: int, admin_port: int) -> str:
-            ours = f'"tcp:{port}:interface=127.0.0.1"]\nadmin = "tcp:{admin_port}:interface=127.0.0.1"'
-            replaced, listeners = re.subn(r'"tcp:80[08]0"\]', ours, text)
-            replaced, upstreams = re.subn(
-                r'"https://api\.openai\.com/v1"', f'"{self.upstream.url}"', replaced
-            )
-            assert (listeners, upstreams) == (1, 1), (listeners, upstreams)
-            return replaced
-
-        self.daemon = await self.start_daemon(config, env)
+        text, upstreams = re.subn(r'"https://api\.openai\.com/v1"', f'"{self.upstream.url}"', text)
+        self.assertEqual(upstreams, 1)
+        self.daemon = await self.start_daemon(text, env)
         return self.daemon
 
     async def shell(self, text: str, **env: str) -> Finished:

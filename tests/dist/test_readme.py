@@ -1,0 +1,109 @@
+"""What the README tells a stranger to do, done."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+from twisted.internet import reactor
+
+from aigw.testing import ScriptedUpstream
+from aigw.testing.openai import TEXT
+from tests.dist.daemon import CHECKOUT, Daemon, DaemonTestCase, fetch
+
+README = (CHECKOUT / "README.md").read_text()
+
+
+def block(language: str, containing: str) -> str:
+    """The README's code block of this language that contains the words."""
+    (found,) = (
+        text for text in re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S) if containing in text
+    )
+    return found
+
+
+class ReadmeTests(DaemonTestCase):
+    """Each command as printed, with nothing changed but the port."""
+
+    async def demo(self) -> Daemon:
+        """What ``make run`` starts."""
+        return await self.start_daemon((CHECKOUT / "etc" / "demo.toml").read_text())
+
+    async def curl(self, text: str, daemon: Daemon) -> dict:
+        if not shutil.which("curl"):
+            self.skipTest("curl is not installed")
+        text = text.replace("127.0.0.1:8000", f"127.0.0.1:{daemon.port}")
+        finished = await self.run_program(["bash", "-c", text])
+        self.assertEqual(finished.status, 0, finished)
+        return json.loads(finished.stdout)
+
+    async def test_curl(self) -> None:
+        """The first thing that a stranger sees work, and the 401 without the key as it is printed."""
+        daemon = await self.demo()
+        command = block("sh", "curl -s")
+        answer = await self.curl(command, daemon)
+        self.assertEqual(answer["choices"][0]["message"]["content"], "Say hello.")
+        refusal = await self.curl(command.replace("-H 'apikey: demo-key'", ""), daemon)
+        self.assertTrue(refusal["request_id"])
+        self.assertEqual({**refusal, "request_id": "…"}, json.loads(block("json", "No API key found")))
+
+    async def test_make_run_prints_the_same_command(self) -> None:
+        """The line in the Makefile is the README's."""
+        printed = await self.run_program(
+            ["make", "--no-print-directory", "--dry-run", "run"], directory=CHECKOUT
+        )
+        spoken = printed.stdout.replace('\\"', '"').replace("\\\\\n", "\\\n").replace("\\\\", "\\")
+        for line in block("sh", "curl -s").splitlines():
+            self.assertIn(line.strip().rstrip("\\").strip(), spoken)
+
+    async def test_sdk(self) -> None:
+        """The script prints the text, streamed."""
+        daemon = await self.demo()
+        script = block("python", "from openai").replace("127.0.0.1:8000", f"127.0.0.1:{daemon.port}")
+        finished = await self.run_program(["python", "-c", script])
+        self.assertEqual((finished.status, finished.stdout), (0, "Say hello."), finished)
+
+    async def test_metrics_are_where_it_says(self) -> None:
+        """The admin listener of the demo, after one refused request."""
+        daemon = await self.demo()
+        await fetch(f"{daemon.url}/v1/models")
+        answer = await fetch(f"{daemon.admin_url}/metrics")
+        self.assertRegex(answer.text, r"aigw_requests_total\{[^}]*code=\"401\"[^}]*\} 1\.0")
+
+    async def test_own_configuration(self) -> None:
+        """The key that is made fits the line that is pasted; the file checks, runs, and serves what it says."""
+        made = await self.run_program(["python", "-m", "aigw.cli", "key", "my-app"])
+        (key,) = re.findall(r"\baigw_[\w-]{32}(?![\w-])", made.stdout)
+        (digest,) = re.findall(r"sha256:[0-9a-f]{64}", made.stdout)
+        upstream = ScriptedUpstream(reactor)
+        upstream.listen()
+        self.addCleanup(upstream.stop)
+        text = block("toml", "[consumers.my-app]").replace("sha256:…", digest)
+        config = self.directory / "gateway.toml"
+        config.write_text(text)
+        env = {"OPENAI_API_KEY": "sk-provider"}
+        checked = await self.run_program(["python", "-m", "aigw.cli", "check", str(config)], env)
+        self.assertEqual((checked.status, checked.stdout, checked.stderr), (0, "OK\n", ""))
+        text = text.replace('provider = "openai"\n', f'provider = "openai"\nurl = "{upstream.url}"\n')
+        daemon = await self.start_daemon(text, env)
+        body = json.dumps({"model": "smart", "messages": [{"role": "user", "content": "Hi"}]}).encode()
+        answer = await fetch(f"{daemon.url}/v1/chat/completions", body, {"Authorization": f"Bearer {key}"})
+        self.assertEqual(json.loads(answer.text)["choices"][0]["message"]["content"], TEXT)
+        sent = upstream.requests[0].json()
+        self.assertEqual((sent["model"], sent["max_tokens"]), ("gpt-4o", 512))
+
+    async def test_a_mistake_is_named(self) -> None:
+        """The mistake that the README shows is found where it says."""
+        config = self.directory / "gateway.toml"
+        text = (
+            block("toml", "[consumers.my-app]").replace("provider =", "providr =").replace("sha256:…", "key")
+        )
+        config.write_text(text)
+        checked = await self.run_program(
+            ["python", "-m", "aigw.cli", "check", "gateway.toml"], {"OPENAI_API_KEY": "x"}, self.directory
+        )
+        self.assertEqual(checked.status, 1)
+        line = next(number for number, each in enumerate(text.splitlines(), 1) if "providr" in each)
+        self.assertIn(f"gateway.toml:{line}: backends.openai.providr: ", checked.stdout + checked.stderr)
+        self.assertIn(f"gateway.toml:{line}: backends.openai.providr: ", README)
