@@ -1,0 +1,41 @@
+"""Whose key is it? A look-up by digest, the ``ICredentialsChecker`` of this gateway's portal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from aigw.consumers.credentials import IApiKey, digest
+
+
+@implementer(ICredentialsChecker)
+class ApiKeyChecker:
+    """Knows all keys of a configuration, by their digests.
+
+    The digests of random keys cannot be steered by who presents one, so an ordinary dictionary tells nothing by
+    its timing.
+
+    :param keys: digest, consumer's name, and the Unix time after which the key is void, or None.
+    :param now: Unix time.
+    """
+
+    credentialInterfaces = (IApiKey,)
+
+    def __init__(self, keys: Iterable[tuple[bytes, str, float | None]], now: Callable[[], float]) -> None:
+        self._keys = {digest: (name, expires) for digest, name, expires in keys}
+        self._now = now
+
+    def requestAvatarId(self, credentials: IApiKey) -> Deferred[str]:
+        """The consumer's name; fails with ``UnauthorizedLogin`` for a key that is unknown or has expired."""
+        found = self._keys.get(credentials.digest)
+        if found is None or (found[1] is not None and self._now() >= found[1]):
+            return fail(UnauthorizedLogin())
+        return succeed(found[0])
+
+    def knows(self, token: bytes) -> bool:
+        """Whether ``token`` is one of the keys, be it expired."""
+        return digest(token) in self._keys

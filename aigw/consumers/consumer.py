@@ -1,0 +1,55 @@
+"""A consumer: the holder of a key, and what it may do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+
+class ModelPatterns:
+    """Model names that a consumer may ask for; ``*`` in one stands for anything.
+
+    :param patterns: as the configuration has them. None of them allows nothing.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self.patterns = tuple(patterns)
+        self._exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
+        wild = [".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns if "*" in pattern]
+        self._wild = re.compile("|".join(wild), re.DOTALL) if wild else None
+
+    def __repr__(self) -> str:
+        return f"ModelPatterns({list(self.patterns)})"
+
+    def allows(self, name: str) -> bool:
+        """Whether ``name`` is among them."""
+        return name in self._exact or (self._wild is not None and self._wild.fullmatch(name) is not None)
+
+
+@attrs.frozen(eq=False)
+class Consumer:
+    """One ``[consumers]`` entry.
+
+    :ivar routes: where it may go; None: everywhere.
+    :ivar models: what it may ask for; None: anything.
+    :ivar max_in_flight: requests at a time; 0: any number.
+    :ivar backends: its own settings of backends, by their names.
+    """
+
+    name: str
+    routes: frozenset[str] | None = None
+    models: ModelPatterns | None = None
+    groups: tuple[str, ...] = ()
+    max_in_flight: int = 0
+    backends: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+
+    def may_use_route(self, route: str) -> bool:
+        """Whether it may go to ``route``."""
+        return self.routes is None or route in self.routes
+
+    def may_use_model(self, name: str) -> bool:
+        """Whether it may ask for model ``name``."""
+        return self.models is None or self.models.allows(name)

@@ -1,0 +1,53 @@
+"""All the ways in that a configuration has: one portal, and an authenticator for each ``[auth]`` entry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from twisted.cred.portal import Portal
+
+from aigw.config.settings import Settings
+from aigw.consumers.authenticator import KeyAuthenticator
+from aigw.consumers.checker import ApiKeyChecker
+from aigw.consumers.consumer import Consumer
+from aigw.consumers.realm import ConsumerRealm
+
+
+class Doors:
+    """See the module's head.
+
+    :param consumers: by name, made from the same settings.
+    :ivar key_names: every header that may carry a consumer's key on any route.
+    """
+
+    def __init__(self, settings: Settings, consumers: Mapping[str, Consumer]) -> None:
+        self.checker = ApiKeyChecker(_keys(settings), time.time)
+        portal = Portal(ConsumerRealm(consumers), [self.checker])
+        self._authenticators = {
+            name: KeyAuthenticator(
+                portal,
+                key_names=auth.key_names,
+                bearer=auth.bearer,
+                key_in_header=auth.key_in_header,
+                key_in_query=auth.key_in_query,
+                key_in_body=auth.key_in_body,
+                realm=auth.realm,
+                anonymous=consumers[auth.anonymous] if auth.anonymous else None,
+                run_on_preflight=auth.run_on_preflight,
+            )
+            for name, auth in settings.auth.items()
+        }
+        names = [one.header_names for one in self._authenticators.values()]
+        self.key_names: frozenset[bytes] = frozenset().union(*names)
+
+    def authenticator(self, name: str) -> KeyAuthenticator | None:
+        """The authenticator of an ``[auth]`` entry; None for ``"none"``."""
+        return None if name == "none" else self._authenticators[name]
+
+
+def _keys(settings: Settings) -> Iterator[tuple[bytes, str, float | None]]:
+    for name, consumer in settings.consumers.items():
+        for key in consumer.keys:
+            expires = key.expires.timestamp() if key.expires is not None else None
+            yield bytes.fromhex(key.digest), name, expires

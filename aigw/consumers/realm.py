@@ -1,0 +1,41 @@
+"""From a name to a consumer: twisted.cred's realm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.cred.portal import IRealm
+from zope.interface import Interface, implementer
+
+from aigw.consumers.consumer import Consumer
+
+
+class IConsumer(Interface):  # type: ignore[misc]
+    """A consumer, as a portal gives it out; provided by :class:`~aigw.consumers.consumer.Consumer`."""
+
+
+def _nothing() -> None:
+    """Logging out of a gateway means nothing."""
+
+
+@implementer(IRealm)
+class ConsumerRealm:
+    """All consumers of a configuration.
+
+    :param consumers: by name.
+    """
+
+    def __init__(self, consumers: Mapping[str, Consumer]) -> None:
+        self._consumers = consumers
+
+    def requestAvatar(
+        self, avatarId: bytes | tuple[()] | str, mind: object, *interfaces: Any
+    ) -> tuple[Any, Any, Callable[[], None]]:
+        """The consumer of that name.
+
+        :raises NotImplementedError: something other than a consumer is wanted.
+        """
+        if IConsumer not in interfaces:
+            raise NotImplementedError("only consumers live here")
+        return IConsumer, self._consumers[str(avatarId)], _nothing

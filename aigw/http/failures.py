@@ -1,0 +1,31 @@
+"""How a call to an upstream can fail, as far as the wire knows."""
+
+from __future__ import annotations
+
+#: Every kind of failure, and what it means.
+KINDS = {
+    "connect": "no connection: refused, unreachable, timed out by the network",
+    "dns": "the host's name does not resolve",
+    "tls": "the TLS handshake or the certificate's verification failed",
+    "reset": "the connection was closed before one byte of the response",
+    "cut": "the connection was closed within the response",
+    "protocol": "what came is not HTTP, or is beyond the limits",
+    "queue_full": "too many calls wait for a connection",
+}
+
+
+class CallFailure(Exception):  # noqa: N818 - an outcome that is handed over, more than an error that is raised
+    """A call did not bring a complete response.
+
+    :ivar kind: one of :data:`KINDS`.
+    :ivar began: a response head had been delivered.
+    """
+
+    def __init__(self, kind: str, message: str, *, began: bool) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.began = began
+
+
+class EventTooLarge(Exception):  # noqa: N818
+    """A server-sent event is longer than the framer's bound."""

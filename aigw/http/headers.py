@@ -1,0 +1,46 @@
+"""Header fields as the wire sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: A field: its name in lower case, its value.
+Header = tuple[bytes, bytes]
+
+#: Fields that concern one connection and stop here (RFC 9110 section 7.6.1, and what older proxies invented).
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+_PLAIN = frozenset((b"keep-alive", b"close"))
+
+
+def connection_tokens(headers: Sequence[Header]) -> frozenset[bytes]:
+    """The fields that ``Connection`` nominates as hop-by-hop too, in lower case."""
+    tokens: frozenset[bytes] = frozenset()
+    for name, value in headers:
+        if name == b"connection" and value not in _PLAIN:
+            tokens |= {token.strip().lower() for token in value.split(b",")}
+    return tokens - _PLAIN if tokens else tokens
+
+
+def end_to_end(headers: Sequence[Header]) -> list[Header]:
+    """What of ``headers`` may be passed on: neither hop-by-hop nor nominated nor framing."""
+    nominated = connection_tokens(headers)
+    return [
+        header
+        for header in headers
+        if header[0] not in HOP_BY_HOP and header[0] != b"content-length" and header[0] not in nominated
+    ]

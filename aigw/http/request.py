@@ -1,0 +1,267 @@
+"""A request, and its response: what everything above the wire works with.
+
+A :class:`Request` is made by its :class:`~aigw.http.server.ServerChannel` and answered in exactly one of two ways: as a
+whole with :meth:`Request.respond`, or piece by piece with :meth:`~Request.start`, :meth:`~Request.write` and
+:meth:`~Request.finish` (or :meth:`~Request.abort`, when it cannot be completed). Framing is the wire's business: what
+callers pass as headers never holds ``Content-Length``, ``Transfer-Encoding`` or ``Connection``. It has what
+``twisted.web.resource`` needs of a request, so routes can be resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+
+from aigw.errors import GatewayError
+from aigw.http.headers import Header
+from aigw.http.status import STATUS_LINES, status_line
+
+if TYPE_CHECKING:
+    from aigw.http.server import ServerChannel
+
+_JSON = (b"content-type", b"application/json")
+
+
+class Request:
+    """See the module's head.
+
+    :ivar method: as sent, such as ``b"POST"``.
+    :ivar uri: the request target as sent.
+    :ivar path: normalised; begins with a slash.
+    :ivar query: without its question mark; None if there is none.
+    :ivar headers: names in lower case, in the order they came in.
+    :ivar host: in lower case, without a port.
+    :ivar body: complete when the site's ``render`` is called.
+    :ivar client: the peer's address, empty on a unix socket.
+    :ivar received: the clock when the head began to arrive.
+    :ivar complete: the clock when the body was there; 0.0 before.
+    :ivar state: free for the site.
+    :ivar status: of the response, 0 before one was begun.
+    :ivar gone: called, once, when the client is lost before the response is complete.
+    """
+
+    __slots__ = (
+        "_deferreds",
+        "_headers",
+        "_status",
+        "anthropic",
+        "body",
+        "bytes_in",
+        "bytes_out",
+        "channel",
+        "chunked",
+        "client",
+        "complete",
+        "disconnected",
+        "finished",
+        "gone",
+        "head_pending",
+        "headers",
+        "host",
+        "http_minor",
+        "left",
+        "method",
+        "path",
+        "postpath",
+        "prepath",
+        "producer",
+        "query",
+        "received",
+        "request_id",
+        "secure",
+        "state",
+        "status",
+        "uri",
+    )
+
+    def __init__(self, channel: ServerChannel, method: bytes, uri: bytes, headers: list[Header], minor: int) -> None:
+        self.channel = channel
+        self.method = method
+        self.uri = uri
+        self.headers = headers
+        self.http_minor = minor
+        self.path = b""
+        self.query: bytes | None = None
+        self.host = b""
+        self.body = b""
+        self.client = channel.client
+        self.secure = channel.secure
+        self.received = self.complete = 0.0
+        self.prepath: list[bytes] = []
+        self.postpath: list[bytes] = []
+        self.request_id = ""
+        self.anthropic = False
+        self.state: Any = None
+        self.status = self.bytes_in = self.bytes_out = 0
+        self.finished = self.disconnected = False
+        self.gone: Callable[[], None] | None = None
+        self.producer: Any = None
+        self.head_pending = b""
+        self.chunked = False
+        self.left: int | None = None
+        self._deferreds: list[Deferred[None]] | None = None
+        self._headers: Headers | None = None
+        self._status = 200
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method.decode('latin-1')} {self.path.decode('latin-1')}>"
+
+    # -- reading
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a field; ``name`` in lower case."""
+        for known, value in self.headers:
+            if known == name:
+                return value
+        return None
+
+    def header_values(self, name: bytes) -> list[bytes]:
+        """All values of a field, in order."""
+        return [value for known, value in self.headers if known == name]
+
+    # -- answering
+
+    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """The whole answer, in one write."""
+        if self.disconnected or self.finished:
+            return
+        self.status = status
+        bodyless = status in (204, 304)
+        lines = [STATUS_LINES.get(status) or status_line(status)]
+        lines += [b"%s: %s\r\n" % header for header in headers]
+        if not bodyless:
+            lines.append(b"content-length: %d\r\n" % len(body))
+        lines.append(self.channel.closing_lines(self))
+        if not bodyless and self.method != b"HEAD":
+            lines.append(body)
+            self.bytes_out = len(body)
+        self.finished = True
+        self.channel.write(b"".join(lines))
+        self.channel.response_done(self)
+
+    def start(self, status: int, headers: Sequence[Header], length: int | None = None) -> None:
+        """Begin an answer whose body follows; the head goes out with its first piece.
+
+        :param length: the body's length in bytes, if it is known.
+        """
+        self.status = status
+        lines = [STATUS_LINES.get(status) or status_line(status)]
+        lines += [b"%s: %s\r\n" % header for header in headers]
+        if status in (204, 304):
+            self.left = 0
+        elif length is not None:
+            lines.append(b"content-length: %d\r\n" % length)
+            self.left = length
+        elif self.http_minor:
+            lines.append(b"transfer-encoding: chunked\r\n")
+            self.chunked = self.method != b"HEAD"
+        else:
+            self.channel.keep = False  # HTTP/1.0: the body ends with the connection
+        lines.append(self.channel.closing_lines(self))
+        self.head_pending = b"".join(lines)
+
+    def write(self, data: bytes) -> None:
+        """A piece of the body, in one write; ignored when the client is gone."""
+        if self.disconnected or self.finished or not data:
+            return
+        size = len(data)
+        if self.method == b"HEAD":
+            return
+        if self.left is not None:
+            if size > self.left:
+                data = data[: self.left]
+                size = self.left
+            self.left -= size
+        self.bytes_out += size
+        if self.chunked:
+            data = b"%x\r\n%s\r\n" % (size, data)
+        if self.head_pending:
+            data, self.head_pending = self.head_pending + data, b""
+        self.channel.write(data)
+
+    def finish(self) -> None:
+        """The body is complete. If less came than was announced, this is :meth:`abort`."""
+        if self.disconnected or self.finished:
+            return
+        if self.left and self.method != b"HEAD":
+            self.abort()
+            return
+        self.finished = True
+        end = self.head_pending + (b"0\r\n\r\n" if self.chunked else b"")
+        self.head_pending = b""
+        if end:
+            self.channel.write(end)
+        self.channel.response_done(self)
+
+    def abort(self) -> None:
+        """The body will not be completed: end the connection so that nobody takes it for complete."""
+        if self.disconnected or self.finished:
+            return
+        self.finished = True
+        if self.head_pending:
+            self.channel.write(self.head_pending)
+            self.head_pending = b""
+        self.channel.response_aborted(self)
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer with an error of the gateway's own."""
+        headers = [_JSON, *error.response_headers()]
+        if self.request_id:
+            headers.append((b"x-request-id", self.request_id.encode("ascii")))
+        self.respond(error.status, headers, error.body(self.request_id, anthropic=self.anthropic))
+
+    # -- what twisted.web knows a request by
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """``producer`` is paused while the client does not take what was written. Streaming ones only."""
+        if not streaming:
+            raise ValueError("only streaming (push) producers")
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        """Nobody needs to be paused any more."""
+        self.producer = None
+
+    def notifyFinish(self) -> Deferred[None]:
+        """Fires when the response is complete, fails when the client is lost before."""
+        if self._deferreds is None:
+            self._deferreds = []
+        waiting: Deferred[None] = Deferred()
+        self._deferreds.append(waiting)
+        return waiting
+
+    @property
+    def requestHeaders(self) -> Headers:
+        """The headers as twisted.web has them."""
+        if self._headers is None:
+            self._headers = Headers()
+            for name, value in self.headers:
+                self._headers.addRawHeader(name, value)
+        return self._headers
+
+    def getHeader(self, name: bytes) -> bytes | None:
+        """The last value of a field, as in twisted.web."""
+        values = self.header_values(name.lower())
+        return values[-1] if values else None
+
+    # -- for the channel
+
+    def lost(self) -> None:
+        """The client's connection is gone."""
+        self.disconnected = True
+        gone, self.gone = self.gone, None
+        if gone is not None and not self.finished:
+            gone()
+        self.producer = None
+        self.tell(Failure(ConnectionDone()) if not self.finished else None)
+
+    def tell(self, result: Failure | None) -> None:
+        """Fire what :meth:`notifyFinish` gave out."""
+        waiting, self._deferreds = self._deferreds, None
+        for deferred in waiting or ():
+            deferred.callback(None) if result is None else deferred.errback(result)

@@ -1,0 +1,50 @@
+"""The calls of an LLM API, by the names that the configuration, metrics and logs use."""
+
+from __future__ import annotations
+
+CHAT = "chat"
+COMPLETIONS = "completions"
+EMBEDDINGS = "embeddings"
+RESPONSES = "responses"
+MESSAGES = "messages"
+COUNT_TOKENS = "count_tokens"
+MODELS = "models"
+RAW = "raw"
+
+OPERATIONS = frozenset((CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES, COUNT_TOKENS, MODELS, RAW))
+
+#: The methods of each operation; ``raw`` has them all.
+METHODS: dict[str, tuple[bytes, ...]] = {
+    CHAT: (b"POST",),
+    COMPLETIONS: (b"POST",),
+    EMBEDDINGS: (b"POST",),
+    RESPONSES: (b"POST",),
+    MESSAGES: (b"POST",),
+    COUNT_TOKENS: (b"POST",),
+    MODELS: (b"GET", b"HEAD"),
+}
+
+#: Ends of paths, the longest first (contract section 2, "Operation and upstream path").
+_ENDS = (
+    (b"/chat/completions", CHAT),
+    (b"/messages/count_tokens", COUNT_TOKENS),
+    (b"/completions", COMPLETIONS),
+    (b"/embeddings", EMBEDDINGS),
+    (b"/responses", RESPONSES),
+    (b"/messages", MESSAGES),
+    (b"/models", MODELS),
+)
+
+
+def by_path(path: bytes) -> str:
+    """The operation that the end of a path names, by whole segments; ``raw`` if it names none.
+
+    A slash at the end makes no difference: providers do not see one either, and limits must not either.
+    """
+    path = path.rstrip(b"/")
+    return next((operation for end, operation in _ENDS if path.endswith(end)), RAW)
+
+
+def dialect(operation: str) -> str:
+    """Whose API the client of an operation speaks: ``openai`` or ``anthropic``."""
+    return "anthropic" if operation in (MESSAGES, COUNT_TOKENS) else "openai"

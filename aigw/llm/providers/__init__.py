@@ -1,0 +1,28 @@
+"""The providers: where they are, how their keys are sent, which paths their operations have.
+
+One module a provider; :data:`PROVIDERS` names them all. A provider that the configuration may name and that this
+version cannot call yet is ``available = False``.
+"""
+
+from __future__ import annotations
+
+from aigw.llm.providers.base import Provider
+from aigw.llm.providers.echo import ECHO
+from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
+
+_NOT_YET = ("azure", "anthropic", "gemini", "vertex", "mistral", "bedrock", "cohere", "ollama")
+
+PROVIDERS: dict[str, Provider] = {one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ECHO)} | {
+    name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET
+}
+
+
+def provider(name: str) -> Provider:
+    """The provider of that name.
+
+    :raises KeyError: there is none.
+    """
+    return PROVIDERS[name]
+
+
+__all__ = ["PROVIDERS", "Provider", "provider"]

@@ -1,0 +1,236 @@
+"""What one request came to: opened when it is let in, closed exactly once, told to metrics and the access log.
+
+Every request has an :class:`Account`, whoever answers it. The rooms that serve it write down what they learn
+(route, consumer, backend, times, usage); :meth:`Ledger.close` turns that into the metrics and the log line of
+contract section 7. An account never holds a key, a query string or a prompt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from aigw.consumers.consumer import Consumer
+from aigw.http.request import Request
+from aigw.llm.usage import Usage
+from aigw.logs import AccessLog
+from aigw.metrics import Metrics
+
+if TYPE_CHECKING:
+    from aigw.proxy.plan import Plan
+
+#: Operations whose calls are a model's, and so appear in the ``gen_ai_*`` metrics.
+MODEL_OPERATIONS = frozenset(("chat", "completions", "embeddings", "responses", "messages"))
+
+#: The status under which a request is booked whose client left before an answer began (nginx's word for it).
+CLIENT_GONE = 499
+
+
+class Account:
+    """One request's book entry. All times are the clock's seconds; 0.0 is "did not happen".
+
+    :ivar asked_model: the model that the client named, or the one its route stands for.
+    :ivar sent_model: the model that the upstream was asked for, fit for a header's value, else empty.
+    :ivar label_model: ``asked_model`` for metrics: a configured name or ``other``.
+    :ivar attempts: upstream calls begun.
+    :ivar started_at: when an upstream was first asked for a connection.
+    :ivar sent_at: when the request had been handed to an upstream connection.
+    :ivar head_at: when the upstream's response head came.
+    :ivar upstream_done_at: when the upstream's response ended.
+    :ivar answered_at: when the first byte of the answer was given to the client's connection.
+    :ivar first_token_at: when the first event of a stream was.
+    :ivar error: a short word for what went wrong, empty if nothing did.
+    """
+
+    __slots__ = (
+        "answered_at",
+        "asked_model",
+        "attempts",
+        "client",
+        "closed",
+        "consumer",
+        "error",
+        "first_token_at",
+        "head_at",
+        "label_model",
+        "operation",
+        "plan",
+        "request",
+        "response_model",
+        "route",
+        "sent_at",
+        "sent_model",
+        "started_at",
+        "stream",
+        "upstream_done_at",
+        "usage",
+    )
+
+    def __init__(self, request: Request, client: str) -> None:
+        self.request = request
+        self.client = client
+        self.route = ""
+        self.consumer: Consumer | None = None
+        self.operation = ""
+        self.plan: Plan | None = None
+        self.asked_model: str | None = None
+        self.sent_model = b""
+        self.label_model = ""
+        self.response_model: str | None = None
+        self.stream = False
+        self.attempts = 0
+        self.usage: Usage | None = None
+        self.started_at = self.sent_at = self.head_at = self.upstream_done_at = 0.0
+        self.answered_at = self.first_token_at = 0.0
+        self.error = ""
+        self.closed = False
+
+    def server_timing(self, now: float) -> bytes:
+        """``Server-Timing`` of a response whose head is written now: our own time and the upstream's, in ms."""
+        began = self.request.complete or self.request.received
+        upstream = ((self.upstream_done_at or self.head_at or now) - self.started_at) if self.started_at else 0.0
+        own = max(0.0, now - began - upstream)
+        return b"gw;dur=%.2f, upstream;dur=%.2f" % (own * 1000, upstream * 1000)
+
+    def overhead(self, now: float) -> float:
+        """Seconds of our own in this request: from its last byte to the upstream's connection, and from the
+        upstream's answer to the client's connection. Waiting for the upstream, or for the client, is not ours."""
+        began = self.request.complete or self.request.received
+        if not self.started_at:
+            return max(0.0, (self.answered_at or now) - began)
+        own = self.started_at - began
+        if self.head_at and self.answered_at:
+            # A short answer is handed on when the upstream is done with it, a stream with its first event.
+            from_upstream = min(self.upstream_done_at or self.answered_at, self.answered_at)
+            own += self.answered_at - (self.first_token_at or from_upstream)
+        return max(0.0, own)
+
+
+class Ledger:
+    """Where all accounts are opened and closed.
+
+    :param clock: seconds, monotonic, as the requests' times are.
+    :ivar in_flight: requests opened and not yet closed.
+    :ivar flights: the same by consumer's name; by name, because a reload makes new consumers of the same name.
+    """
+
+    def __init__(self, metrics: Metrics, access_log: AccessLog, clock: Callable[[], float]) -> None:
+        self.metrics = metrics
+        self.access_log = access_log
+        self.now = clock
+        self.in_flight = 0
+        self.flights: dict[str, int] = {}
+
+    def open(self, request: Request, client: str) -> Account:
+        """The account of a request that has just been let in."""
+        self.in_flight += 1
+        return Account(request, client)
+
+    def admit(self, account: Account, route: str) -> None:
+        """The request is its route's from here on."""
+        account.route = route
+        self.metrics.in_flight(route).inc()
+
+    def hold(self, account: Account, consumer: Consumer) -> None:
+        """The request is this consumer's, and counts among those it has in flight."""
+        account.consumer = consumer
+        self.flights[consumer.name] = self.flights.get(consumer.name, 0) + 1
+
+    def close(self, account: Account) -> None:
+        """Book it. The first call counts, any further one is ignored."""
+        if account.closed:
+            return
+        account.closed = True
+        now = self.now()
+        self.in_flight -= 1
+        request = account.request
+        status = request.status or CLIENT_GONE
+        consumer = account.consumer.name if account.consumer is not None else ""
+        if consumer:
+            self._release(consumer)
+        if account.route:
+            self.metrics.in_flight(account.route).dec()
+        overhead = account.overhead(now)
+        self.metrics.request_done(account.route, consumer, account.operation, status, overhead)
+        if account.plan is not None and account.operation in MODEL_OPERATIONS:
+            self._book_model(account, account.plan, consumer, now)
+        self._write_line(account, consumer, status, now, overhead)
+
+    def _release(self, consumer: str) -> None:
+        left = self.flights[consumer] - 1
+        if left:
+            self.flights[consumer] = left
+        else:
+            del self.flights[consumer]
+
+    def _book_model(self, account: Account, plan: Plan, consumer: str, now: float) -> None:
+        response_model = plan.label_of(account.response_model) if account.response_model else ""
+        series = self.metrics.genai(
+            account.operation, plan.genai_name, account.label_model, response_model, account.route
+        )
+        duration = now - account.request.received
+        usage = account.usage
+        ttft = account.first_token_at - account.request.received if account.first_token_at else None
+        per_token = None
+        if ttft is not None and usage is not None and usage.output > 1:
+            per_token = max(0.0, duration - ttft) / (usage.output - 1)
+        series.done(duration, ttft, per_token)
+        if usage is not None:
+            series.tokens(consumer, usage.input, usage.output, usage.cached_input, usage.reasoning)
+
+    def _write_line(self, account: Account, consumer: str, status: int, now: float, overhead: float) -> None:
+        if not self.access_log.enabled:
+            return
+        request, plan, usage = account.request, account.plan, account.usage
+        upstream_ms = None
+        if account.started_at:
+            upstream_ms = _ms((account.upstream_done_at or now) - account.started_at)
+        line = {
+            "time": _wall_clock(),
+            "request_id": request.request_id,
+            "client": account.client,
+            "consumer": consumer,
+            "route": account.route,
+            "operation": account.operation,
+            "method": request.method.decode("latin-1"),
+            "path": request.path.decode("latin-1"),
+            "status": status,
+            "backend": plan.backend if plan is not None else "",
+            "provider": plan.provider if plan is not None else "",
+            "model": account.asked_model or "",
+            "response_model": account.response_model or "",
+            "stream": account.stream,
+            "attempts": account.attempts,
+            "input_tokens": usage.input if usage is not None else None,
+            "output_tokens": usage.output if usage is not None else None,
+            "cached_input_tokens": usage.cached_input if usage is not None else None,
+            "reasoning_tokens": usage.reasoning if usage is not None else None,
+            "bytes_in": request.bytes_in,
+            "bytes_out": request.bytes_out,
+            "duration_ms": _ms(now - request.received),
+            "upstream_ms": upstream_ms,
+            "overhead_ms": _ms(overhead),
+            "ttft_ms": _ms(account.first_token_at - request.received) if account.first_token_at else None,
+            "error": account.error,
+        }
+        if usage is not None and usage.partial:
+            line["usage_partial"] = True
+        self.access_log.write(line)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+_second = (0, "")
+
+
+def _wall_clock() -> str:
+    """Now, in UTC, RFC 3339 with milliseconds; the part down to the second is made once a second."""
+    global _second
+    now = time.time()
+    whole = int(now)
+    if _second[0] != whole:
+        _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
+    return "%s.%03dZ" % (_second[1], int((now - whole) * 1000))

@@ -1,0 +1,287 @@
+"""The response on its way down, once the upstream's head is there.
+
+Three ways down, chosen by what the response is:
+
+- :class:`WholeBody`: a short answer. It is kept until it is complete, so that it goes out in one write, its usage is
+  read from it, and a break on the way is still an honest 502.
+- :class:`PassedBody`: anything longer, or binary. Passed on piece by piece as it comes.
+- :class:`EventBody`: a stream of server-sent events. Passed on by whole events; nothing is sent, not even the
+  status, before the first one is there, so that a stream that begins with an error is answered as one.
+
+A relay is told ``data``, ``end`` and ``broken`` by its :class:`~aigw.proxy.exchange.Exchange`, and answers through it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from aigw.errors import GatewayError, UpstreamFailed
+from aigw.http.headers import HOP_BY_HOP, Header
+from aigw.http.sse import EventFramer, EventTooLarge, split_events
+from aigw.llm.errors import error_event
+from aigw.llm.operations import RAW
+from aigw.llm.taps import JsonTap, StreamTap, first_event_error
+from aigw.llm.usage import Usage
+
+if TYPE_CHECKING:
+    from aigw.proxy.exchange import Exchange
+
+#: Bytes of a response that are kept to be answered in one piece; beyond them it is passed on as it comes.
+KEPT_WHOLE = 64 * 1024
+
+#: The end of a long JSON body that is searched for its usage.
+_TAIL = 8 * 1024
+
+#: Response headers that stay here: framing and hop-by-hop, what speaks for the provider's own site, and what
+#: tells whose account is behind this gateway.
+_NEVER_DOWN = frozenset(
+    (
+        b"alt-svc",
+        b"anthropic-organization-id",
+        b"anthropic-workspace-id",
+        b"content-length",
+        b"date",
+        b"openai-organization",
+        b"openai-project",
+        b"report-to",
+        b"nel",
+        b"request-id",
+        b"server",
+        b"server-timing",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"x-aigw-backend",
+        b"x-aigw-model",
+        b"x-request-id",
+    )
+) | frozenset(HOP_BY_HOP)
+
+
+class ResponseHead:
+    """An upstream's response head, read once.
+
+    :ivar headers: those that go down to the client.
+    :ivar length: ``Content-Length``, if there is one.
+    """
+
+    __slots__ = ("content_type", "encoded", "headers", "length", "status")
+
+    def __init__(self, status: int, headers: list[Header]) -> None:
+        self.status = status
+        self.content_type = b""
+        self.length: int | None = None
+        self.encoded = False
+        self.headers: list[Header] = []
+        nominated: set[bytes] | None = None
+        for header in headers:
+            name, value = header
+            if name in _NEVER_DOWN:
+                if name == b"content-length":
+                    self.length = int(value)
+                elif name == b"connection" and b"," in value:
+                    nominated = {token.strip().lower() for token in value.split(b",")}
+                continue
+            if name == b"content-type":
+                self.content_type = value
+            elif name == b"content-encoding":
+                self.encoded = value.strip().lower() != b"identity"
+            elif name.startswith(b"cf-"):
+                continue
+            self.headers.append(header)
+        if nominated:
+            self.headers = [header for header in self.headers if header[0] not in nominated]
+
+    @property
+    def is_events(self) -> bool:
+        """Whether the body is a stream of events that can be read."""
+        return self.content_type[:17].lower() == b"text/event-stream" and not self.encoded
+
+
+class Relay(Protocol):
+    """One response on its way down."""
+
+    def data(self, data: bytes) -> None:
+        """A piece of the body came."""
+
+    def end(self, delimited: bool) -> None:
+        """The body ended. ``delimited`` is False where only the connection's close says so."""
+
+    def broken(self, error: GatewayError) -> None:
+        """The body will not be completed."""
+
+    def seen(self) -> Usage | None:
+        """The usage as far as it was seen, for a response that was not completed."""
+
+
+class WholeBody:
+    """See the module's head."""
+
+    def __init__(self, exchange: Exchange, head: ResponseHead) -> None:
+        self._exchange = exchange
+        self._head = head
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def data(self, data: bytes) -> None:
+        """Keep it, until it is too much to keep."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > KEPT_WHOLE:
+            passed = PassedBody(self._exchange, self._head)
+            self._exchange.relay = passed
+            passed.data(b"".join(self._pieces))
+
+    def end(self, delimited: bool) -> None:
+        """Read the usage, answer in one piece."""
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        exchange, head = self._exchange, self._head
+        status = head.status
+        if not head.encoded and exchange.reads_json:
+            tap = JsonTap()
+            tap.read(body)
+            exchange.note(tap.usage, tap.model)
+            if tap.error and status < 400:
+                # A 200 that is an error: the SDKs would take it for an empty answer.
+                error = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n")
+                status = error.status if error is not None else 502
+        if status >= 400:
+            body = exchange.without_secrets(body)
+        exchange.answer(status, head.headers, body)
+
+    def broken(self, error: GatewayError) -> None:
+        """Nothing was sent yet: a plain error."""
+        self._exchange.refuse(error)
+
+    def seen(self) -> Usage | None:
+        """Nothing is known before the end."""
+        return None
+
+
+class PassedBody:
+    """See the module's head."""
+
+    def __init__(self, exchange: Exchange, head: ResponseHead) -> None:
+        self._exchange = exchange
+        self._tail = b""
+        self._reads = exchange.reads_json and not head.encoded
+        exchange.begin(head.status, head.headers, head.length)
+
+    def data(self, data: bytes) -> None:
+        """Pass it on."""
+        if self._reads:
+            self._tail = (self._tail + data)[-_TAIL:]
+        self._exchange.write(data)
+
+    def end(self, delimited: bool) -> None:
+        """All was passed on."""
+        self._exchange.note(self.seen(), None)
+        self._exchange.finish()
+
+    def broken(self, error: GatewayError) -> None:
+        """The client must see that something is missing: no end, no final chunk."""
+        self._exchange.abort(error)
+
+    def seen(self) -> Usage | None:
+        """What the end of the body tells."""
+        tap = JsonTap()
+        if self._reads:
+            tap.read_tail(self._tail)
+        return tap.usage
+
+
+class EventBody:
+    """See the module's head.
+
+    :param hide_usage: the usage chunk was asked for by the gateway, and the client is not to see it.
+    """
+
+    def __init__(self, exchange: Exchange, head: ResponseHead, hide_usage: bool) -> None:
+        self._exchange = exchange
+        self._head = head
+        self._framer = EventFramer()
+        self._tap = StreamTap(exchange.operation, hide_usage)
+        self._waiting = b""
+        self._begun = False
+
+    def data(self, data: bytes) -> None:
+        """Pass on the events that are complete."""
+        try:
+            block = self._framer.feed(data)
+        except EventTooLarge:
+            self._exchange.fail(
+                UpstreamFailed(f"backend {self._exchange.backend} sent an event that is too large"), "cut"
+            )
+            return
+        if block:
+            self._pass(block)
+
+    def _pass(self, block: bytes) -> None:
+        if not self._begun and not self._begin(block):
+            return
+        if self._waiting:
+            block, self._waiting = self._waiting + block, b""
+        visible = self._tap.feed(block)
+        if visible:
+            self._exchange.write(visible)
+        if self._tap.done:
+            self._exchange.terminator_seen()
+
+    def _begin(self, block: bytes) -> bool:
+        """Look at the first event; begin the answer unless it is an error, or only a comment so far."""
+        first = next((event for event in split_events(block) if _has_data(event)), None)
+        if first is None:
+            self._waiting = (self._waiting + block)[-KEPT_WHOLE:]
+            return False
+        error = first_event_error(first)
+        if error is not None:
+            self._exchange.stream_refused(error.status, self._head.headers, error.body)
+            return False
+        self._begun = True
+        self._exchange.begin(self._head.status, self._head.headers, None)
+        self._exchange.first_token()
+        return True
+
+    def end(self, delimited: bool) -> None:
+        """The upstream is done; is the stream?"""
+        rest = self._framer.rest
+        if rest.strip():
+            # The last event lacks its blank line. SSE would drop it; real upstreams leave it off behind [DONE].
+            self._pass(rest.rstrip(b"\r\n") + b"\n\n")
+            if self._exchange.over:
+                return
+        exchange = self._exchange
+        exchange.note(self._tap.usage, self._tap.model)
+        if not self._begun:
+            exchange.fail(UpstreamFailed(f"backend {exchange.backend} ended its stream before the first event"), "cut")
+        elif self._tap.error is not None:
+            # The error was passed on as it came; what follows it cannot make the stream whole.
+            exchange.abort_quietly("upstream_error")
+        elif self._complete(delimited):
+            exchange.finish()
+        else:
+            exchange.fail(UpstreamFailed(f"backend {exchange.backend} ended its stream too early"), "cut")
+
+    def _complete(self, delimited: bool) -> bool:
+        if self._exchange.operation == RAW:
+            return delimited or self._tap.done
+        return self._tap.finished_cleanly()
+
+    def broken(self, error: GatewayError) -> None:
+        """Say so in the stream, and end it without its end."""
+        exchange = self._exchange
+        exchange.note(self.seen(), self._tap.model)
+        if not self._begun:
+            exchange.refuse(error)
+        elif self._tap.done:
+            exchange.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
+        else:
+            exchange.write(error_event(error, exchange.request_id, exchange.operation))
+            exchange.abort(error)
+
+    def seen(self) -> Usage | None:
+        """What the stream has told so far, or an estimate from what was passed on, marked partial."""
+        return self._tap.partial_usage()
+
+
+def _has_data(event: bytes) -> bool:
+    return event.startswith(b"data") or b"\ndata" in event or b"\rdata" in event

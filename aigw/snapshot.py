@@ -1,0 +1,209 @@
+"""One configuration, compiled: everything that a request looks up, built once.
+
+:meth:`Snapshot.build` turns checked settings into the objects that serve: upstreams with their pools, consumers,
+the portal, routes and their tree, the catalogue. What did not change is taken over from the previous snapshot:
+the upstream of a backend whose address is the same keeps its connections. A snapshot is replaced as a whole;
+requests under way keep the one they came in by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from aigw.config.errors import ConfigError, Problem
+from aigw.config.settings import Backend, BackendAuth, Settings
+from aigw.config.settings import Route as RouteSettings
+from aigw.consumers.authenticator import KeyAuthenticator
+from aigw.consumers.consumer import Consumer
+from aigw.consumers.doors import Doors
+from aigw.http.deadlines import Deadlines
+from aigw.http.endpoints import certificates
+from aigw.http.target import normalise_path
+from aigw.llm.providers import provider
+from aigw.proxy.planbook import PlanBook
+from aigw.routing.conditions import Conditions, conflicts
+from aigw.upstream.upstream import Address, Upstream, UpstreamKey, open_upstream
+from aigw.web.catalogue import Catalogue
+from aigw.web.clients import Clients
+from aigw.web.models import Labels, Models
+from aigw.web.route import Route
+from aigw.web.site import Served
+from aigw.web.tree import RouteTree
+
+
+@attrs.define(eq=False)
+class Snapshot:
+    """See the module's head. Built by :meth:`build` only."""
+
+    settings: Settings
+    served: Served = attrs.field(repr=False)
+    upstreams: dict[UpstreamKey, Upstream] = attrs.field(repr=False)
+    consumers: Mapping[str, Consumer] = attrs.field(repr=False)
+
+    @classmethod
+    def build(
+        cls, settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines
+    ) -> Snapshot:
+        """Compile ``settings``, carrying over from ``previous`` what did not change.
+
+        Nothing that serves is touched: a failure leaves ``previous`` as it was.
+
+        :raises ConfigError: the settings contradict themselves in a way that only shows here.
+        """
+        problems = check(settings)
+        if problems:
+            raise ConfigError(problems)
+        upstreams = _upstreams(settings, previous, reactor, deadlines)
+        consumers = _consumers(settings)
+        doors = Doors(settings, consumers)
+        labels = Labels(settings)
+        by_backend = {key.name: upstream for key, upstream in upstreams.items()}
+        plans = PlanBook(settings, by_backend, doors.key_names, doors.checker.knows, labels.label_of)
+        models = Models(settings)
+        routes = {
+            name: _route(name, route, doors.authenticator(route.auth), models, plans, settings)
+            for name, route in settings.routes.items()
+        }
+        entries = [(conditions_of(route), routes[name]) for name, route in settings.routes.items()]
+        served = Served(
+            root=RouteTree(entries),
+            catalogue=Catalogue(models.owners()),
+            clients=Clients(settings.server.trusted_proxies),
+            max_in_flight=settings.server.max_in_flight,
+        )
+        return cls(settings, served, upstreams, consumers)
+
+    def retire(self, successor: Snapshot | None) -> None:
+        """Let go of the upstreams that ``successor`` did not take over."""
+        kept = set(successor.upstreams.values()) if successor is not None else set()
+        for upstream in self.upstreams.values():
+            if upstream not in kept:
+                upstream.retire()
+
+    def upstream_connections(self) -> int:
+        """Open connections to all backends."""
+        return sum(upstream.connections for upstream in self.upstreams.values())
+
+    def secrets(self) -> list[str]:
+        """Every secret of the configuration, for the log's redaction."""
+        settings = self.settings
+        auths: list[BackendAuth | None] = [backend.auth for backend in settings.backends.values()]
+        auths += [own.auth for consumer in settings.consumers.values() for own in consumer.backends.values()]
+        inline = [auth.inline for auth in auths if auth is not None and auth.inline]
+        return [*settings.secret_values.values(), *inline]
+
+    def overview(self) -> dict[str, Any]:
+        """For the status page: what is configured, by name."""
+        settings = self.settings
+        return {
+            "routes": {name: ", ".join(route.paths) or "/" for name, route in settings.routes.items()},
+            "backends": {name: backend.provider for name, backend in settings.backends.items()},
+            "models": list(settings.models),
+            "consumers": list(self.consumers),
+        }
+
+
+def check(settings: Settings) -> list[Problem]:
+    """What is wrong with settings that are well-formed: routes that cannot be told apart, providers out of reach."""
+    problems = list(_provider_problems(settings))
+    named: list[tuple[str, Conditions]] = []
+    for name, route in settings.routes.items():
+        try:
+            named.append((name, conditions_of(route)))
+        except ValueError as error:
+            problems.append(settings.problem(("routes", name), str(error)))
+    for one, other, why in conflicts(named):
+        problems.append(settings.problem(("routes", other), f"cannot be told apart from route {one}: {why}"))
+    return problems
+
+
+def _provider_problems(settings: Settings) -> Iterator[Problem]:
+    for name, backend in settings.backends.items():
+        kind = provider(backend.provider)
+        if not kind.available:
+            yield settings.problem(("backends", name, "provider"), f"{kind.name} is not available in this version")
+        elif backend.url is None and kind.default_url is None and kind.name != "echo":
+            yield settings.problem(("backends", name), f"a backend of provider {kind.name} needs a url")
+        if backend.ca is not None:
+            try:
+                certificates(str(settings.path.parent / backend.ca))
+            except (OSError, ValueError) as error:
+                yield settings.problem(("backends", name, "ca"), str(error))
+
+
+def conditions_of(route: RouteSettings) -> Conditions:
+    """When ``route`` matches.
+
+    :raises ValueError: a path is not one.
+    """
+    return Conditions.of(
+        paths=route.paths,
+        hosts=route.hosts,
+        methods=route.methods,
+        headers=route.headers,
+        normalise=normalise_path,
+    )
+
+
+def upstream_key(name: str, backend: Backend, directory: Path) -> UpstreamKey:
+    """What of ``backend`` makes its connections."""
+    url = backend.url or provider(backend.provider).default_url
+    return UpstreamKey(
+        name=name,
+        provider=backend.provider,
+        address=Address.of(url) if url else None,
+        ca=str(directory / backend.ca) if backend.ca is not None else None,
+        max_connections=backend.pool.max_connections,
+        idle_timeout=backend.pool.idle_timeout,
+        delay=backend.delay,
+    )
+
+
+def _upstreams(
+    settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines
+) -> dict[UpstreamKey, Upstream]:
+    kept = previous.upstreams if previous is not None else {}
+    upstreams: dict[UpstreamKey, Upstream] = {}
+    for name, backend in settings.backends.items():
+        key = upstream_key(name, backend, settings.path.parent)
+        upstreams[key] = kept.get(key) or open_upstream(key, provider(backend.provider), reactor, deadlines)
+    return upstreams
+
+
+def _consumers(settings: Settings) -> dict[str, Consumer]:
+    return {
+        name: Consumer(
+            name=name,
+            routes=frozenset(own.routes) if own.routes is not None else None,
+            models=own.models,
+            groups=own.groups,
+            max_in_flight=own.max_in_flight,
+            backends=own.backends,
+        )
+        for name, own in settings.consumers.items()
+    }
+
+
+def _route(
+    name: str, route: RouteSettings, authenticator: KeyAuthenticator | None, models: Models, plans: PlanBook,
+    settings: Settings,
+) -> Route:
+    rewrite = route.rewrite
+    full_path = rewrite.full_path if rewrite is not None else None
+    prefix = rewrite.prefix if rewrite is not None else None
+    return Route(
+        name=name,
+        authenticator=authenticator,
+        operation=route.operation,
+        backend=route.backend,
+        model=route.model,
+        lists_upstream=route.backend is not None and settings.backends[route.backend].model is None,
+        full_path=full_path.encode() if full_path is not None else None,
+        prefix=prefix.encode() if prefix is not None else None,
+        models=models,
+        plans=plans,
+    )

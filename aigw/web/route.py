@@ -1,0 +1,166 @@
+"""A route as a resource: who may use it, what it asks for, which backend it calls."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import attrs
+
+from aigw.consumers.authenticator import KeyAuthenticator
+from aigw.consumers.consumer import Consumer
+from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed
+from aigw.http.request import Request
+from aigw.llm import operations
+from aigw.proxy.plan import Plan
+from aigw.upstream.target import replace_prefix
+
+
+@attrs.frozen
+class Choice:
+    """Which backend answers a call.
+
+    :ivar model: the model of the chosen target, if it names one.
+    :ivar public_model: the ``[models]`` entry that was asked for, if it was one.
+    """
+
+    backend: str
+    model: str | None = None
+    public_model: str | None = None
+
+
+class Models(Protocol):
+    """The ``[models]`` of a snapshot, as routes ask for them."""
+
+    def choose(self, name: str) -> Choice | None:
+        """A target of the model that goes by ``name``; None if there is no such model."""
+
+
+class Plans(Protocol):
+    """The plans of a snapshot."""
+
+    def plan(self, route: str, choice: Choice, consumer: Consumer | None, operation: str) -> Plan:
+        """The plan of this combination, made on first use."""
+
+
+@attrs.define(eq=False)
+class Route:
+    """One ``[routes]`` entry, compiled.
+
+    :ivar authenticator: None where ``auth = "none"``.
+    :ivar operation: fixed by the configuration, or None to read it off the path.
+    :ivar backend: the one backend, or
+    :ivar model: the one ``[models]`` entry; neither: the request's own ``model`` picks.
+    :ivar lists_upstream: the route leads to one backend and leaves the model to the client, so its list of models
+        is that provider's own.
+    :ivar full_path: ``rewrite.full_path``.
+    :ivar prefix: ``rewrite.prefix``.
+    """
+
+    name: str
+    authenticator: KeyAuthenticator | None
+    operation: str | None
+    backend: str | None
+    model: str | None
+    lists_upstream: bool
+    full_path: bytes | None
+    prefix: bytes | None
+    models: Models = attrs.field(repr=False)
+    plans: Plans = attrs.field(repr=False)
+    by_path: dict[bytes, str] = attrs.field(factory=dict, repr=False)
+
+    # -- who
+
+    def authenticate(self, request: Request) -> Consumer | None:
+        """The consumer behind ``request``; None where the route asks for none.
+
+        :raises Unauthorized: no valid key.
+        :raises Forbidden: the consumer may not come here.
+        """
+        if self.authenticator is None:
+            return None
+        consumer = self.authenticator.authenticate(request)
+        if consumer is not None and not consumer.may_use_route(self.name):
+            raise Forbidden(
+                f"consumer {consumer.name} may not use route {self.name}", code="route_forbidden"
+            )
+        return consumer
+
+    # -- what
+
+    def operation_of(self, request: Request, matched: bytes) -> str:
+        """What is asked for: the route's operation, else what the end of the path says (after ``rewrite``).
+
+        :raises MethodNotAllowed: the operation has another method.
+        """
+        operation = self.operation
+        if operation is None:
+            operation = self._operation_by_path(request.path, matched)
+            if request.method not in operations.METHODS.get(operation, (request.method,)):
+                # GET …/chat/completions lists stored completions: known to the provider, not to us.
+                return operation if request.method == b"OPTIONS" else operations.RAW
+        elif request.method != b"OPTIONS":
+            allowed = operations.METHODS.get(operation)
+            if allowed and request.method not in allowed:
+                raise MethodNotAllowed(
+                    f"{operation} takes {' or '.join(m.decode() for m in allowed)}",
+                    headers=[(b"allow", b", ".join(allowed))],
+                )
+        return operation
+
+    def _operation_by_path(self, path: bytes, matched: bytes) -> str:
+        known = self.by_path.get(path)
+        if known is None:
+            upstream = path
+            if self.full_path is not None:
+                upstream = self.full_path
+            elif self.prefix is not None:
+                upstream = replace_prefix(path, matched, self.prefix)
+            known = operations.by_path(upstream)
+            if len(self.by_path) < 1024:
+                self.by_path[path] = known
+        return known
+
+    # -- where
+
+    def choose(self, asked: str | None) -> Choice:
+        """The backend for a request that asks for model ``asked``.
+
+        :raises BadRequest: the route leaves it to the request, and the request names no model that is known.
+        """
+        if self.backend is not None:
+            return Choice(self.backend)
+        wanted = self.model or asked
+        if not wanted:
+            raise BadRequest(
+                "model parameter not found in request, nor in gateway configuration",
+                param="model",
+                code="model_required",
+            )
+        choice = self.models.choose(wanted)
+        if choice is None:
+            raise BadRequest(f"model {_shown(wanted)} is not served here", param="model", code="model_not_found")
+        return choice
+
+
+def check_model(consumer: Consumer | None, name: str | None) -> None:
+    """:raises Forbidden: ``consumer`` is limited to models of which ``name`` is none."""
+    if consumer is not None and name and not consumer.may_use_model(name):
+        raise Forbidden(
+            f"consumer {consumer.name} may not use model {_shown(name)}", param="model", code="model_forbidden"
+        )
+
+
+def check_in_flight(consumer: Consumer, in_flight: int) -> None:
+    """:raises LimitReached: the consumer has as many requests in flight as it may."""
+    if consumer.max_in_flight and in_flight >= consumer.max_in_flight:
+        raise LimitReached(
+            f"consumer {consumer.name} already has max_in_flight = {consumer.max_in_flight} requests in flight",
+            code="max_in_flight",
+            retry_after=1,
+        )
+
+
+def _shown(name: str) -> str:
+    """A client's model name as an error may show it: printable and short."""
+    return "".join(c if c.isprintable() else "?" for c in name[:100])
+

@@ -1,0 +1,290 @@
+"""The front door: every request comes in here, and every one's account is closed here or by its exchange.
+
+A request is located in the resource tree of the current snapshot, its consumer is recognised, it is admitted; then
+it is answered by the catalogue or handed to an :class:`~aigw.proxy.exchange.Exchange`. The wire asks twice where a
+body is still on its way: :meth:`FrontDoor.admit` as soon as the head is there, so that nobody without a key makes
+the gateway read 32 MiB, and :meth:`FrontDoor.render` when the request is complete.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any
+from urllib.parse import unquote
+
+import attrs
+from twisted.logger import Logger
+from twisted.web.resource import getChildForRequest
+
+from aigw.consumers.consumer import Consumer
+from aigw.errors import Forbidden, GatewayError, Overloaded, Unauthorized
+from aigw.http.deadlines import Deadlines
+from aigw.http.request import Request
+from aigw.llm import operations
+from aigw.llm.body import parse
+from aigw.proxy.account import Account, Ledger
+from aigw.proxy.exchange import Exchange, refuse
+from aigw.web.catalogue import Catalogue
+from aigw.web.clients import Clients
+from aigw.web.raw import model_of_raw
+from aigw.web.route import Route, check_in_flight, check_model
+from aigw.web.tree import RouteTree
+
+_SANE_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+_JSON = (b"content-type", b"application/json")
+
+
+@attrs.frozen(eq=False)
+class Served:
+    """What one snapshot serves.
+
+    :ivar max_in_flight: requests in flight above which new ones are refused; 0 for no limit.
+    """
+
+    root: RouteTree = attrs.field(repr=False)
+    catalogue: Catalogue = attrs.field(repr=False)
+    clients: Clients
+    max_in_flight: int
+
+
+@attrs.define(eq=False)
+class Visit:
+    """A request on its way through the front door."""
+
+    account: Account
+    served: Served
+    route: Route
+    matched: bytes
+    consumer: Consumer | None = None
+    recognised: bool = False
+
+
+class FrontDoor:
+    """What the server's channels ask (:class:`aigw.http.server.Site`).
+
+    :ivar served: of the current snapshot; replaced as a whole by a reload.
+    :ivar draining: set when the gateway is going down: new requests are refused.
+    """
+
+    _log = Logger()
+
+    def __init__(self, served: Served, ledger: Ledger, deadlines: Deadlines) -> None:
+        self.served = served
+        self.draining = False
+        self.ledger = ledger
+        self._deadlines = deadlines
+        self._id_prefix = os.urandom(10).hex()
+        self._id_numbers = itertools.count(1)
+
+    # -- what the wire asks (Site)
+
+    def admit(self, request: Request) -> None:
+        """The head is there, the body is not: refuse now who will be refused anyway."""
+        visit = self._locate(request)
+        if visit is None:
+            return
+        request.state = visit
+        request.gone = lambda: self._left(visit)
+        authenticator = visit.route.authenticator
+        if authenticator is None or not authenticator.key_in_body:
+            self._guarded(visit, self._recognise)
+
+    def render(self, request: Request) -> None:
+        """The request is complete."""
+        visit = request.state
+        if visit is None:
+            visit = self._locate(request)
+            if visit is None:
+                return
+        assert isinstance(visit, Visit)
+        request.gone = None
+        self._guarded(visit, self._serve)
+
+    def refused(self, request: Request | None, client: str, error: GatewayError) -> None:
+        """The wire refused something by itself; it is booked like everything else."""
+        if request is None:
+            self.ledger.metrics.request_done("", "", "", error.status, 0.0)
+            return
+        visit = request.state
+        account = visit.account if isinstance(visit, Visit) else self.ledger.open(request, client)
+        account.error = error.code
+        request.gone = None
+        self.ledger.close(account)
+
+    # -- the way in
+
+    def _locate(self, request: Request) -> Visit | None:
+        """Name the request and find its route; None if it was refused."""
+        served = self.served
+        if not request.request_id:
+            request.request_id = self._name(request)
+        if request.header(b"anthropic-version") is not None:
+            request.anthropic = True
+        account = self.ledger.open(request, served.clients.client_of(request))
+        try:
+            if self.draining:
+                raise Overloaded("the gateway is shutting down", code="draining", retry_after=1)
+            if served.max_in_flight and self.ledger.in_flight > served.max_in_flight:
+                raise Overloaded(
+                    f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1
+                )
+            match = getChildForRequest(served.root, request).select(request)
+        except GatewayError as error:
+            self._refuse(account, error)
+            return None
+        self.ledger.admit(account, match.value.name)
+        return Visit(account, served, match.value, match.prefix)
+
+    def _name(self, request: Request) -> str:
+        """The request's id: the client's own if it is a sane one, else a new one."""
+        sent = request.header(b"x-request-id")
+        if sent and len(sent) <= 128 and _SANE_ID.issuperset(sent):
+            return sent.decode("ascii")
+        return "%s%012x" % (self._id_prefix, next(self._id_numbers))
+
+    def _recognise(self, visit: Visit) -> None:
+        """Find out whose request it is, and whether that consumer may go on."""
+        route, account = visit.route, visit.account
+        try:
+            consumer = route.authenticate(account.request)
+        except (Unauthorized, Forbidden) as error:
+            self.ledger.metrics.auth_failure(route.name, error.code)
+            raise
+        visit.recognised = True
+        if consumer is not None:
+            check_in_flight(consumer, self.ledger.flights.get(consumer.name, 0))
+            visit.consumer = consumer
+            self.ledger.hold(account, consumer)
+
+    def _serve(self, visit: Visit) -> None:
+        if not visit.recognised:
+            self._recognise(visit)
+        request, account = visit.account.request, visit.account
+        operation = account.operation = visit.route.operation_of(request, visit.matched)
+        if operations.dialect(operation) == "anthropic":
+            request.anthropic = True
+        if request.method == b"OPTIONS" and operation in operations.METHODS:
+            allow = b", ".join((*operations.METHODS[operation], b"OPTIONS"))
+            self._answer(account, 204, b"", (b"allow", allow))
+        elif self._from_catalogue(visit, operation):
+            self._answer_models(visit)
+        else:
+            self._call(visit, operation)
+
+    # -- answers of our own
+
+    def _from_catalogue(self, visit: Visit, operation: str) -> bool:
+        route, consumer = visit.route, visit.consumer
+        if visit.account.request.method not in (b"GET", b"HEAD"):
+            return False
+        if route.lists_upstream and (consumer is None or consumer.models is None):
+            return False
+        return operation == operations.MODELS or (
+            route.operation is None and _model_asked_for(visit.account.request.path) is not None
+        )
+
+    def _answer_models(self, visit: Visit) -> None:
+        account, catalogue = visit.account, visit.served.catalogue
+        request = account.request
+        account.operation = operations.MODELS
+        name = _model_asked_for(request.path)
+        if name is None:
+            body = catalogue.listing(visit.consumer, anthropic=request.anthropic)
+        else:
+            body = catalogue.one(name, visit.consumer, anthropic=request.anthropic)
+        self._answer(account, 200, body, _JSON)
+
+    def _answer(self, account: Account, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
+        now = account.answered_at = self._deadlines.now()
+        request = account.request
+        request_id = request.request_id.encode("ascii")
+        headers = [header, (b"x-request-id", request_id), (b"server-timing", account.server_timing(now))]
+        request.respond(status, headers, body)
+        self.ledger.close(account)
+
+    # -- answers of a backend
+
+    def _call(self, visit: Visit, operation: str) -> None:
+        account, route, consumer = visit.account, visit.route, visit.consumer
+        request = account.request
+        body, fields = self._read(visit, operation)
+        asked = account.asked_model
+        choice = route.choose(asked)
+        plan = route.plans.plan(route.name, choice, consumer, operation)
+        name = asked or choice.public_model or plan.model
+        check_model(consumer, name)
+        account.plan = plan
+        account.asked_model = name
+        account.label_model = plan.label_of(name) if name else ""
+        hide_usage = False
+        if fields is not None:
+            body, hide_usage = plan.adjust(body, fields)
+            account.stream = fields.get("stream") is True
+            account.sent_model = _header_value(fields.get("model"))
+        query = request.query
+        if query is not None and route.authenticator is not None:
+            query = route.authenticator.clean_query(query)
+        target = plan.path_rule.target(request.path, visit.matched, query)
+        payload = plan.payload(request.method, target, request.headers, body, request.request_id, fields)
+        exchange = Exchange(request, account, plan, self.ledger, self._deadlines, hide_usage)
+        exchange.start(payload)
+
+    def _read(self, visit: Visit, operation: str) -> tuple[bytes, dict[str, Any] | None]:
+        """The body, and what it says where the operation is one that is read."""
+        account = visit.account
+        request = account.request
+        body = request.body
+        authenticator = visit.route.authenticator
+        if authenticator is not None and authenticator.key_in_body:
+            body = authenticator.clean_body(body, request.header(b"content-type"))
+        if operation == operations.MODELS:
+            return body, None
+        if operation == operations.RAW:
+            account.asked_model = model_of_raw(request, body, visit.consumer)
+            return body, None
+        fields = parse(body, operation)
+        account.asked_model = fields.get("model") or None
+        return body, fields
+
+    # -- ends
+
+    def _guarded(self, visit: Visit, step: Any) -> None:
+        """Take a step; a refusal, or a fault of our own, becomes this request's answer."""
+        account = visit.account
+        try:
+            step(visit)
+        except GatewayError as error:
+            self._refuse(account, error)
+        except Exception:
+            self._log.failure("request {id} failed", id=account.request.request_id)
+            self._refuse(account, GatewayError("an internal error occurred; the gateway's log tells more"))
+
+    def _refuse(self, account: Account, error: GatewayError) -> None:
+        account.error = error.code
+        request = account.request
+        request.gone = None
+        now = account.answered_at = self._deadlines.now()
+        if not request.status and not request.disconnected:
+            refuse(request, error, account.server_timing(now))
+        self.ledger.close(account)
+
+    def _left(self, visit: Visit) -> None:
+        """The client left while its body was on its way."""
+        visit.account.error = "client_gone"
+        self.ledger.close(visit.account)
+
+
+def _model_asked_for(path: bytes) -> str | None:
+    """The id in ``…/models/{id}``, which may hold an encoded slash; None for any other path."""
+    head, found, name = path.rpartition(b"/models/")
+    if not found or not name or b"/" in name:
+        return None
+    return unquote(name.decode("ascii"))
+
+
+def _header_value(model: object) -> bytes:
+    """A model's name as a header value, or nothing if it cannot be one."""
+    if isinstance(model, str) and model.isascii() and model.isprintable() and len(model) <= 256:
+        return model.encode("ascii")
+    return b""

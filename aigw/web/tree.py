@@ -1,0 +1,79 @@
+"""The routes as a resource tree, for ``twisted.web.resource.getChildForRequest``.
+
+Each node of the :class:`~aigw.routing.table.RouteTable` is a resource, each segment of a path leads to a child. Where
+the tree ends, the walk ends: the resource reached selects the route among those on the way to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.web.resource import IResource
+from zope.interface import implementer
+
+from aigw.http.request import Request
+from aigw.routing.conditions import Conditions
+from aigw.routing.table import Match, Node, RouteTable, select
+from aigw.web.route import Route
+
+
+@implementer(IResource)
+class PathResource:
+    """One segment of the routes' paths.
+
+    :ivar isLeaf: no route has a longer path.
+    """
+
+    def __init__(self, node: Node[Route]) -> None:
+        self._node = node
+        self._children = {segment: PathResource(child) for segment, child in node.children.items()}
+        self.isLeaf = not self._children
+        # Where a path goes on and the tree does not.
+        self._end = self if self.isLeaf else PathEnd(self)
+
+    def getChildWithDefault(self, name: bytes, request: Any) -> PathResource | PathEnd:
+        """One segment further, or the end of the walk."""
+        return self._children.get(name, self._end)
+
+    def putChild(self, path: bytes, child: Any) -> None:
+        """The tree is the configuration's."""
+        raise TypeError("routes come from the configuration")
+
+    def select(self, request: Request) -> Match[Route]:
+        """The route of a request that ended here.
+
+        :raises NoRoute: there is none.
+        :raises MethodNotAllowed: there is one for another method.
+        """
+        return select(self._node, request.method, request.host, request.path, request.headers)
+
+    def render(self, request: Any) -> Any:
+        """The front door serves what :meth:`select` finds."""
+        raise TypeError("select a route and serve it")
+
+
+@implementer(IResource)
+class PathEnd:
+    """The end of a walk before the end of the path; selects as its place in the tree does."""
+
+    isLeaf = True
+
+    def __init__(self, place: PathResource) -> None:
+        self.select = place.select
+        self.render = place.render
+        self.putChild = place.putChild
+
+    def getChildWithDefault(self, name: bytes, request: Any) -> PathEnd:
+        """Nothing is further."""
+        return self
+
+
+class RouteTree(PathResource):
+    """The root of all routes.
+
+    :param routes: in the file's order.
+    """
+
+    def __init__(self, routes: Iterable[tuple[Conditions, Route]]) -> None:
+        super().__init__(RouteTable(routes).root)

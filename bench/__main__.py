@@ -1,0 +1,99 @@
+"""``python -m bench [--quick]`` measures and reports; ``python -m bench profile`` shows where the time
+goes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench import chat, machine, peers, profiling, stream
+from bench.errors import BenchError
+from bench.peers.peer import Peer
+from bench.plan import FULL, LOAD_CORE, QUICK, Plan
+from bench.programs import ROOT
+from bench.report import Report
+
+Work = Callable[[Plan, list[Peer], Path], dict[str, Any]]
+WORKS: dict[str, Work] = {"chat": chat.run, "stream": stream.run, "memory": stream.run_memory}
+RESULTS = ROOT / "bench" / "results"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; see README.md."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round, under two minutes")
+    parser.add_argument("--peers", default="direct,nginx,envoy,aigw", help="which, by comma (default: all)")
+    parser.add_argument("--works", default=",".join(WORKS), help="which, by comma (default: all)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where latest.md and latest.json go")
+    commands = parser.add_subparsers(dest="command")
+    profile = commands.add_parser("profile", help="self time by function of a gateway under load")
+    profile.add_argument("work", nargs="?", choices=("chat", "stream"), default="chat")
+    profile.add_argument("--peer", default="aigw", help="which gateway (default: aigw)")
+    profile.add_argument("--seconds", type=int, default=10)
+    profile.add_argument("--lines", type=int, default=45, help="how many functions to show")
+    profile.add_argument("--native", action="store_true", help="C functions too")
+    profile.add_argument("--stacks", help="keep py-spy's collapsed stacks in this file")
+    return parser.parse_args(arguments)
+
+
+def bench(options: argparse.Namespace) -> Report:
+    """Measure everything that was asked for.
+
+    :raises BenchError: something is missing, or an answer was wrong.
+    """
+    plan = QUICK if options.quick else FULL
+    unknown = set(options.works.split(",")) - set(WORKS)
+    if unknown:
+        raise BenchError(f"no work {', '.join(sorted(unknown))} (there are {', '.join(WORKS)})")
+    ready, skipped = peers.chosen(options.peers.split(","))
+    for line in skipped:
+        print(line, file=sys.stderr)
+    samples: dict[str, Any] = {}
+    for name in options.works.split(","):
+        with TemporaryDirectory(prefix="aigw-bench-") as directory:
+            samples |= WORKS[name](plan, ready, Path(directory))
+    return Report(plan.name, plan.rounds, machine.describe(ready), samples, titles(plan), skipped)
+
+
+def titles(plan: Plan) -> dict[str, str]:
+    """The heading of each case."""
+    load, weighed = plan.streams, plan.memory
+    chats = {f"chat-{count}": f"Chat calls, {count} connections" for count in plan.connections}
+    paced = f"Streams: {load.streams} at once, a chunk each {load.interval * 1000:.0f} ms"
+    return {**chats, "stream": paced, "memory": f"Memory: {weighed.streams:,} open streams"}
+
+
+def prepare() -> None:
+    """Two cores, enough descriptors; this process itself stays off the gateway's core."""
+    if (os.cpu_count() or 1) < 2:
+        raise BenchError("two cores are needed: one for the gateway, one for the load")
+    os.sched_setaffinity(0, {LOAD_CORE})
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> int:
+    """Exit status 0 if everything was measured and right, whether or not the goals were met."""
+    options = parse()
+    try:
+        prepare()
+        if options.command == "profile":
+            print(profiling.profile(options))
+            return 0
+        report = bench(options)
+    except BenchError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    report.write(options.results)
+    print(report.markdown())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""aigw itself: ``twistd aigw`` with a key, an override, metering, metrics and an access log to a file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bench import traffic
+from bench.errors import WrongAnswerError
+from bench.peers.peer import Target
+from bench.plan import GATEWAY_CORE
+from bench.processes import await_port, free_port, started
+from bench.programs import find
+
+_SECRET_VARIABLE = "AIGW_BENCH_PROVIDER_KEY"
+_AUDIT_SECONDS = 5.0
+_CONFIG = """\
+[server]
+listen = ["tcp:{port}:interface=127.0.0.1:backlog=4096"]
+admin = "tcp:{admin}:interface=127.0.0.1"
+workers = 1
+access_log = "{directory}/access.log"
+
+[secrets]
+provider = {{ env = "{variable}" }}
+
+[backends.provider]
+provider = "openai"
+url = "http://127.0.0.1:{upstream}/v1"
+auth = {{ secret = "provider" }}
+overrides = {{ temperature = {temperature} }}
+pool = {{ max_connections = 2048 }}
+
+[routes.chat]
+paths = ["{path}"]
+operation = "chat"
+backend = "provider"
+
+[consumers.bench]
+keys = ["sha256:{digest}"]
+"""
+
+
+class Aigw:
+    """One process, as users run it."""
+
+    name = "aigw"
+
+    def obstacle(self) -> str | None:
+        try:
+            if importlib.util.find_spec("aigw.tap") is None:
+                return "there is no aigw.tap to run"
+        except ImportError as error:
+            return str(error)
+        return None if find("twistd") else "twistd is not beside this Python: pip install -e ."
+
+    def version(self) -> str:
+        try:
+            return version("aigw")
+        except PackageNotFoundError:
+            return "not installed (run from the checkout)"
+
+    @contextmanager
+    def running(self, directory: Path, upstream: int) -> Iterator[Target]:
+        port, admin = free_port(), free_port()
+        config = directory / "gateway.toml"
+        config.write_text(_config(directory, port, admin, upstream))
+        log = directory / "twistd.log"
+        twistd = [str(find("twistd")), "--nodaemon", "--pidfile=", f"--logfile={log}"]
+        environ = {_SECRET_VARIABLE: traffic.PROVIDER_KEY}
+        command = [*twistd, "aigw", "-c", str(config)]
+        with started(command, core=GATEWAY_CORE, log=directory / "output.log", environ=environ) as child:
+            await_port(child, port, directory / "output.log")
+            yield Target(
+                self.name,
+                port,
+                child.pid,
+                temperature=traffic.OVERRIDDEN_TEMPERATURE,
+                audit=_auditor(admin, directory / "access.log"),
+            )
+
+
+def _config(directory: Path, port: int, admin: int, upstream: int) -> str:
+    return _CONFIG.format(
+        directory=directory,
+        port=port,
+        admin=admin,
+        upstream=upstream,
+        variable=_SECRET_VARIABLE,
+        temperature=traffic.OVERRIDDEN_TEMPERATURE,
+        path=traffic.CLIENT_PATH,
+        digest=hashlib.sha256(traffic.CONSUMER_KEY.encode()).hexdigest(),
+    )
+
+
+def _auditor(admin: int, access_log: Path) -> Callable[[int], None]:
+    """Compares the answers that the load client got with aigw's metrics and access log."""
+
+    def audit(answers: int) -> None:
+        wanted = {
+            "requests in the metrics": answers,
+            "input tokens in the metrics": answers * traffic.PROMPT_TOKENS,
+            "lines in the access log": answers,
+        }
+        deadline = time.monotonic() + _AUDIT_SECONDS
+        while short := _shortfall(wanted, _books(admin, access_log)):
+            if time.monotonic() > deadline:
+                raise WrongAnswerError(f"aigw gave {answers} answers but has only {short}")
+            time.sleep(0.2)
+
+    return audit
+
+
+def _books(admin: int, access_log: Path) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=10) as answer:
+        metrics = answer.read().decode()
+    with access_log.open("rb") as lines:
+        logged = sum(1 for _ in lines)
+    return {
+        "requests in the metrics": _total(metrics, "aigw_requests_total", 'code="200"'),
+        "input tokens in the metrics": _total(
+            metrics, "gen_ai_client_token_usage_total", 'gen_ai_token_type="input"'
+        ),
+        "lines in the access log": logged,
+    }
+
+
+def _shortfall(wanted: dict[str, int], books: dict[str, float]) -> str:
+    return ", ".join(f"{books[what]:.0f} {what}" for what, least in wanted.items() if books[what] < least)
+
+
+def _total(metrics: str, name: str, label: str) -> float:
+    """The sum of a metric's samples that carry a label, in Prometheus text."""
+    pattern = re.compile(rf"^{name}{{(.*)}} (\S+)$", re.MULTILINE)
+    return sum(float(value) for labels, value in pattern.findall(metrics) if label in labels)

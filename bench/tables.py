@@ -1,0 +1,68 @@
+"""The tables of the report: what is shown of a sample, and how a table is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading and how a peer's medians become a cell."""
+
+    heading: str
+    cell: Callable[[Mapping[str, float]], str]
+
+
+def _number(name: str, digits: int = 0, scale: float = 1.0) -> Callable[[Mapping[str, float]], str]:
+    return lambda row: f"{row[name] / scale:,.{digits}f}"
+
+
+def _share(name: str) -> Callable[[Mapping[str, float]], str]:
+    return lambda row: f"{row[name]:.0%}"
+
+
+_CHAT = (
+    Column("requests/s", _number("requests_per_second")),
+    Column("p50 ms", _number("p50_us", 2, 1000)),
+    Column("p99 ms", _number("p99_us", 2, 1000)),
+    Column("CPU µs/request", _number("cpu_us_per_request", 1)),
+    Column("gateway core", _share("gateway_share")),
+    Column("load core", _share("load_core_share")),
+)
+_STREAM = (
+    Column("CPU µs/chunk", _number("cpu_us_per_chunk", 1)),
+    Column("delay p50 ms", _number("delay_p50_us", 2, 1000)),
+    Column("delay p99 ms", _number("delay_p99_us", 2, 1000)),
+    Column("first token p50 ms", _number("first_p50_us", 2, 1000)),
+    Column("first token p99 ms", _number("first_p99_us", 2, 1000)),
+    Column("gateway core", _share("gateway_share")),
+    Column("load core", _share("load_core_share")),
+)
+_MEMORY = (
+    Column("idle MB", _number("idle_bytes", 1, 1e6)),
+    Column("streaming MB", _number("open_bytes", 1, 1e6)),
+    Column("kB/stream", _number("bytes_per_stream", 1, 1e3)),
+)
+
+
+def columns(case: str) -> Sequence[Column]:
+    """The columns of a case's table."""
+    if case.startswith("chat-"):
+        return _CHAT
+    return _STREAM if case == "stream" else _MEMORY
+
+
+def table(rows: Mapping[str, Mapping[str, float]], chosen: Sequence[Column]) -> list[str]:
+    """A Markdown table whose columns are also aligned as plain text."""
+    cells = [["", *(column.heading for column in chosen)]]
+    cells += [[name, *(column.cell(row) for column in chosen)] for name, row in rows.items()]
+    widths = [max(3, *(len(row[at]) for row in cells)) for at in range(len(chosen) + 1)]
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return [_line(row, widths) for row in (cells[0], ruler, *cells[1:])]
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first = row[0].ljust(widths[0])
+    others = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+    return f"| {' | '.join([first, *others])} |"

@@ -1,0 +1,206 @@
+"""A client's request and an upstream without sockets: they remember what was done to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from aigw.http.deadlines import Deadlines
+from aigw.llm.body import Adjustments
+from aigw.proxy.account import Account
+from aigw.proxy.exchange import Exchange
+from aigw.proxy.plan import NEVER_UPSTREAM, PathRule, Plan, Timeouts
+from aigw.upstream.credential import Credential
+
+
+class FakeRequest:
+    """What an exchange uses of :class:`aigw.http.request.Request`."""
+
+    def __init__(self, clock: Clock, method: bytes = b"POST") -> None:
+        self.method = method
+        self.path = b"/v1/chat/completions"
+        self.request_id = "req-1"
+        self.anthropic = False
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.received = self.complete = clock.seconds()
+        self.status = 0
+        self.bytes_in = self.bytes_out = 0
+        self.disconnected = False
+        self.gone: Any = None
+        self.body = b""
+        self.length: int | None = None
+        self.response_headers: dict[bytes, bytes] = {}
+        self.ended = ""
+        self.writes = 0
+        self.producer: Any = None
+
+    def respond(self, status: int, headers: Any, body: bytes) -> None:
+        assert not self.status, "answered twice"
+        self.status, self.body, self.ended = status, body, "finished"
+        self.response_headers = dict(headers)
+
+    def start(self, status: int, headers: Any, length: int | None = None) -> None:
+        assert not self.status, "answered twice"
+        self.status, self.length = status, length
+        self.response_headers = dict(headers)
+
+    def write(self, data: bytes) -> None:
+        assert not self.ended, "written after the end"
+        self.writes += 1
+        self.body += data
+
+    def finish(self) -> None:
+        assert not self.ended, "ended twice"
+        self.ended = "finished"
+
+    def abort(self) -> None:
+        assert not self.ended, "ended twice"
+        self.ended = "aborted"
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        assert streaming
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def leave(self) -> None:
+        """The client's connection is lost."""
+        self.disconnected = True
+        gone, self.gone = self.gone, None
+        if gone is not None:
+            gone()
+
+
+class FakeCall:
+    """One call under way."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self.paused = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+
+class FakeUpstream:
+    """Takes calls; the test plays the upstream through ``sink``."""
+
+    def __init__(self) -> None:
+        self.name = "openai"
+        self.payloads: list[Any] = []
+        self.sink: Any = None
+        self.call = FakeCall()
+
+    def send(self, payload: Any, sink: Any) -> FakeCall:
+        self.payloads.append(payload)
+        self.sink = sink
+        return self.call
+
+    def retire(self) -> None:
+        pass
+
+
+class FakeLedger:
+    """Remembers which accounts were closed."""
+
+    def __init__(self) -> None:
+        self.closed: list[Account] = []
+        self.outcomes: list[tuple[str, str]] = []
+        self.metrics = self
+
+    def attempt(self, backend: str, outcome: str) -> None:
+        self.outcomes.append((backend, outcome))
+
+    def close(self, account: Account) -> None:
+        self.closed.append(account)
+
+
+TIMEOUTS = Timeouts(connect=5, first_byte=60, first_token=30, idle=20, total=600)
+CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}'
+
+
+def make_plan(upstream: Any, **changes: Any) -> Plan:
+    """A plan for chat at OpenAI, changed where a test wants it otherwise."""
+    values: dict[str, Any] = {
+        "backend": "openai",
+        "provider": "openai",
+        "genai_name": "openai",
+        "upstream": upstream,
+        "operation": "chat",
+        "path_rule": PathRule(b"/v1", b"/v1/chat/completions", None),
+        "model": None,
+        "public_model": None,
+        "on_model_mismatch": "override",
+        "adjustments": Adjustments(defaults={}, overrides={}),
+        "adjusts": False,
+        "credential": Credential.of(b"sk-upstream-secret", b"authorization", b"Bearer "),
+        "static_head": b"host: api.openai.com\r\nauthorization: Bearer sk-upstream-secret\r\n",
+        "drop": NEVER_UPSTREAM | {b"apikey"},
+        "timeouts": TIMEOUTS,
+        "streaming": "allow",
+        "asks_usage": True,
+        "is_consumer_key": lambda token: False,
+        "label_of": lambda name: name,
+        "backend_line": b"openai",
+    }
+    values.update(changes)
+    return Plan(**values)
+
+
+class Scene:
+    """An exchange between a fake client and a fake upstream, on a clock that the test turns."""
+
+    def __init__(self, *, stream: bool = False, hide_usage: bool = False, method: bytes = b"POST", **plan: Any) -> None:
+        self.clock = Clock()
+        self.deadlines = Deadlines(self.clock)
+        self.request = FakeRequest(self.clock, method)
+        self.upstream = FakeUpstream()
+        self.plan = make_plan(self.upstream, **plan)
+        self.ledger = FakeLedger()
+        self.account = Account(self.request, "127.0.0.1")  # type: ignore[arg-type]
+        self.account.plan = self.plan
+        self.account.stream = stream
+        self.exchange = Exchange(
+            self.request,  # type: ignore[arg-type]
+            self.account,
+            self.plan,
+            self.ledger,  # type: ignore[arg-type]
+            self.deadlines,
+            hide_usage,
+        )
+        payload = self.plan.payload(method, b"/v1/chat/completions", [], CHAT, "req-1", None)
+        self.exchange.start(payload)
+
+    @property
+    def call(self) -> FakeCall:
+        return self.upstream.call
+
+    def sent(self) -> Any:
+        """The request is on a connection; returns the sink."""
+        self.upstream.sink.on_sent()
+        return self.upstream.sink
+
+    def head(self, status: int = 200, kind: bytes = b"application/json", **more: bytes) -> Any:
+        """The upstream's head is there; returns the sink."""
+        sink = self.sent()
+        headers = [(b"content-type", kind)]
+        headers += [(name.replace("_", "-").encode(), value) for name, value in more.items()]
+        sink.on_head(status, headers)
+        return sink
+
+    def events(self) -> Any:
+        """The upstream begins a stream."""
+        return self.head(200, b"text/event-stream")
+
+    def pass_time(self, seconds: float) -> None:
+        """Turn the clock in small steps."""
+        for _ in range(round(seconds / 0.1)):
+            self.clock.advance(0.1)

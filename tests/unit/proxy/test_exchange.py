@@ -1,0 +1,433 @@
+"""The life of one call: whole answers, streams, the five timeouts, cancellation; each settled exactly once."""
+
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial import unittest
+
+from aigw.http.failures import CallFailure
+from tests.unit.proxy.fakes import Scene
+
+ANSWER = orjson.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21},
+    }
+)
+
+
+def chunk(content: str | None = None, finish: str | None = None, **more: Any) -> bytes:
+    delta = {"content": content} if content is not None else {}
+    fields = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        **more,
+    }
+    return b"data: " + orjson.dumps(fields) + b"\n\n"
+
+
+USAGE_CHUNK = b"data: " + orjson.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "model": "gpt-4o-2024-08-06",
+        "choices": [],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
+    }
+) + b"\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+class SettledMixin:
+    """What every way to end has in common."""
+
+    def assert_settled(self: Any, scene: Scene, outcome: str) -> None:
+        self.assertEqual([outcome for _, outcome in scene.ledger.outcomes], [outcome])
+        self.assertEqual(scene.ledger.closed, [scene.account])
+        scene.pass_time(700)  # no timer of a finished exchange fires
+        self.assertEqual(len(scene.ledger.closed), 1)
+        self.assertEqual(scene.clock.getDelayedCalls(), [])
+
+
+class WholeAnswerTests(SettledMixin, unittest.TestCase):
+    """JSON answers."""
+
+    def test_short_answer_goes_out_in_one_piece(self) -> None:
+        """Byte for byte, with its usage noted."""
+        scene = Scene()
+        sink = scene.head(content_length=b"%d" % len(ANSWER))
+        sink.on_data(ANSWER[:50])
+        self.assertEqual(scene.request.status, 0)
+        sink.on_data(ANSWER[50:])
+        sink.on_end(True)
+        self.assertEqual((scene.request.status, scene.request.body), (200, ANSWER))
+        usage = scene.account.usage
+        assert usage is not None
+        self.assertEqual((usage.input, usage.output), (9, 12))
+        self.assertEqual(scene.account.response_model, "gpt-4o-2024-08-06")
+        self.assert_settled(scene, "ok")
+
+    def test_answer_names_backend_and_request(self) -> None:
+        """Contract section 4: every proxied response says where it came from."""
+        scene = Scene()
+        scene.account.sent_model = b"gpt-4o"
+        sink = scene.head(x_request_id=b"req_openai", set_cookie=b"a=b", openai_organization=b"org-1")
+        sink.on_data(ANSWER)
+        sink.on_end(True)
+        headers = scene.request.response_headers
+        self.assertEqual(headers[b"x-aigw-backend"], b"openai")
+        self.assertEqual(headers[b"x-aigw-model"], b"gpt-4o")
+        self.assertEqual(headers[b"x-request-id"], b"req-1")
+        self.assertEqual(headers[b"via"], b"1.1 aigw")
+        self.assertIn(b"gw;dur=", headers[b"server-timing"])
+        self.assertNotIn(b"set-cookie", headers)
+        self.assertNotIn(b"openai-organization", headers)
+
+    def test_upstream_error_is_passed_on(self) -> None:
+        """Status, body, retry-after and rate-limit headers are the upstream's."""
+        scene = Scene()
+        body = b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded","param":null}}'
+        sink = scene.head(429, retry_after=b"7", x_ratelimit_remaining_requests=b"0")
+        sink.on_data(body)
+        sink.on_end(True)
+        self.assertEqual((scene.request.status, scene.request.body), (429, body))
+        self.assertEqual(scene.request.response_headers[b"retry-after"], b"7")
+        self.assertEqual(scene.request.response_headers[b"x-ratelimit-remaining-requests"], b"0")
+        self.assert_settled(scene, "status_4xx")
+
+    def test_error_that_echoes_our_credential_does_not_hand_it_out(self) -> None:
+        """Some upstreams print the Authorization header they were sent."""
+        scene = Scene()
+        sink = scene.head(401)
+        sink.on_data(b'{"error":{"message":"bad key sk-upstream-secret"}}')
+        sink.on_end(True)
+        self.assertNotIn(b"sk-upstream-secret", scene.request.body)
+        self.assertIn(b"***", scene.request.body)
+
+    def test_success_that_is_an_error_gets_an_error_status(self) -> None:
+        """The SDKs would take a 200 with an error object for an empty answer."""
+        scene = Scene()
+        sink = scene.head(200)
+        sink.on_data(b'{"error":{"message":"busy","type":"overloaded_error","code":null}}')
+        sink.on_end(True)
+        self.assertGreaterEqual(scene.request.status, 500)
+
+    def test_cut_short_answer_is_a_plain_502(self) -> None:
+        """Nothing was sent yet, so nothing half goes out."""
+        scene = Scene()
+        sink = scene.head(content_length=b"%d" % len(ANSWER))
+        sink.on_data(ANSWER[:50])
+        sink.on_failure(CallFailure("cut", "api.openai.com:443 closed the connection", began=True))
+        self.assertEqual(scene.request.status, 502)
+        self.assertIn("openai", orjson.loads(scene.request.body)["message"])
+        self.assert_settled(scene, "cut")
+
+    def test_long_answer_is_passed_on_and_its_usage_still_found(self) -> None:
+        """Embeddings of megabytes are not kept in memory."""
+        scene = Scene(operation="embeddings")
+        sink = scene.head()
+        vectors = b'{"object":"list","data":[' + b"1.25," * 40000 + b"1]"
+        body = vectors + b',"model":"e","usage":{"prompt_tokens":8,"total_tokens":8}}'
+        for at in range(0, len(body), 16384):
+            sink.on_data(body[at : at + 16384])
+        self.assertGreater(scene.request.writes, 3)
+        sink.on_end(True)
+        self.assertEqual((scene.request.body, scene.request.ended), (body, "finished"))
+        assert scene.account.usage is not None
+        self.assertEqual(scene.account.usage.input, 8)
+
+    def test_long_answer_that_breaks_has_no_end(self) -> None:
+        """The client sees by the framing that something is missing."""
+        scene = Scene()
+        sink = scene.head(content_length=b"200000")
+        sink.on_data(b"x" * 70000)
+        sink.on_failure(CallFailure("cut", "closed", began=True))
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assert_settled(scene, "cut")
+
+    def test_json_for_a_stream_is_refused(self) -> None:
+        """The SDK would silently show an empty stream."""
+        scene = Scene(stream=True)
+        scene.head(200, b"application/json")
+        self.assertEqual(scene.request.status, 502)
+        self.assertTrue(scene.call.cancelled)
+
+    def test_unreachable_backend_is_named(self) -> None:
+        """502, with the backend's name and the reason."""
+        scene = Scene()
+        scene.upstream.sink.on_failure(CallFailure("connect", "127.0.0.1:9 refused", began=False))
+        self.assertEqual(scene.request.status, 502)
+        error = orjson.loads(scene.request.body)["error"]
+        self.assertIn("backend openai could not be reached", error["message"])
+        self.assertEqual(error["code"], "upstream_connect")
+        self.assert_settled(scene, "connect")
+
+
+class StreamTests(SettledMixin, unittest.TestCase):
+    """Server-sent events."""
+
+    def test_stream_passes_byte_for_byte(self) -> None:
+        """Each event as it comes, one write each, and a proper end."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        self.assertEqual(scene.request.status, 0)
+        stream = [chunk(""), chunk("he"), chunk("llo"), chunk(None, "stop"), DONE]
+        for event in stream:
+            sink.on_data(event)
+        self.assertEqual(scene.request.writes, 5)
+        sink.on_end(True)
+        self.assertEqual((scene.request.status, scene.request.body), (200, b"".join(stream)))
+        self.assertEqual(scene.request.ended, "finished")
+        self.assert_settled(scene, "ok")
+
+    @given(st.lists(st.integers(0, 2000), max_size=12))
+    def test_any_split_gives_the_same_stream(self, cuts: list[int]) -> None:
+        """TCP may cut events anywhere."""
+        stream = b"".join([chunk(""), chunk("hé"), chunk("llo"), chunk(None, "stop"), USAGE_CHUNK, DONE])
+        scene = Scene(stream=True, hide_usage=True)
+        sink = scene.events()
+        points = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
+        for start, end in zip(points, points[1:], strict=False):
+            sink.on_data(stream[start:end])
+        sink.on_end(True)
+        self.assertEqual(scene.request.body, stream.replace(USAGE_CHUNK, b""))
+        self.assertEqual(scene.request.ended, "finished")
+        assert scene.account.usage is not None
+        self.assertEqual(scene.account.usage.output, 3)
+
+    def test_usage_the_client_asked_for_is_not_hidden(self) -> None:
+        """Only what the gateway asked for is taken out."""
+        scene = Scene(stream=True, hide_usage=False)
+        sink = scene.events()
+        for event in (chunk("a"), chunk(None, "stop"), USAGE_CHUNK, DONE):
+            sink.on_data(event)
+        sink.on_end(True)
+        self.assertIn(USAGE_CHUNK, scene.request.body)
+
+    def test_error_as_first_event_is_an_http_error(self) -> None:
+        """Nothing was sent, so the status can still tell the truth."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(b": ping\n\n")
+        sink.on_data(b'data: {"error":{"message":"no","type":"rate_limit_error","code":"rate_limit_exceeded"}}\n\n')
+        self.assertEqual(scene.request.status, 429)
+        self.assertEqual(scene.request.response_headers[b"content-type"], b"application/json")
+        self.assertTrue(scene.call.cancelled)
+        self.assert_settled(scene, "status_4xx")
+
+    def test_cut_stream_says_so_and_has_no_end(self) -> None:
+        """One error event in the client's dialect, no [DONE], no final chunk."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        sink.on_failure(CallFailure("cut", "connection lost", began=True))
+        body = scene.request.body
+        self.assertTrue(body.startswith(chunk("he")))
+        self.assertIn(b'"error"', body)
+        self.assertNotIn(b"[DONE]", body)
+        self.assertEqual(scene.request.ended, "aborted")
+        assert scene.account.usage is not None
+        self.assertTrue(scene.account.usage.partial)
+        self.assert_settled(scene, "cut")
+
+    def test_clean_end_without_terminator_is_a_cut(self) -> None:
+        """No [DONE] and no finish_reason: the answer is not whole, whatever HTTP says."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        sink.on_end(True)
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assertIn(b'"error"', scene.request.body)
+        self.assert_settled(scene, "cut")
+
+    def test_clean_end_after_finish_reason_is_whole(self) -> None:
+        """Some compatible servers never send [DONE]."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        sink.on_data(chunk(None, "stop"))
+        sink.on_end(True)
+        self.assertEqual(scene.request.ended, "finished")
+        self.assert_settled(scene, "ok")
+
+    def test_done_without_its_blank_line_is_whole(self) -> None:
+        """And goes down with one, or clients would drop it."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he") + b"data: [DONE]")
+        sink.on_end(True)
+        self.assertTrue(scene.request.body.endswith(b"data: [DONE]\n\n"))
+        self.assertEqual(scene.request.ended, "finished")
+
+    def test_break_behind_done_loses_nothing(self) -> None:
+        """The stream was whole before the connection broke."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he") + DONE)
+        sink.on_failure(CallFailure("cut", "reset", began=True))
+        self.assertEqual(scene.request.ended, "finished")
+        self.assertNotIn(b'"error"', scene.request.body)
+        self.assert_settled(scene, "ok")
+
+    def test_upstream_that_lingers_behind_done_is_not_waited_for(self) -> None:
+        """The client's answer ends within seconds; the upstream's connection is given up."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he") + DONE)
+        scene.pass_time(1.5)
+        self.assertEqual(scene.request.ended, "finished")
+        self.assertTrue(scene.call.cancelled)
+        self.assert_settled(scene, "ok")
+
+    def test_error_event_midstream_is_passed_on_without_an_end(self) -> None:
+        """vLLM sends an error and then [DONE]: the stream is not whole."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        error = b'data: {"error":{"message":"gpu fell off","type":"server_error","code":500}}\n\n'
+        sink.on_data(error)
+        sink.on_end(True)
+        self.assertIn(error, scene.request.body)
+        self.assertEqual(scene.request.body.count(b'"error"'), 1)
+        self.assertEqual(scene.request.ended, "aborted")
+
+    def test_oversized_event_ends_the_stream_honestly(self) -> None:
+        """Memory is bounded."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        for _ in range(40):
+            if scene.exchange.over:
+                break
+            sink.on_data(b"data: " + b"x" * 65536)
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assertTrue(scene.call.cancelled)
+
+
+class TimeoutTests(SettledMixin, unittest.TestCase):
+    """Five timeouts, told apart."""
+
+    def assert_timeout(self, scene: Scene, which: str) -> None:
+        self.assertEqual(scene.request.status, 504)
+        error = orjson.loads(scene.request.body)["error"]
+        self.assertEqual(error["code"], f"{which}_timeout")
+        self.assertIn(which, error["message"])
+        self.assertTrue(scene.call.cancelled)
+        self.assert_settled(scene, "timeout")
+
+    def test_connect(self) -> None:
+        scene = Scene()
+        scene.pass_time(4.9)
+        self.assertEqual(scene.request.status, 0)
+        scene.pass_time(0.3)
+        self.assert_timeout(scene, "connect")
+
+    def test_first_byte(self) -> None:
+        scene = Scene()
+        scene.sent()
+        scene.pass_time(59)
+        self.assertEqual(scene.request.status, 0)
+        scene.pass_time(2)
+        self.assert_timeout(scene, "first_byte")
+
+    def test_first_token(self) -> None:
+        """Comments are not tokens."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        for _ in range(3):
+            scene.pass_time(8)
+            sink.on_data(b": still working\n\n")
+        scene.pass_time(31)
+        self.assert_timeout(scene, "first_token")
+
+    def test_idle_in_an_answer(self) -> None:
+        scene = Scene()
+        sink = scene.head()
+        sink.on_data(b"{")
+        scene.pass_time(21)
+        self.assert_timeout(scene, "idle")
+
+    def test_idle_in_a_stream(self) -> None:
+        """An error event, since the answer has begun; chunks put it off."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        for _ in range(5):
+            sink.on_data(chunk("he"))
+            scene.pass_time(15)
+        self.assertEqual(scene.request.ended, "")
+        scene.pass_time(6)
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assertIn(b"idle_timeout", scene.request.body)
+        self.assert_settled(scene, "timeout")
+
+    def test_total(self) -> None:
+        """However lively the stream."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        for _ in range(70):
+            if scene.exchange.over:
+                break
+            sink.on_data(chunk("he"))
+            scene.pass_time(10)
+        self.assertIn(b"total_timeout", scene.request.body)
+        self.assertEqual(scene.request.ended, "aborted")
+
+    def test_slow_reader_is_not_the_upstreams_silence(self) -> None:
+        """While the client does not read, the upstream is paused and its idle time stands still."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        scene.request.producer.pauseProducing()
+        self.assertTrue(scene.call.paused)
+        scene.pass_time(50)
+        self.assertEqual(scene.request.ended, "")
+        scene.request.producer.resumeProducing()
+        self.assertFalse(scene.call.paused)
+        scene.pass_time(21)
+        self.assertEqual(scene.request.ended, "aborted")
+
+
+class ClientGoneTests(SettledMixin, unittest.TestCase):
+    """A client that leaves takes its upstream call along, in every phase."""
+
+    def assert_cancelled(self, scene: Scene) -> None:
+        scene.request.leave()
+        self.assertTrue(scene.call.cancelled)
+        self.assertEqual(scene.account.error, "client_gone")
+        self.assert_settled(scene, "cancelled")
+
+    def test_while_connecting(self) -> None:
+        self.assert_cancelled(Scene())
+
+    def test_before_headers(self) -> None:
+        scene = Scene()
+        scene.sent()
+        self.assert_cancelled(scene)
+
+    def test_before_the_first_token(self) -> None:
+        scene = Scene(stream=True)
+        scene.events()
+        self.assert_cancelled(scene)
+
+    def test_in_a_stream_with_its_usage_so_far(self) -> None:
+        """What was generated was paid for: it is booked, marked partial."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        for _ in range(10):
+            sink.on_data(chunk("words and words "))
+        self.assert_cancelled(scene)
+        assert scene.account.usage is not None
+        self.assertTrue(scene.account.usage.partial)
+        self.assertGreater(scene.account.usage.output, 0)
+
+    def test_in_a_whole_answer(self) -> None:
+        scene = Scene()
+        scene.head().on_data(b"{")
+        self.assert_cancelled(scene)
