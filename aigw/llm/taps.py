@@ -21,9 +21,6 @@ from aigw.llm.usage import Usage, from_openai
 #: Operations whose streams can be asked for usage.
 _HAVE_OPTION = frozenset((CHAT, COMPLETIONS))
 
-#: Characters a token, for the estimate of what a broken stream has brought.
-_CHARACTERS_PER_TOKEN = 4
-
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINES = re.compile(rb"\r\n|\n|\r")
@@ -170,8 +167,6 @@ class StreamTap:
         self._responses = operation == RESPONSES
         self._hide = hide_usage
         self._latest: deque[bytes] = deque(maxlen=4)
-        self._size = 0
-        self._first_size = 0
         self.usage: Usage | None = None
         self.model: str | None = None
         self.done = False
@@ -181,7 +176,6 @@ class StreamTap:
     def feed(self, run: bytes) -> bytes:
         """Look at a run of complete events; returns what the client is to get, the same object if that is all."""
         self.events += run.count(b"\n\n") or 1
-        self._size += len(run)
         self._latest.append(run)
         if self.model is None:
             self._learn_model(run)
@@ -198,12 +192,13 @@ class StreamTap:
         return any(self._finishes(event) for run in self._latest for event in _split(run))
 
     def partial_usage(self) -> Usage:
-        """The usage of a stream that was not completed: as told, or estimated from what was passed on."""
+        """The usage of a stream that was not completed: as told, or estimated from what was passed on.
+
+        OpenAI and its like send about one token an event, after a first one that has only the role.
+        """
         if self.usage is not None:
             return self.usage if self.done else attrs.evolve(self.usage, partial=True)
-        # The first event has next to no text, so its size is what the others have besides theirs.
-        characters = self._size - self.events * self._first_size
-        return Usage(output=max(0, characters // _CHARACTERS_PER_TOKEN), partial=True)
+        return Usage(output=max(0, self.events - 1), partial=True)
 
     # -- inside
 
@@ -215,7 +210,6 @@ class StreamTap:
                 model = inner.get("model") if isinstance(inner, dict) else fields.get("model")
                 if isinstance(model, str) and model:
                     self.model = model
-                    self._first_size = len(event)
                     return
 
     def _look_at_each(self, run: bytes) -> bytes:
