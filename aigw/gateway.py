@@ -92,7 +92,7 @@ class Listeners:
         return {description: str(port.getHost()) for description, port in self._ports.items()}
 
 
-class Gateway(MultiService):  # type: ignore[misc]
+class Gateway(MultiService):
     """One process that serves one configuration file.
 
     :param reactor: everything's clock and network.
@@ -184,8 +184,8 @@ class Gateway(MultiService):  # type: ignore[misc]
     def _path(self) -> str:
         return str(self.snapshot.settings.path)
 
-    def _wanted(self, settings: Settings) -> dict[str, Factory]:
-        wanted: dict[str, Factory] = dict.fromkeys(settings.server.listen, self.factory)
+    def _wanted(self, settings: Settings) -> dict[str, Any]:
+        wanted: dict[str, Any] = dict.fromkeys(settings.server.listen, self.factory)
         if settings.server.admin != "off":
             wanted[settings.server.admin] = self._admin
         return wanted
@@ -327,5 +327,3 @@ class Gateway(MultiService):  # type: ignore[misc]
 
 def _limits(settings: Settings) -> ServerLimits:
     return ServerLimits(body=settings.server.max_request_body, max_connections=settings.server.max_connections)
-
-

@@ -124,7 +124,7 @@ class Redactor:
 
     def replace(self, secrets: Iterable[str]) -> None:
         """These are the secrets now. Very short ones are left out: they would blot out ordinary words."""
-        spellings = set()
+        spellings: set[str] = set()
         for secret in secrets:
             if len(secret) >= 8:
                 encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
@@ -179,5 +179,3 @@ def json() -> JsonObserver:
         sys.stdout.flush()
 
     return JsonObserver(write)
-
-

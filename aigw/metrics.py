@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client import GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.exposition import generate_latest
 
 #: Bucket boundaries of the OpenTelemetry semantic conventions for generative AI, in seconds.
@@ -89,10 +96,17 @@ class Metrics:
     def _define_gateway(self) -> None:
         registry = self.registry
         self.requests = Counter(
-            "aigw_requests", "Requests answered.", ("route", "consumer", "operation", "code"), registry=registry
+            "aigw_requests",
+            "Requests answered.",
+            ("route", "consumer", "operation", "code"),
+            registry=registry,
         )
         self.overhead = Histogram(
-            "aigw_overhead_seconds", "Own time in a request.", ("route",), buckets=OVERHEAD_BUCKETS, registry=registry
+            "aigw_overhead_seconds",
+            "Own time in a request.",
+            ("route",),
+            buckets=OVERHEAD_BUCKETS,
+            registry=registry,
         )
         self.flying = Gauge("aigw_requests_in_flight", "Requests being served.", ("route",), registry=registry)
         self.open_connections = Gauge("aigw_connections", "Open connections.", ("side",), registry=registry)
@@ -105,11 +119,16 @@ class Metrics:
         )
         self.reloads = Counter("aigw_config_reloads", "Configuration loads.", ("result",), registry=registry)
         self.last_reload = Gauge(
-            "aigw_config_last_reload_timestamp_seconds", "When the configuration was last loaded.", registry=registry
+            "aigw_config_last_reload_timestamp_seconds",
+            "When the configuration was last loaded.",
+            registry=registry,
         )
         self.config_info = Gauge("aigw_config_info", "The configuration served.", ("sha256",), registry=registry)
         self.loop_lag = Histogram(
-            "aigw_event_loop_lag_seconds", "Lateness of the event loop.", buckets=OVERHEAD_BUCKETS, registry=registry
+            "aigw_event_loop_lag_seconds",
+            "Lateness of the event loop.",
+            buckets=OVERHEAD_BUCKETS,
+            registry=registry,
         )
         self.log_dropped = Gauge("aigw_access_log_dropped_lines", "Log lines not written.", registry=registry)
 
@@ -181,9 +200,7 @@ class Metrics:
         """The gauge of connections ``downstream`` or ``upstream``."""
         return self.open_connections.labels(side)
 
-    def genai(
-        self, operation: str, provider: str, request_model: str, response_model: str, route: str
-    ) -> ModelSeries:
+    def genai(self, operation: str, provider: str, request_model: str, response_model: str, route: str) -> ModelSeries:
         """The ``gen_ai_*`` series with these labels."""
         key = (operation, provider, request_model, response_model, route)
         series = self._series.get(key)

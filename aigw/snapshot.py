@@ -18,7 +18,7 @@ from aigw.config.errors import ConfigError, Problem
 from aigw.config.settings import Backend, BackendAuth, Settings
 from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.authenticator import KeyAuthenticator
-from aigw.consumers.consumer import Consumer
+from aigw.consumers.consumer import Consumer, ModelPatterns
 from aigw.consumers.doors import Doors
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
@@ -45,9 +45,7 @@ class Snapshot:
     consumers: Mapping[str, Consumer] = attrs.field(repr=False)
 
     @classmethod
-    def build(
-        cls, settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines
-    ) -> Snapshot:
+    def build(cls, settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines) -> Snapshot:
         """Compile ``settings``, carrying over from ``previous`` what did not change.
 
         Nothing that serves is touched: a failure leaves ``previous`` as it was.
@@ -179,7 +177,7 @@ def _consumers(settings: Settings) -> dict[str, Consumer]:
         name: Consumer(
             name=name,
             routes=frozenset(own.routes) if own.routes is not None else None,
-            models=own.models,
+            models=ModelPatterns(own.models) if own.models is not None else None,
             groups=own.groups,
             max_in_flight=own.max_in_flight,
             backends=own.backends,
@@ -189,7 +187,11 @@ def _consumers(settings: Settings) -> dict[str, Consumer]:
 
 
 def _route(
-    name: str, route: RouteSettings, authenticator: KeyAuthenticator | None, models: Models, plans: PlanBook,
+    name: str,
+    route: RouteSettings,
+    authenticator: KeyAuthenticator | None,
+    models: Models,
+    plans: PlanBook,
     settings: Settings,
 ) -> Route:
     rewrite = route.rewrite

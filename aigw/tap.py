@@ -15,7 +15,7 @@ from aigw.config.settings import load
 from aigw.gateway import Gateway
 
 
-class Options(usage.Options):  # type: ignore[misc]
+class Options(usage.Options):
     """``twistd [twistd options] aigw -c gateway.toml``."""
 
     synopsis = "-c FILE"

@@ -77,9 +77,7 @@ class Meter:
         return time.monotonic(), cpu, gateway, load
 
     def stop(self) -> Spent:
-        wall, cpu, gateway, load = (
-            after - before for before, after in zip(self._before, self._read(), strict=True)
-        )
+        wall, cpu, gateway, load = (after - before for before, after in zip(self._before, self._read(), strict=True))
         return Spent(
             wall=wall,
             cpu=cpu,

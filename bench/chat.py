@@ -124,9 +124,7 @@ def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, l
     :raises WrongAnswerError: any answer was wrong.
     """
     cases = {f"chat-{connections}": connections for connections in plan.connections}
-    samples: dict[str, dict[str, list[ChatSample]]] = {
-        case: {peer.name: [] for peer in peers} for case in cases
-    }
+    samples: dict[str, dict[str, list[ChatSample]]] = {case: {peer.name: [] for peer in peers} for case in cases}
     answers = dict.fromkeys((peer.name for peer in peers), 0)
     with ExitStack() as stack:
         port = stack.enter_context(upstream(directory / "upstream"))

@@ -42,9 +42,7 @@ class Plan:
 
 
 FULL = Plan("full", rounds=3, chat_seconds=6.0, chat_warm_up=2.0)
-QUICK = Plan(
-    "quick", rounds=1, chat_seconds=3.0, chat_warm_up=1.0, streams=StreamLoad(200, 100, 0.010, 2, 1.0)
-)
+QUICK = Plan("quick", rounds=1, chat_seconds=3.0, chat_warm_up=1.0, streams=StreamLoad(200, 100, 0.010, 2, 1.0))
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,7 @@ class Report:
         for goal in GOALS:
             peers = self.samples.get(goal.work, {})
             ours, theirs = (
-                [getattr(sample, goal.metric) for sample in peers.get(name, ())]
-                for name in ("aigw", goal.against)
+                [getattr(sample, goal.metric) for sample in peers.get(name, ())] for name in ("aigw", goal.against)
             )
             if ours and theirs:
                 found.append(Verdict(goal, median_ratio(ours, theirs)))
@@ -88,9 +87,7 @@ class Report:
             for verdict in self.verdicts()
         ]
         heading = ["", "## Goals", "", "| ratio | now | goal | |", "|---|---:|---:|---|"]
-        return (
-            [*heading, *lines] if lines else ["", "No goal could be judged: aigw and envoy did not both run."]
-        )
+        return [*heading, *lines] if lines else ["", "No goal could be judged: aigw and envoy did not both run."]
 
     def _remarks(self) -> list[str]:
         remarks = [*self.skipped, *self.disturbed()]

@@ -59,7 +59,10 @@ def _server(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
 def _endpoint(place: Path_, text: str) -> Iterator[Fault]:
     match = _ENDPOINT.fullmatch(text)
     if match is None:
-        yield place, "must be a Twisted endpoint such as tcp:8000, tls:/etc/aigw/pems:443, unix:/run/aigw.sock"
+        yield (
+            place,
+            "must be a Twisted endpoint such as tcp:8000, tls:/etc/aigw/pems:443, unix:/run/aigw.sock",
+        )
         return
     if match[1].startswith("tcp"):
         port = match[2][1:].split(":")[0].removeprefix("port=")
@@ -112,7 +115,10 @@ def _auth(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
         if auth.anonymous:
             yield from _reference((*place, "anonymous"), auth.anonymous, "consumers", names["consumers"])
         if not (auth.bearer or auth.key_in_header or auth.key_in_query or auth.key_in_body):
-            yield place, "leaves no place for a key: bearer, key_in_header, key_in_query and key_in_body are all false"
+            yield (
+                place,
+                "leaves no place for a key: bearer, key_in_header, key_in_query and key_in_body are all false",
+            )
 
 
 def _routes(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
@@ -128,9 +134,9 @@ def _routes(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
             yield place, "has neither a backend nor a model, and there are no [models] to pick from"
         if route.auth != "none":
             yield from _reference((*place, "auth"), route.auth, "auth", names["auth"])
-        if route.rewrite is not None and route.rewrite.prefix is not None:
-            if not route.paths or any(path.startswith("~") for path in route.paths):
-                yield (*place, "rewrite"), "a prefix can only be replaced where all paths are prefixes"
+        replaces = route.rewrite is not None and route.rewrite.prefix is not None
+        if replaces and (not route.paths or any(path.startswith("~") for path in route.paths)):
+            yield (*place, "rewrite"), "a prefix can only be replaced where all paths are prefixes"
 
 
 def _consumers(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
@@ -159,7 +165,10 @@ def warn(settings: Settings) -> Iterator[Problem]:
 def _warnings(settings: Settings) -> Iterator[Fault]:
     for name, consumer in settings.consumers.items():
         if any(key.plain for key in consumer.keys):
-            yield ("consumers", name, "keys"), "plain-text key; 'aigw key' makes one whose sha256 the file can hold"
+            yield (
+                ("consumers", name, "keys"),
+                "plain-text key; 'aigw key' makes one whose sha256 the file can hold",
+            )
     for name, backend in settings.backends.items():
         if backend.auth is not None and backend.auth.inline is not None:
             yield ("backends", name, "auth"), "the provider's key is in the file; [secrets] keeps it outside"

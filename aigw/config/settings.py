@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -185,8 +184,8 @@ def _fields_at(kind: Any, loc: tuple[Any, ...]) -> Iterator[str] | list[str]:
 
 def _inner(annotation: Any) -> list[Any]:
     """The tables that an annotation holds, looking through unions and collections."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return [annotation] if issubclass(annotation, BaseModel) else []
+    if typing.get_origin(annotation) is None:
+        return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
     return [found for argument in typing.get_args(annotation) for found in _inner(argument)]
 
 

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from aigw.config.units import Duration, Size
 
@@ -212,7 +220,7 @@ class KeyAuth(Table):
     key_in_header: bool = True
     key_in_query: bool = False
     key_in_body: bool = False
-    realm: Annotated[str, Field(pattern=r'^[\x20\x21\x23-\x5b\x5d-\x7e]*$')] = ""
+    realm: Annotated[str, Field(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$")] = ""
     anonymous: str = ""
     run_on_preflight: bool = True
 
@@ -230,9 +238,7 @@ class Rewrite(Table):
         return self
 
 
-Operation = Literal[
-    "chat", "completions", "embeddings", "responses", "messages", "count_tokens", "models", "raw"
-]
+Operation = Literal["chat", "completions", "embeddings", "responses", "messages", "count_tokens", "models", "raw"]
 
 
 class Route(Table):

@@ -8,8 +8,8 @@ system could believe two different ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal

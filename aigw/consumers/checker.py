@@ -29,12 +29,12 @@ class ApiKeyChecker:
         self._keys = {digest: (name, expires) for digest, name, expires in keys}
         self._now = now
 
-    def requestAvatarId(self, credentials: IApiKey) -> Deferred[str]:
-        """The consumer's name; fails with ``UnauthorizedLogin`` for a key that is unknown or has expired."""
+    def requestAvatarId(self, credentials: IApiKey) -> Deferred[bytes | tuple[()]]:
+        """The consumer's name, as bytes; fails with ``UnauthorizedLogin`` for a key that is unknown or has expired."""
         found = self._keys.get(credentials.digest)
         if found is None or (found[1] is not None and self._now() >= found[1]):
             return fail(UnauthorizedLogin())
-        return succeed(found[0])
+        return succeed(found[0].encode())
 
     def knows(self, token: bytes) -> bool:
         """Whether ``token`` is one of the keys, be it expired."""

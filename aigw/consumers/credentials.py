@@ -14,7 +14,7 @@ def digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
 
-class IApiKey(ICredentials):  # type: ignore[misc]
+class IApiKey(ICredentials):
     """Somebody presented an API key."""
 
     digest = Attribute("SHA-256 of the key, 32 bytes.")

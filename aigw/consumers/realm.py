@@ -11,7 +11,7 @@ from zope.interface import Interface, implementer
 from aigw.consumers.consumer import Consumer
 
 
-class IConsumer(Interface):  # type: ignore[misc]
+class IConsumer(Interface):
     """A consumer, as a portal gives it out; provided by :class:`~aigw.consumers.consumer.Consumer`."""
 
 
@@ -30,7 +30,7 @@ class ConsumerRealm:
         self._consumers = consumers
 
     def requestAvatar(
-        self, avatarId: bytes | tuple[()] | str, mind: object, *interfaces: Any
+        self, avatarId: bytes | tuple[()], mind: object, *interfaces: Any
     ) -> tuple[Any, Any, Callable[[], None]]:
         """The consumer of that name.
 
@@ -38,4 +38,4 @@ class ConsumerRealm:
         """
         if IConsumer not in interfaces:
             raise NotImplementedError("only consumers live here")
-        return IConsumer, self._consumers[str(avatarId)], _nothing
+        return IConsumer, self._consumers[bytes(avatarId).decode()], _nothing

@@ -14,7 +14,7 @@ KINDS = {
 }
 
 
-class CallFailure(Exception):  # noqa: N818 - an outcome that is handed over, more than an error that is raised
+class CallFailure(Exception):
     """A call did not bring a complete response.
 
     :ivar kind: one of :data:`KINDS`.
@@ -27,5 +27,5 @@ class CallFailure(Exception):  # noqa: N818 - an outcome that is handed over, mo
         self.began = began
 
 
-class EventTooLarge(Exception):  # noqa: N818
+class EventTooLarge(Exception):
     """A server-sent event is longer than the framer's bound."""

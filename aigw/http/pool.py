@@ -11,6 +11,7 @@ connection, and servers close them all the time (RFC 9112 section 9.3.1).
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -25,7 +26,7 @@ from aigw.http.endpoints import failure_kind, failure_text
 _FRESH = 0.05
 
 
-class _Dialler(Factory):  # type: ignore[misc]
+class _Dialler(Factory):
     """Makes the protocol of one connection attempt."""
 
     noisy = False
@@ -68,7 +69,7 @@ class Pool:
         self._limits = limits or ResponseLimits()
         self._idle: dict[bytes, list[Connection]] = {}
         self._open: set[Connection] = set()
-        self._dialling: dict[Connection, Deferred[Connection]] = {}
+        self._dialling: dict[Connection, Deferred[Any]] = {}
         self._queue: deque[Call] = deque()
         self._retired = False
         self._expiry = deadlines.idle(self._expire)
@@ -220,7 +221,7 @@ class Pool:
 
     def _dial(self, partition: bytes) -> None:
         connection = Connection(self, partition, self._limits)
-        attempt = self._endpoint.connect(_Dialler(connection))
+        attempt: Deferred[Any] = self._endpoint.connect(_Dialler(connection))
         self._dialling[connection] = attempt
         attempt.addCallbacks(self._connected, self._failed, errbackArgs=(connection,))
 

@@ -90,7 +90,7 @@ class ServerChannel(TwistedProtocol):
     log = Logger()
     transport: Any
 
-    def __init__(self, factory: ServerFactory, address: IAddress) -> None:
+    def __init__(self, factory: ServerFactory, address: IAddress | None) -> None:
         self.factory = factory
         self.client: str = getattr(address, "host", "") or ""
         self.secure = False
@@ -352,7 +352,8 @@ class ServerChannel(TwistedProtocol):
         """The last lines of a response's head: what only the connection knows."""
         if self.factory.draining or request is self._reading:
             self.keep = False
-        return self.factory.date_lines(self.keep)
+        lines: bytes = self.factory.date_lines(self.keep)
+        return lines
 
     def response_done(self, request: Request) -> None:
         """All of a response was written."""
@@ -458,7 +459,7 @@ class ServerChannel(TwistedProtocol):
         self._deadline.restart(self.limits.linger)
 
 
-class ServerFactory(Factory):  # type: ignore[misc]
+class ServerFactory(Factory):
     """Makes the channels of one listener or several.
 
     :ivar site: who answers; may be replaced at any time.
@@ -478,7 +479,7 @@ class ServerFactory(Factory):  # type: ignore[misc]
         self._date_until = -1.0
         self._with_date = (b"", b"")
 
-    def buildProtocol(self, addr: IAddress) -> ServerChannel:
+    def buildProtocol(self, addr: IAddress | None) -> ServerChannel:
         """A channel for a new connection."""
         return ServerChannel(self, addr)
 

@@ -154,4 +154,3 @@ def _spelt(fields: Mapping[str, Any], name: str) -> str:
         if twin in fields:
             return twin
     return name
-

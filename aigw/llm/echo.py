@@ -306,10 +306,7 @@ class _Response:
             self._event("response.in_progress", response=self.whole(done=False)),
             self._event("response.output_item.added", output_index=0, item=item),
             self._event("response.content_part.added", **place, part=self._part("")),
-            *(
-                self._event("response.output_text.delta", **place, delta=word, logprobs=[])
-                for word in self._said.words
-            ),
+            *(self._event("response.output_text.delta", **place, delta=word, logprobs=[]) for word in self._said.words),
             self._event("response.output_text.done", **place, text=text, logprobs=[]),
             self._event("response.content_part.done", **place, part=self._part(text)),
             self._event("response.output_item.done", output_index=0, item=self._item(status)),
@@ -322,7 +319,13 @@ class _Response:
 
     def _item(self, status: str) -> dict[str, Any]:
         content = [self._part(self._said.text)]
-        return {"id": self._item_id, "type": "message", "role": "assistant", "status": status, "content": content}
+        return {
+            "id": self._item_id,
+            "type": "message",
+            "role": "assistant",
+            "status": status,
+            "content": content,
+        }
 
     def _part(self, text: str) -> dict[str, Any]:
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}

@@ -15,7 +15,11 @@ def error_event(error: GatewayError, request_id: str, operation: str) -> bytes:
     ``error``; Anthropic's on an event of type ``error``.
     """
     if operation in (MESSAGES, COUNT_TOKENS):
-        fields = {"type": "error", "error": {"type": error.type, "message": error.message}, "request_id": request_id}
+        fields = {
+            "type": "error",
+            "error": {"type": error.type, "message": error.message},
+            "request_id": request_id,
+        }
         return b"event: error\ndata: %s\n\n" % orjson.dumps(fields)
     if operation == RESPONSES:
         flat = {"type": "error", "code": error.code, "message": error.message, "param": error.param}

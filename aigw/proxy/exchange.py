@@ -76,7 +76,13 @@ class Exchange:
     )
 
     def __init__(
-        self, request: Request, account: Account, plan: Plan, ledger: Ledger, deadlines: Deadlines, hide_usage: bool
+        self,
+        request: Request,
+        account: Account,
+        plan: Plan,
+        ledger: Ledger,
+        deadlines: Deadlines,
+        hide_usage: bool,
     ) -> None:
         self.request = request
         self.request_id = request.request_id

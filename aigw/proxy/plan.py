@@ -229,4 +229,3 @@ class Plan:
 
 
 _HAS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
-

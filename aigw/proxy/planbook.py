@@ -45,9 +45,7 @@ def merged_timeouts(backend: Backend, *special: Any) -> Timeouts:
     return Timeouts(**seconds)
 
 
-def credential_of(
-    auth: BackendAuth | None, kind: Provider, secrets: Mapping[str, str]
-) -> Credential | Passthrough:
+def credential_of(auth: BackendAuth | None, kind: Provider, secrets: Mapping[str, str]) -> Credential | Passthrough:
     """What a backend's ``auth`` comes to."""
     if auth is None:
         return NO_CREDENTIAL
@@ -85,8 +83,8 @@ def _parts(backend: Backend, own: ConsumerBackend | None) -> _Parts:
         on_model_mismatch=(own and own.on_model_mismatch) or backend.on_model_mismatch,
         auth=(own and own.auth) or backend.auth,
         adjustments=Adjustments(
-            defaults=merged(backend.defaults, own and own.defaults),
-            overrides=merged(backend.overrides, own and own.overrides),
+            defaults=merged(backend.defaults, own.defaults if own is not None else None),
+            overrides=merged(backend.overrides, own.overrides if own is not None else None),
         ),
         set_headers=set_headers,
         removed=frozenset(name.lower().encode() for edit in edits for name in edit.remove),

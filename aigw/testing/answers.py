@@ -53,9 +53,7 @@ def reply(body: object, status: int = 200, headers: Sequence[Header] = ()) -> An
     return lambda request: (opening if request.method == b"HEAD" else opening + data,)
 
 
-def error(
-    status: int, message: str, kind: str, code: str | None = None, headers: Sequence[Header] = ()
-) -> Answer:
+def error(status: int, message: str, kind: str, code: str | None = None, headers: Sequence[Header] = ()) -> Answer:
     """An error in OpenAI's shape."""
     return reply(error_body(message, kind, code), status, headers)
 

@@ -72,5 +72,3 @@ class Passthrough:
                     line = b"%s: %s\r\n" % (name, value)
                     return Credential(line, hashlib.sha256(line).digest()[:16], without_bearer(value))
         return NO_CREDENTIAL
-
-

@@ -15,7 +15,12 @@ class EchoCall:
     """One call to the echo provider; behaves as a call over the wire does, cancellation and pauses included."""
 
     def __init__(
-        self, clock: IReactorTime, delay: float, operation: str, fields: dict[str, Any] | None, sink: ResponseSink
+        self,
+        clock: IReactorTime,
+        delay: float,
+        operation: str,
+        fields: dict[str, Any] | None,
+        sink: ResponseSink,
     ) -> None:
         self._clock = clock
         self._delay = delay

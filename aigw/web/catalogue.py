@@ -37,9 +37,7 @@ class Catalogue:
     def visible(self, consumer: Consumer | None) -> list[tuple[str, str]]:
         """Names and owners that ``consumer`` may use; None may use all."""
         return [
-            (name, owner)
-            for name, owner in self._names.items()
-            if consumer is None or consumer.may_use_model(name)
+            (name, owner) for name, owner in self._names.items() if consumer is None or consumer.may_use_model(name)
         ]
 
     def listing(self, consumer: Consumer | None, *, anthropic: bool) -> bytes:
@@ -67,5 +65,3 @@ def entry(name: str, owner: str, *, anthropic: bool) -> dict[str, object]:
     if anthropic:
         return {"type": "model", "id": name, "display_name": name, "created_at": _CREATED_AT}
     return {"id": name, "object": "model", "created": _CREATED, "owned_by": owner}
-
-

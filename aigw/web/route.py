@@ -80,9 +80,7 @@ class Route:
             return None
         consumer = self.authenticator.authenticate(request)
         if consumer is not None and not consumer.may_use_route(self.name):
-            raise Forbidden(
-                f"consumer {consumer.name} may not use route {self.name}", code="route_forbidden"
-            )
+            raise Forbidden(f"consumer {consumer.name} may not use route {self.name}", code="route_forbidden")
         return consumer
 
     # -- what
@@ -146,7 +144,9 @@ def check_model(consumer: Consumer | None, name: str | None) -> None:
     """:raises Forbidden: ``consumer`` is limited to models of which ``name`` is none."""
     if consumer is not None and name and not consumer.may_use_model(name):
         raise Forbidden(
-            f"consumer {consumer.name} may not use model {_shown(name)}", param="model", code="model_forbidden"
+            f"consumer {consumer.name} may not use model {_shown(name)}",
+            param="model",
+            code="model_forbidden",
         )
 
 
@@ -163,4 +163,3 @@ def check_in_flight(consumer: Consumer, in_flight: int) -> None:
 def _shown(name: str) -> str:
     """A client's model name as an error may show it: printable and short."""
     return "".join(c if c.isprintable() else "?" for c in name[:100])
-

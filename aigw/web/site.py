@@ -126,9 +126,7 @@ class FrontDoor:
             if self.draining:
                 raise Overloaded("the gateway is shutting down", code="draining", retry_after=1)
             if served.max_in_flight and self.ledger.in_flight > served.max_in_flight:
-                raise Overloaded(
-                    f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1
-                )
+                raise Overloaded(f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1)
             match = getChildForRequest(served.root, request).select(request)
         except GatewayError as error:
             self._refuse(account, error)
@@ -141,7 +139,7 @@ class FrontDoor:
         sent = request.header(b"x-request-id")
         if sent and len(sent) <= 128 and _SANE_ID.issuperset(sent):
             return sent.decode("ascii")
-        return "%s%012x" % (self._id_prefix, next(self._id_numbers))
+        return f"{self._id_prefix}{next(self._id_numbers):012x}"
 
     def _recognise(self, visit: Visit) -> None:
         """Find out whose request it is, and whether that consumer may go on."""
@@ -277,7 +275,7 @@ class FrontDoor:
 
 def _model_asked_for(path: bytes) -> str | None:
     """The id in ``…/models/{id}``, which may hold an encoded slash; None for any other path."""
-    head, found, name = path.rpartition(b"/models/")
+    _, found, name = path.rpartition(b"/models/")
     if not found or not name or b"/" in name:
         return None
     return unquote(name.decode("ascii"))

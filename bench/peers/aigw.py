@@ -125,9 +125,7 @@ def _books(admin: int, access_log: Path) -> dict[str, float]:
         logged = sum(1 for _ in lines)
     return {
         "requests in the metrics": _total(metrics, "aigw_requests_total", 'code="200"'),
-        "input tokens in the metrics": _total(
-            metrics, "gen_ai_client_token_usage_total", 'gen_ai_token_type="input"'
-        ),
+        "input tokens in the metrics": _total(metrics, "gen_ai_client_token_usage_total", 'gen_ai_token_type="input"'),
         "lines in the access log": logged,
     }
 

@@ -80,9 +80,7 @@ class Answer:
         self._events += self._body.feed(data)
         stamps = self._read_events()
         if self._body.ended and (self._count < self._chunks + len(self._ending) or self._events):
-            raise WrongAnswerError(
-                f"{self._name}: ended after {self._count} events, rest {self._events[:80]!r}"
-            )
+            raise WrongAnswerError(f"{self._name}: ended after {self._count} events, rest {self._events[:80]!r}")
         return stamps
 
     @property

@@ -90,9 +90,7 @@ class Load:
         while self._unfinished:
             now = time.monotonic_ns()
             if now > deadline:
-                raise WrongAnswerError(
-                    f"{self._unfinished} answers are not finished after {_GRACE_NS / 1e9} s grace"
-                )
+                raise WrongAnswerError(f"{self._unfinished} answers are not finished after {_GRACE_NS / 1e9} s grace")
             self._start_due(now)
             for fd in self._epoll.wait(self._wait()):
                 self._read(self._readers[fd])

@@ -25,10 +25,7 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
     b"Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
-_REFUSAL = (
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
-    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s"
-)
+_REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
 _LAST = b"0\r\n\r\n"
 
 
@@ -155,9 +152,7 @@ def whole_body(received: bytes) -> bytes | None:
     if not separator:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {
-        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if first != f"POST {PROVIDER_PATH} HTTP/1.1":
         raise RefusedError(f"wrong request line: {first}")
     if headers.get("authorization") != f"Bearer {PROVIDER_KEY}":

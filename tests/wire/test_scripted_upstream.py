@@ -128,7 +128,9 @@ class RecordTests(UpstreamTestCase):
 
     async def test_chunked_body_is_joined(self) -> None:
         """The body without its framing; the header that announced it is still there."""
-        chunked = b"POST /v1/x HTTP/1.1\r\nHost: u\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        chunked = (
+            b"POST /v1/x HTTP/1.1\r\nHost: u\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
         _, response = await self.exchange(chunked)
         self.assertEqual(self.upstream.requests[0].body, b"abcde")
         self.assertEqual(self.upstream.requests[0].header(b"transfer-encoding"), b"chunked")
@@ -197,9 +199,7 @@ class AnswerTests(UpstreamTestCase):
         choices = [orjson.loads(event[6:])["choices"][0] for event in events]
         self.assertEqual(choices[0]["delta"]["role"], "assistant")
         self.assertEqual("".join(choice["delta"].get("content", "") for choice in choices), TEXT)
-        self.assertEqual(
-            [choice["finish_reason"] for choice in choices], [None] * (len(events) - 1) + ["stop"]
-        )
+        self.assertEqual([choice["finish_reason"] for choice in choices], [None] * (len(events) - 1) + ["stop"])
 
     async def test_stream_tells_usage_only_when_asked(self) -> None:
         """The last chunk before [DONE], without choices; null in all before it."""
@@ -228,9 +228,7 @@ class AnswerTests(UpstreamTestCase):
 
     async def test_head_has_no_body(self) -> None:
         """Only the head that GET would have."""
-        client, _ = await self.until_closed(
-            b"HEAD /v1/models HTTP/1.1\r\nHost: u\r\nConnection: close\r\n\r\n"
-        )
+        client, _ = await self.until_closed(b"HEAD /v1/models HTTP/1.1\r\nHost: u\r\nConnection: close\r\n\r\n")
         self.assertTrue(client.received.endswith(b"\r\n\r\n"))
 
     async def test_script_comes_before_the_standing_answer(self) -> None:

@@ -1,5 +1,6 @@
 """The life of one call: whole answers, streams, the five timeouts, cancellation; each settled exactly once."""
 
+import itertools
 from typing import Any
 
 import orjson
@@ -33,15 +34,19 @@ def chunk(content: str | None = None, finish: str | None = None, **more: Any) ->
     return b"data: " + orjson.dumps(fields) + b"\n\n"
 
 
-USAGE_CHUNK = b"data: " + orjson.dumps(
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "model": "gpt-4o-2024-08-06",
-        "choices": [],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
-    }
-) + b"\n\n"
+USAGE_CHUNK = (
+    b"data: "
+    + orjson.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "model": "gpt-4o-2024-08-06",
+            "choices": [],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
+        }
+    )
+    + b"\n\n"
+)
 DONE = b"data: [DONE]\n\n"
 
 
@@ -194,7 +199,7 @@ class StreamTests(SettledMixin, unittest.TestCase):
         scene = Scene(stream=True, hide_usage=True)
         sink = scene.events()
         points = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-        for start, end in zip(points, points[1:], strict=False):
+        for start, end in itertools.pairwise(points):
             sink.on_data(stream[start:end])
         sink.on_end(True)
         self.assertEqual(scene.request.body, stream.replace(USAGE_CHUNK, b""))
