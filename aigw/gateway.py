@@ -151,6 +151,8 @@ class Gateway(MultiService):
         # What was built until now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        # Finished requests free themselves, by reference counts; cycles are rare, so look for them rarely.
+        gc.set_threshold(20_000, 20, 20)
         where = ", ".join(self.listeners.addresses().values())
         self.log.info("aigw {version} serves {config} on {where}", version=__version__, config=self._path, where=where)
         self.notifier.ready(self._status())
@@ -175,10 +177,9 @@ class Gateway(MultiService):
         self._due = now + 1.0
 
     def _watch_connections(self) -> None:
-        downstream = self.metrics.connections("downstream")
-        downstream.set_function(lambda: len(self.factory.channels))
-        upstream = self.metrics.connections("upstream")
-        upstream.set_function(lambda: self.snapshot.upstream_connections())
+        self.metrics.connections("downstream").read = lambda: len(self.factory.channels)
+        self.metrics.connections("upstream").read = lambda: self.snapshot.upstream_connections()
+        self.metrics.log_dropped.read = lambda: self.access_log.dropped
 
     @property
     def _path(self) -> str:

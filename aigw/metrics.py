@@ -1,23 +1,23 @@
 """The gateway's instruments (contract section 7), in one registry that is nobody's global.
 
-Label children are looked up once and kept: a request costs a few dictionary look-ups. Label values come from the
-configuration or from closed sets; that is the duty of whoever calls.
+Theory of operation. A request touches a dozen series. The library's instruments take a lock for each; ours are plain
+numbers on plain objects (:class:`Count`, :class:`Distribution`), which only the event loop touches. At a scrape
+:class:`Family` hands them to the library as metric families, so names, types and text format are the library's.
+Series are looked up once and kept. Label values come from the configuration or from closed sets; that is the duty of
+whoever calls.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    GCCollector,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-)
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 #: Bucket boundaries of the OpenTelemetry semantic conventions for generative AI, in seconds.
 DURATION_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -37,16 +37,116 @@ _MODEL_LABELS = (
 )
 
 
+class Count:
+    """One series of a counter or a gauge.
+
+    :ivar value: it, or
+    :ivar read: what tells it at a scrape.
+    """
+
+    __slots__ = ("read", "value")
+
+    def __init__(self) -> None:
+        self.value: float = 0
+        self.read: Callable[[], float] | None = None
+
+    def inc(self, by: float = 1) -> None:
+        """Count up."""
+        self.value += by
+
+    def dec(self) -> None:
+        """Count down; gauges only."""
+        self.value -= 1
+
+    def now(self) -> float:
+        """The value at a scrape."""
+        return self.read() if self.read is not None else self.value
+
+
+class Distribution:
+    """One series of a histogram.
+
+    :param bounds: upper bounds of the buckets, without infinity.
+    """
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count ``value``; a bucket holds what is at most its bound."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Bounds and cumulative counts, as the text format has them."""
+        total, made = 0, []
+        for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
+            total += count
+            made.append((floatToGoString(bound), float(total)))
+        return made
+
+
+S = TypeVar("S", Count, Distribution)
+
+
+class Family(Collector, Generic[S]):
+    """All series of one name.
+
+    :param make: a new series.
+    :param kind: the library's family: counter, gauge or histogram.
+    """
+
+    def __init__(
+        self,
+        kind: type[Metric],
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        make: Callable[[], S],
+    ) -> None:
+        self._kind = kind
+        self._name = name
+        self._help = text
+        self._labels = tuple(labels)
+        self._make: Callable[[], S] = make
+        self._series: dict[tuple[str, ...], S] = {}
+
+    def series(self, *labels: str) -> S:
+        """The series with these label values, in the order of the labels' names."""
+        found = self._series.get(labels)
+        if found is None:
+            found = self._series[labels] = self._make()
+        return found
+
+    def clear(self) -> None:
+        """Forget all series."""
+        self._series.clear()
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, as the library has it."""
+        family: Any = self._kind(self._name, self._help, labels=self._labels)  # type: ignore[call-arg]
+        for labels, series in self._series.items():
+            if isinstance(series, Distribution):
+                family.add_metric(labels, series.buckets(), series.sum)
+            else:
+                family.add_metric(labels, series.now())
+        yield family
+
+
 class ModelSeries:
     """The ``gen_ai_*`` series of one operation, provider, pair of models and route."""
 
     def __init__(self, metrics: Metrics, labels: tuple[str, ...]) -> None:
-        self._duration = metrics.model_duration.labels(*labels)
-        self._first_token = metrics.model_first_token.labels(*labels)
-        self._per_token = metrics.model_per_token.labels(*labels)
+        self._duration = metrics.model_duration.series(*labels)
+        self._first_token = metrics.model_first_token.series(*labels)
+        self._per_token = metrics.model_per_token.series(*labels)
         self._usage = metrics.model_usage
         self._labels = labels
-        self._by_consumer: dict[str, tuple[Any, ...]] = {}
+        self._by_consumer: dict[str, tuple[Count, ...]] = {}
 
     def done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
         """A call ended; all in seconds, None where the call had no such thing."""
@@ -56,21 +156,17 @@ class ModelSeries:
         if per_token is not None:
             self._per_token.observe(per_token)
 
-    def tokens(self, consumer: str, input: int, output: int, cached_input: int, reasoning: int) -> None:  # noqa: A002
-        """Tokens of one call; ``cached_input`` is part of ``input``, ``reasoning`` of ``output``."""
-        children = self._by_consumer.get(consumer)
-        if children is None:
+    def tokens(self, consumer: str, read: int, written: int, cached: int, reasoning: int) -> None:
+        """Tokens of one call: input, output, and of these cached input and reasoning."""
+        counts = self._by_consumer.get(consumer)
+        if counts is None:
             kinds = ("input", "output", "cached_input", "reasoning")
-            children = tuple(self._usage.labels(*self._labels, consumer, kind) for kind in kinds)
-            self._by_consumer[consumer] = children
-        if input:
-            children[0].inc(input)
-        if output:
-            children[1].inc(output)
-        if cached_input:
-            children[2].inc(cached_input)
-        if reasoning:
-            children[3].inc(reasoning)
+            counts = tuple(self._usage.series(*self._labels, consumer, kind) for kind in kinds)
+            self._by_consumer[consumer] = counts
+        counts[0].value += read
+        counts[1].value += written
+        counts[2].value += cached
+        counts[3].value += reasoning
 
 
 class Metrics:
@@ -88,78 +184,60 @@ class Metrics:
         self.registry = registry
         self._define_gateway()
         self._define_models()
-        self._done: dict[tuple[str, str, str, int], tuple[Any, Any]] = {}
-        self._attempts: dict[tuple[str, str], Any] = {}
-        self._in_flight: dict[str, Any] = {}
-        self._series: dict[tuple[str, str, str, str, str], ModelSeries] = {}
+        self._done: dict[tuple[str, str, str, int], tuple[Count, Distribution]] = {}
+        self._models: dict[tuple[str, str, str, str, str], ModelSeries] = {}
+
+    def _counter(self, name: str, text: str, *labels: str) -> Family[Count]:
+        return self._register(Family(CounterMetricFamily, name, text, labels, Count))
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Family[Count]:
+        return self._register(Family(GaugeMetricFamily, name, text, labels, Count))
+
+    def _histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Family[Distribution]:
+        return self._register(Family(HistogramMetricFamily, name, text, labels, lambda: Distribution(bounds)))
+
+    def _register(self, family: Family[S]) -> Family[S]:
+        self.registry.register(family)
+        return family
 
     def _define_gateway(self) -> None:
-        registry = self.registry
-        self.requests = Counter(
-            "aigw_requests",
-            "Requests answered.",
-            ("route", "consumer", "operation", "code"),
-            registry=registry,
+        self.requests = self._counter("aigw_requests", "Requests answered.", "route", "consumer", "operation", "code")
+        self.overhead = self._histogram("aigw_overhead_seconds", "Own time in a request.", OVERHEAD_BUCKETS, "route")
+        self._flying = self._gauge("aigw_requests_in_flight", "Requests being served.", "route")
+        self._connections = self._gauge("aigw_connections", "Open connections.", "side")
+        self._attempts = self._counter("aigw_upstream_attempts", "Calls to backends.", "backend", "outcome")
+        self._breakers = self._gauge("aigw_breaker_open", "1 while a breaker is open.", "backend")
+        self._auth_failures = self._counter("aigw_auth_failures", "Requests turned away.", "route", "reason")
+        self._reloads = self._counter("aigw_config_reloads", "Loads of the configuration.", "result")
+        self._last_reload = self._gauge(
+            "aigw_config_last_reload_timestamp_seconds", "When the configuration served was loaded, Unix time."
         )
-        self.overhead = Histogram(
-            "aigw_overhead_seconds",
-            "Own time in a request.",
-            ("route",),
-            buckets=OVERHEAD_BUCKETS,
-            registry=registry,
-        )
-        self.flying = Gauge("aigw_requests_in_flight", "Requests being served.", ("route",), registry=registry)
-        self.open_connections = Gauge("aigw_connections", "Open connections.", ("side",), registry=registry)
-        self.attempts = Counter(
-            "aigw_upstream_attempts", "Calls to backends.", ("backend", "outcome"), registry=registry
-        )
-        self.breakers = Gauge("aigw_breaker_open", "1 while a breaker is open.", ("backend",), registry=registry)
-        self.auth_failures = Counter(
-            "aigw_auth_failures", "Requests turned away.", ("route", "reason"), registry=registry
-        )
-        self.reloads = Counter("aigw_config_reloads", "Configuration loads.", ("result",), registry=registry)
-        self.last_reload = Gauge(
-            "aigw_config_last_reload_timestamp_seconds",
-            "When the configuration was last loaded.",
-            registry=registry,
-        )
-        self.config_info = Gauge("aigw_config_info", "The configuration served.", ("sha256",), registry=registry)
-        self.loop_lag = Histogram(
-            "aigw_event_loop_lag_seconds",
-            "Lateness of the event loop.",
-            buckets=OVERHEAD_BUCKETS,
-            registry=registry,
-        )
-        self.log_dropped = Gauge("aigw_access_log_dropped_lines", "Log lines not written.", registry=registry)
+        self._config_info = self._gauge("aigw_config_info", "The configuration served.", "sha256")
+        lag = self._histogram("aigw_event_loop_lag_seconds", "Lateness of the event loop.", OVERHEAD_BUCKETS)
+        self.loop_lag = lag.series()
+        self.log_dropped = self._gauge("aigw_access_log_dropped_lines", "Log lines that were not written.").series()
 
     def _define_models(self) -> None:
-        registry = self.registry
-        self.model_duration = Histogram(
+        self.model_duration = self._histogram(
             "gen_ai_server_request_duration_seconds",
             "Time from a request to the end of its answer.",
-            _MODEL_LABELS,
-            buckets=DURATION_BUCKETS,
-            registry=registry,
+            DURATION_BUCKETS,
+            *_MODEL_LABELS,
         )
-        self.model_first_token = Histogram(
+        self.model_first_token = self._histogram(
             "gen_ai_server_time_to_first_token_seconds",
             "Time from a request to its stream's first event.",
-            _MODEL_LABELS,
-            buckets=FIRST_TOKEN_BUCKETS,
-            registry=registry,
+            FIRST_TOKEN_BUCKETS,
+            *_MODEL_LABELS,
         )
-        self.model_per_token = Histogram(
+        self.model_per_token = self._histogram(
             "gen_ai_server_time_per_output_token_seconds",
             "Mean time between a stream's tokens after the first.",
-            _MODEL_LABELS,
-            buckets=PER_TOKEN_BUCKETS,
-            registry=registry,
+            PER_TOKEN_BUCKETS,
+            *_MODEL_LABELS,
         )
-        self.model_usage = Counter(
-            "gen_ai_client_token_usage",
-            "Tokens used.",
-            (*_MODEL_LABELS, "consumer", "gen_ai_token_type"),
-            registry=registry,
+        self.model_usage = self._counter(
+            "gen_ai_client_token_usage", "Tokens used.", *_MODEL_LABELS, "consumer", "gen_ai_token_type"
         )
 
     # -- what happens
@@ -170,42 +248,39 @@ class Metrics:
         :param overhead: our own time in it, seconds.
         """
         key = (route, consumer, operation, code)
-        children = self._done.get(key)
-        if children is None:
-            counter = self.requests.labels(route, consumer, operation, str(code))
-            children = self._done[key] = (counter, self.overhead.labels(route))
-        children[0].inc()
-        children[1].observe(overhead)
+        pair = self._done.get(key)
+        if pair is None:
+            count = self.requests.series(route, consumer, operation, str(code))
+            pair = self._done[key] = (count, self.overhead.series(route))
+        pair[0].value += 1
+        pair[1].observe(overhead)
 
     def attempt(self, backend: str, outcome: str) -> None:
         """A call to a backend ended: ok, connect, timeout, status_4xx, status_5xx, cut or cancelled."""
-        key = (backend, outcome)
-        child = self._attempts.get(key)
-        if child is None:
-            child = self._attempts[key] = self.attempts.labels(backend, outcome)
-        child.inc()
+        self._attempts.series(backend, outcome).value += 1
 
     def auth_failure(self, route: str, reason: str) -> None:
         """A request was turned away at the door."""
-        self.auth_failures.labels(route, reason).inc()
+        self._auth_failures.series(route, reason).value += 1
 
-    def in_flight(self, route: str) -> Any:
+    def in_flight(self, route: str) -> Count:
         """The gauge of requests being served on ``route``."""
-        child = self._in_flight.get(route)
-        if child is None:
-            child = self._in_flight[route] = self.flying.labels(route)
-        return child
+        return self._flying.series(route)
 
-    def connections(self, side: str) -> Any:
+    def connections(self, side: str) -> Count:
         """The gauge of connections ``downstream`` or ``upstream``."""
-        return self.open_connections.labels(side)
+        return self._connections.series(side)
+
+    def breaker(self, backend: str) -> Count:
+        """1 while the breaker of ``backend`` is open."""
+        return self._breakers.series(backend)
 
     def genai(self, operation: str, provider: str, request_model: str, response_model: str, route: str) -> ModelSeries:
         """The ``gen_ai_*`` series with these labels."""
         key = (operation, provider, request_model, response_model, route)
-        series = self._series.get(key)
+        series = self._models.get(key)
         if series is None:
-            series = self._series[key] = ModelSeries(self, key)
+            series = self._models[key] = ModelSeries(self, key)
         return series
 
     def reloaded(self, ok: bool, when: float, sha256: str) -> None:
@@ -213,11 +288,11 @@ class Metrics:
 
         :param when: Unix time.
         """
-        self.reloads.labels("success" if ok else "failure").inc()
+        self._reloads.series("success" if ok else "failure").value += 1
         if ok:
-            self.last_reload.set(when)
-            self.config_info.clear()
-            self.config_info.labels(sha256).set(1)
+            self._last_reload.series().value = when
+            self._config_info.clear()
+            self._config_info.series(sha256).value = 1
 
     def render(self) -> bytes:
         """Everything, in Prometheus' text format."""

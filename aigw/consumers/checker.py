@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from aigw.consumers.credentials import IApiKey, digest
@@ -29,12 +29,15 @@ class ApiKeyChecker:
         self._keys = {digest: (name, expires) for digest, name, expires in keys}
         self._now = now
 
-    def requestAvatarId(self, credentials: IApiKey) -> Deferred[bytes | tuple[()]]:
-        """The consumer's name, as bytes; fails with ``UnauthorizedLogin`` for a key that is unknown or has expired."""
+    def requestAvatarId(self, credentials: IApiKey) -> Any:
+        """The consumer's name, as bytes, at once: the interface allows a Deferred and does not ask for one.
+
+        :raises UnauthorizedLogin: the key is unknown or has expired.
+        """
         found = self._keys.get(credentials.digest)
         if found is None or (found[1] is not None and self._now() >= found[1]):
-            return fail(UnauthorizedLogin())
-        return succeed(found[0].encode())
+            raise UnauthorizedLogin
+        return found[0].encode()
 
     def knows(self, token: bytes) -> bool:
         """Whether ``token`` is one of the keys, be it expired."""

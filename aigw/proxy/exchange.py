@@ -343,8 +343,8 @@ class Exchange:
         self.over = True
         self._deadline.discard()
         self._stop_call()
-        request = self.request
-        request.gone = None
+        self.request.gone = None
+        self.relay = None  # which knows us: without this, every call would be work for the garbage collector
         self._ledger.metrics.attempt(self.backend, self._outcome or "ok")
         self._ledger.close(self.account)
 
