@@ -7,7 +7,8 @@ system could believe two different ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,10 @@ from aigw.consumers.realm import IConsumer
 from aigw.errors import Unauthorized
 
 _BEARER = b"bearer "
+
+#: Seconds for which a login is remembered, and how many are.
+_GOOD_FOR = 60.0
+_MOST_KNOWN = 100_000
 
 
 class Presented(Protocol):
@@ -42,6 +47,8 @@ class KeyAuthenticator:
     :param key_names: in the order they are looked for.
     :param bearer: whether ``Authorization: Bearer`` counts too.
     :param realm: for ``WWW-Authenticate``; empty for none.
+    :param now: Unix time.
+    :param expires: when the key with a digest expires, Unix time, if it does.
     :param anonymous: who callers without a valid key are, if anybody.
     """
 
@@ -49,6 +56,8 @@ class KeyAuthenticator:
         self,
         portal: Portal,
         *,
+        now: Callable[[], float] = time.time,
+        expires: Callable[[bytes], float | None] = lambda hashed: None,
         key_names: Sequence[str],
         bearer: bool = True,
         key_in_header: bool = True,
@@ -59,6 +68,9 @@ class KeyAuthenticator:
         run_on_preflight: bool = True,
     ) -> None:
         self._portal = portal
+        self._now = now
+        self._expires = expires
+        self._known: dict[bytes, tuple[Consumer, float]] = {}
         self._names = [name.lower().encode() for name in key_names]
         self._ranks = {name: rank for rank, name in enumerate(self._names)} if key_in_header else {}
         self._bearer = bearer
@@ -101,9 +113,21 @@ class KeyAuthenticator:
     # -- inside
 
     def _login(self, key: bytes) -> Consumer:
+        """The consumer behind ``key``, through the portal; once in for a minute, or until its key expires."""
+        hashed = digest(key)
+        known = self._known.get(hashed)
+        if known is not None and known[1] > self._now():
+            return known[0]
+        consumer = self._log_in(hashed)
+        if len(self._known) < _MOST_KNOWN:
+            now = self._now()
+            self._known[hashed] = (consumer, min(now + _GOOD_FOR, self._expires(hashed) or now + _GOOD_FOR))
+        return consumer
+
+    def _log_in(self, hashed: bytes) -> Consumer:
         outcome: list[Any] = []
         # The checker and the realm answer at once, so the Deferred has fired when it comes back.
-        self._portal.login(ApiKey(digest(key)), None, IConsumer).addBoth(outcome.append)
+        self._portal.login(ApiKey(hashed), None, IConsumer).addBoth(outcome.append)
         result = outcome[0]
         if isinstance(result, Failure):
             result.trap(UnauthorizedLogin)
@@ -136,12 +160,13 @@ class KeyAuthenticator:
         for name, value in headers:
             rank = ranks.get(name)
             if rank is not None:
-                if any(rank == other for other, _ in found):
+                if found and any(rank == other for other, _ in found):
                     raise self._refusal("Duplicate API key found", "duplicate_api_key")
                 found.append((rank, value))
             elif self._bearer and name == b"authorization" and value[:7].lower() == _BEARER:
                 bearer = value[7:].strip()
-        found = [(rank, value) for rank, value in found if value]
         if len(found) > 1:
             found.sort()
+        if any(not value for _, value in found):
+            found = [(rank, value) for rank, value in found if value]
         return found, bearer

@@ -125,7 +125,7 @@ class Connection(TwistedProtocol):
 
     def _reset(self) -> None:
         self._headers: list[Header] = []
-        self._size = self._unparsed = self._informational = 0
+        self._trailers = self._unparsed = self._informational = 0
         self._received = self._in_body = self._bodyless = self._until_close = self._finished = False
         self._keep = True
 
@@ -185,7 +185,7 @@ class Connection(TwistedProtocol):
         if not self._in_body:
             # Also counts an endless status line, of which the parser tells nothing before it is complete.
             self._unparsed += len(data)
-            if self._unparsed > 2 * self._limits.head_bytes + _READ:
+            if self._unparsed > self._limits.head_bytes + _READ:
                 self._broken("its response head is too large")
                 return
         self._received = True
@@ -233,18 +233,18 @@ class Connection(TwistedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field; or a trailer, which is counted and dropped (RFC 9110 section 6.5.1)."""
-        self._size += len(name) + len(value) + 4
         if self._in_body:
-            if self._size > self._limits.head_bytes:
+            self._trailers += len(name) + len(value) + 4
+            if self._trailers > self._limits.head_bytes:
                 self._refuse("its trailers are too large")
             return
-        if self._size > self._limits.head_bytes or len(self._headers) >= self._limits.head_count:
-            self._refuse("its response head is too large")
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: an informational one is skipped, the final one delivered."""
         status = self._parser.get_status_code()
+        if self._unparsed > self._limits.head_bytes or len(self._headers) > self._limits.head_count:
+            self._check_head()
         if status < 200:
             self._skip_informational(status)
             return
@@ -253,7 +253,6 @@ class Connection(TwistedProtocol):
         if call is None or call.sink is None:
             return
         headers = self._headers
-        self._size = 0
         self._delimit(status, headers, call.head)
         call.began = True
         call.sink.on_head(status, headers)
@@ -275,6 +274,12 @@ class Connection(TwistedProtocol):
             return
         self._keep = self._keep and self._parser.should_keep_alive()
         self._end(call)
+
+    def _check_head(self) -> None:
+        """More came than a head may have; how much of it is head?"""
+        size = sum(len(name) + len(value) + 4 for name, value in self._headers)
+        if size > self._limits.head_bytes or len(self._headers) > self._limits.head_count:
+            self._refuse("its response head is too large")
 
     def _delimit(self, status: int, headers: list[Header], head: bool) -> None:
         """Find out how the body ends (RFC 9112 section 6.3)."""

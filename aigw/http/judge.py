@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 
 from aigw.errors import BadRequest, GatewayError, MethodNotAllowed, NotSupported
+from aigw.http.headers import connection_tokens
 from aigw.http.request import Request
 from aigw.http.target import normalise_path
 
+_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive"))
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+|(?:%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?")
 
 
@@ -30,26 +32,34 @@ def judge(request: Request, version: str) -> int | None:
     :returns: the body's ``Content-Length``, if it has one.
     :raises GatewayError: the head is not one that everybody reads alike.
     """
-    if version not in ("1.1", "1.0"):
-        raise _malformed("only HTTP/1.0 and HTTP/1.1 are spoken here")
+    if version != "1.1":
+        if version != "1.0":
+            raise _malformed("only HTTP/1.0 and HTTP/1.1 are spoken here")
+        request.http_minor = 0
     if request.method == b"TRACE":
         raise MethodNotAllowed("TRACE is not served here", headers=[(b"allow", b"GET, HEAD, OPTIONS, POST")])
-    hosts = 0
-    length: int | None = None
-    for name, value in request.headers:
-        if name == b"host":
-            hosts += 1
-            request.host = _host(value)
-        elif name == b"content-length":
-            length = int(value)
-        elif name == b"transfer-encoding":
-            _check_coding(value, version)
-        elif name == b"expect" and value.lower() != b"100-continue":
-            raise ExpectationFailed("only Expect: 100-continue is met here")
-    if hosts > 1 or (not hosts and version == "1.1"):
+    fields = request.fields
+    host = fields.get(b"host")
+    if host is not None:
+        request.host = _host(host)
+    if (host is None and version == "1.1") or (
+        len(fields) != len(request.headers) and len(request.header_values(b"host")) > 1
+    ):
         raise _malformed("a request has exactly one Host")
+    coding = fields.get(b"transfer-encoding")
+    if coding is not None:
+        _check_coding(coding, version)
+    if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
+        raise ExpectationFailed("only Expect: 100-continue is met here")
+    if fields.get(b"connection", b"close") not in _PLAIN_CONNECTION:
+        request.nominated = connection_tokens(request.headers)
     _target(request)
-    return length
+    length = fields.get(b"content-length")
+    return int(length) if length is not None else None
+
+
+#: Hosts that were judged already; a gateway is called by few names.
+_KNOWN_HOSTS: dict[bytes, bytes] = {}
 
 
 def _malformed(why: str) -> BadRequest:
@@ -57,10 +67,15 @@ def _malformed(why: str) -> BadRequest:
 
 
 def _host(value: bytes) -> bytes:
-    match = _HOST.fullmatch(value)
-    if match is None:
-        raise _malformed("Host is not a host")
-    return match[1].lower()
+    host = _KNOWN_HOSTS.get(value)
+    if host is None:
+        match = _HOST.fullmatch(value)
+        if match is None:
+            raise _malformed("Host is not a host")
+        host = match[1].lower()
+        if len(_KNOWN_HOSTS) < 1024:
+            _KNOWN_HOSTS[value] = host
+    return host
 
 
 def _check_coding(value: bytes, version: str) -> None:
@@ -79,10 +94,10 @@ def _target(request: Request) -> None:
             return
         target = _from_absolute(request, target)
     path, found, query = target.partition(b"?")
-    request.path = normalise_path(path)
-    request.query = query if found else None
-    request.prepath = []
-    request.postpath = request.path[1:].split(b"/")
+    request.path = path = normalise_path(path)
+    if found:
+        request.query = query
+    request.postpath = path[1:].split(b"/")
 
 
 def _from_absolute(request: Request, target: bytes) -> bytes:

@@ -35,9 +35,10 @@ class Request:
     :ivar path: normalised; begins with a slash.
     :ivar query: without its question mark; None if there is none.
     :ivar headers: names in lower case, in the order they came in.
+    :ivar fields: the same by name, the last of each.
+    :ivar nominated: fields that ``Connection`` names as hop-by-hop.
     :ivar host: in lower case, without a port.
     :ivar body: complete when the site's ``render`` is called.
-    :ivar client: the peer's address, empty on a unix socket.
     :ivar received: the clock when the head began to arrive.
     :ivar complete: the clock when the body was there; 0.0 before.
     :ivar state: free for the site.
@@ -45,68 +46,49 @@ class Request:
     :ivar gone: called, once, when the client is lost before the response is complete.
     """
 
-    __slots__ = (
-        "_deferreds",
-        "_headers",
-        "_status",
-        "anthropic",
-        "body",
-        "bytes_in",
-        "bytes_out",
-        "channel",
-        "chunked",
-        "client",
-        "complete",
-        "disconnected",
-        "finished",
-        "gone",
-        "head_pending",
-        "headers",
-        "host",
-        "http_minor",
-        "left",
-        "method",
-        "path",
-        "postpath",
-        "prepath",
-        "producer",
-        "query",
-        "received",
-        "request_id",
-        "secure",
-        "state",
-        "status",
-        "uri",
-    )
+    # What most requests never change; on the class, so that making a request costs little.
+    http_minor = 1
+    path = b""
+    query: bytes | None = None
+    host = b""
+    body = b""
+    nominated: frozenset[bytes] = frozenset()
+    complete = 0.0
+    request_id = ""
+    anthropic = False
+    state: Any = None
+    status = 0
+    bytes_in = 0
+    bytes_out = 0
+    finished = False
+    disconnected = False
+    gone: Callable[[], None] | None = None
+    producer: Any = None
+    head_pending = b""
+    chunked = False
+    left: int | None = None
+    _deferreds: list[Deferred[None]] | None = None
+    _headers: Headers | None = None
 
-    def __init__(self, channel: ServerChannel, method: bytes, uri: bytes, headers: list[Header], minor: int) -> None:
+    def __init__(self, channel: ServerChannel, method: bytes, uri: bytes, headers: list[Header], began: float) -> None:
         self.channel = channel
         self.method = method
         self.uri = uri
         self.headers = headers
-        self.http_minor = minor
-        self.path = b""
-        self.query: bytes | None = None
-        self.host = b""
-        self.body = b""
-        self.client = channel.client
-        self.secure = channel.secure
-        self.received = self.complete = 0.0
+        self.fields = dict(headers)
+        self.received = began
         self.prepath: list[bytes] = []
         self.postpath: list[bytes] = []
-        self.request_id = ""
-        self.anthropic = False
-        self.state: Any = None
-        self.status = self.bytes_in = self.bytes_out = 0
-        self.finished = self.disconnected = False
-        self.gone: Callable[[], None] | None = None
-        self.producer: Any = None
-        self.head_pending = b""
-        self.chunked = False
-        self.left: int | None = None
-        self._deferreds: list[Deferred[None]] | None = None
-        self._headers: Headers | None = None
-        self._status = 200
+
+    @property
+    def client(self) -> str:
+        """The peer's address, empty on a unix socket."""
+        return self.channel.client
+
+    @property
+    def secure(self) -> bool:
+        """Whether it came over TLS."""
+        return self.channel.secure
 
     def __repr__(self) -> str:
         return f"<Request {self.method.decode('latin-1')} {self.path.decode('latin-1')}>"
@@ -115,10 +97,9 @@ class Request:
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a field; ``name`` in lower case."""
-        for known, value in self.headers:
-            if known == name:
-                return value
-        return None
+        if len(self.fields) == len(self.headers):
+            return self.fields.get(name)
+        return next((value for known, value in self.headers if known == name), None)
 
     def header_values(self, name: bytes) -> list[bytes]:
         """All values of a field, in order."""
@@ -126,32 +107,41 @@ class Request:
 
     # -- answering
 
-    def respond(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """The whole answer, in one write."""
+    def respond(self, status: int, headers: Sequence[Header], body: bytes, lines: bytes = b"") -> None:
+        """The whole answer, in one write.
+
+        :param lines: further header lines, as they are sent.
+        """
         if self.disconnected or self.finished:
             return
         self.status = status
-        bodyless = status in (204, 304)
-        lines = [STATUS_LINES.get(status) or status_line(status)]
-        lines += [b"%s: %s\r\n" % header for header in headers]
-        if not bodyless:
-            lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(self.channel.closing_lines(self))
-        if not bodyless and self.method != b"HEAD":
-            lines.append(body)
-            self.bytes_out = len(body)
+        channel = self.channel
+        parts = [STATUS_LINES.get(status) or status_line(status)]
+        parts += [b"%s: %s\r\n" % header for header in headers]
+        parts.append(lines)
+        if status in (204, 304):
+            parts.append(channel.closing_lines(self))
+        else:
+            parts.append(b"content-length: %d\r\n%s" % (len(body), channel.closing_lines(self)))
+            if self.method != b"HEAD":
+                parts.append(body)
+                self.bytes_out = len(body)
         self.finished = True
-        self.channel.write(b"".join(lines))
-        self.channel.response_done(self)
+        channel.write(b"".join(parts))
+        channel.response_done(self)
 
-    def start(self, status: int, headers: Sequence[Header], length: int | None = None) -> None:
+    def start(
+        self, status: int, headers: Sequence[Header], length: int | None = None, extra: bytes = b""
+    ) -> None:
         """Begin an answer whose body follows; the head goes out with its first piece.
 
         :param length: the body's length in bytes, if it is known.
+        :param extra: further header lines, as they are sent.
         """
         self.status = status
         lines = [STATUS_LINES.get(status) or status_line(status)]
         lines += [b"%s: %s\r\n" % header for header in headers]
+        lines.append(extra)
         if status in (204, 304):
             self.left = 0
         elif length is not None:

@@ -114,7 +114,7 @@ class ServerChannel(TwistedProtocol):
         self._url = b""
         self._headers: list[Header] = []
         self._pieces: list[bytes] = []
-        self._head_size = self._body_size = self._raw_size = 0
+        self._trailers = self._body_size = self._raw_size = self._chunk = 0
         self._began = 0.0
         self._admitted = False
 
@@ -167,7 +167,8 @@ class ServerChannel(TwistedProtocol):
     def _feed(self, data: bytes) -> None:
         if not self._began:
             self._begin(data)
-        self._raw_size += len(data)
+        self._chunk = len(data)
+        self._raw_size += self._chunk
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -183,60 +184,64 @@ class ServerChannel(TwistedProtocol):
 
     def _begin(self, data: bytes) -> None:
         self._began = self.factory.deadlines.now()
-        self._deadline.restart(self.limits.head_timeout)
+        self._raw_size = 0
         # What the parser forgives, and other servers do not: RFC 9112 section 2.2 allows one empty line.
-        if data.startswith(b"\r\n\r\n") or b"  " in data[: max(0, data.find(b"\r\n"))]:
+        if 0 <= data.find(b"  ", 0, max(0, data.find(b"\r\n"))) or data.startswith(b"\r\n\r\n"):
             self._refusal = BadRequest("malformed request: stray white space", code="malformed_request")
 
     def _check_progress(self) -> None:
         """Bounds on what the parser has taken without calling back."""
         if self._reading is not None:
             self._deadline.restart(self.limits.body_idle)
-            overhead = self._raw_size - self._head_size - self._body_size
+            overhead = self._raw_size - self.limits.head_bytes - self._body_size
             if overhead > _CHUNK_OVERHEAD + 16 * self._body_size:
                 self._refusal = BadRequest("the body's chunks are mostly framing", code="malformed_request")
-        elif self._began and self._raw_size > self.limits.head_bytes + _AHEAD:
-            self._refusal = HeadTooLarge(f"the request's head is larger than {self.limits.head_bytes} bytes")
+        elif self._began:
+            self._deadline.restart_at(self._began + self.limits.head_timeout)
+            if self._raw_size > self.limits.head_bytes + _AHEAD:
+                self._refusal = HeadTooLarge(f"the request's head is larger than {self.limits.head_bytes} bytes")
 
     # -- what the parser tells
 
     def on_message_begin(self) -> None:
         """Another request begins, maybe behind one in the same piece."""
-        if self._url or self._headers:
-            self._clear()
+        if not self._began:
             self._began = self.factory.deadlines.now()
+            self._raw_size = self._chunk
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request target."""
         self._url += url
-        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field; or a trailer, which is counted and dropped (RFC 9110 section 6.5.1)."""
-        self._count_head(len(name) + len(value) + 4)
-        if self._reading is not None:
-            return
-        if len(self._headers) >= self.limits.head_count:
-            raise HeadTooLarge(f"the request has more than {self.limits.head_count} header fields")
-        self._headers.append((name.lower(), value))
-
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self.limits.head_bytes:
-            raise HeadTooLarge(f"the request's head is larger than {self.limits.head_bytes} bytes")
+        if self._reading is None:
+            self._headers.append((name.lower(), value))
+        else:
+            self._trailers += len(name) + len(value) + 4
+            if self._trailers > self.limits.head_bytes:
+                raise HeadTooLarge(f"the request's trailers are larger than {self.limits.head_bytes} bytes")
 
     def on_headers_complete(self) -> None:
         """The head is there: is it one that everybody reads alike?"""
+        if self._raw_size > self.limits.head_bytes or len(self._headers) > self.limits.head_count:
+            self._check_head()
         parser = self._parser
         version = parser.get_http_version()
-        request = Request(self, parser.get_method(), self._url, self._headers, 0 if version == "1.0" else 1)
-        request.received = self._began
+        request = Request(self, parser.get_method(), self._url, self._headers, self._began)
         length = judge(request, version)
         if length is not None and length > self.limits.body:
             raise BodyTooLarge(f"the request body is larger than max_request_body = {self.limits.body} bytes")
         if not parser.should_keep_alive() or version == "1.0":
             self.keep = False
         self._reading = request
+
+    def _check_head(self) -> None:
+        """More came than a head may have; how much of it is head?"""
+        if len(self._headers) > self.limits.head_count:
+            raise HeadTooLarge(f"the request has more than {self.limits.head_count} header fields")
+        if len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers) > self.limits.head_bytes:
+            raise HeadTooLarge(f"the request's head is larger than {self.limits.head_bytes} bytes")
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body, counted as it comes."""
@@ -257,7 +262,7 @@ class ServerChannel(TwistedProtocol):
             request.bytes_in = self._body_size
         request.complete = self.factory.deadlines.now()
         self._ready.append(request)
-        self._began = 0.0
+        self._clear()
 
     # -- answering
 
@@ -330,7 +335,7 @@ class ServerChannel(TwistedProtocol):
         self._refusal = None
         self.keep = False
         request, self._reading = self._reading, None
-        answer = request or Request(self, b"", b"", [], 1)
+        answer = request or Request(self, b"", b"", [], self._began)
         answer.gone = None
         self._current = answer
         if not answer.request_id:

@@ -35,25 +35,28 @@ def from_openai(usage: Any) -> Usage | None:
     """
     if not isinstance(usage, dict):
         return None
-    responses = "input_tokens" in usage or "output_tokens" in usage
-    prefix = ("input", "output") if responses else ("prompt", "completion")
-    details_in = usage.get(f"{prefix[0]}_tokens_details")
-    details_out = usage.get(f"{prefix[1]}_tokens_details")
-    return Usage(
-        input=_count(usage.get(f"{prefix[0]}_tokens")),
-        output=_count(usage.get(f"{prefix[1]}_tokens")),
-        cached_input=_of(details_in, "cached_tokens") or _count(usage.get("prompt_cache_hit_tokens")),
-        cache_write=_of(details_in, "cache_write_tokens"),
-        reasoning=_of(details_out, "reasoning_tokens"),
-    )
-
-
-def _of(details: Any, name: str) -> int:
-    return _count(details.get(name)) if isinstance(details, dict) else 0
+    get = usage.get
+    if "input_tokens" in usage or "output_tokens" in usage:
+        read, written = get("input_tokens"), get("output_tokens")
+        about_read, about_written = get("input_tokens_details"), get("output_tokens_details")
+    else:
+        read, written = get("prompt_tokens"), get("completion_tokens")
+        about_read, about_written = get("prompt_tokens_details"), get("completion_tokens_details")
+    cached = cache_write = reasoning = None
+    if isinstance(about_read, dict):
+        cached, cache_write = about_read.get("cached_tokens"), about_read.get("cache_write_tokens")
+    if isinstance(about_written, dict):
+        reasoning = about_written.get("reasoning_tokens")
+    cached = _count(cached) or _count(get("prompt_cache_hit_tokens"))  # the latter is DeepSeek's
+    return Usage(_count(read), _count(written), cached, _count(cache_write), _count(reasoning))
 
 
 def _count(value: Any) -> int:
+    if value is None:
+        return 0
+    if type(value) is int:
+        return value if value > 0 else 0
     try:
-        return max(0, int(float(value))) if value is not None else 0
+        return max(0, int(float(value)))
     except (TypeError, ValueError, OverflowError):
         return 0

@@ -43,48 +43,29 @@ class Account:
     :ivar error: a short word for what went wrong, empty if nothing did.
     """
 
-    __slots__ = (
-        "answered_at",
-        "asked_model",
-        "attempts",
-        "client",
-        "closed",
-        "consumer",
-        "error",
-        "first_token_at",
-        "head_at",
-        "label_model",
-        "operation",
-        "plan",
-        "request",
-        "response_model",
-        "route",
-        "sent_at",
-        "sent_model",
-        "started_at",
-        "stream",
-        "upstream_done_at",
-        "usage",
-    )
+    route = ""
+    consumer: Consumer | None = None
+    operation = ""
+    plan: Plan | None = None
+    asked_model: str | None = None
+    sent_model = b""
+    label_model = ""
+    response_model: str | None = None
+    stream = False
+    attempts = 0
+    usage: Usage | None = None
+    started_at = 0.0
+    sent_at = 0.0
+    head_at = 0.0
+    upstream_done_at = 0.0
+    answered_at = 0.0
+    first_token_at = 0.0
+    error = ""
+    closed = False
 
     def __init__(self, request: Request, client: str) -> None:
         self.request = request
         self.client = client
-        self.route = ""
-        self.consumer: Consumer | None = None
-        self.operation = ""
-        self.plan: Plan | None = None
-        self.asked_model: str | None = None
-        self.sent_model = b""
-        self.label_model = ""
-        self.response_model: str | None = None
-        self.stream = False
-        self.attempts = 0
-        self.usage: Usage | None = None
-        self.started_at = self.sent_at = self.head_at = self.upstream_done_at = 0.0
-        self.answered_at = self.first_token_at = 0.0
-        self.error = ""
-        self.closed = False
 
     def server_timing(self, now: float) -> bytes:
         """``Server-Timing`` of a response whose head is written now: our own time and the upstream's, in ms."""
@@ -220,7 +201,7 @@ class Ledger:
 
 
 def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return int(seconds * 1e6) / 1e3
 
 
 _second = (0, "")

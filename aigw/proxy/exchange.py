@@ -16,7 +16,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.http.request import Request
-from aigw.llm.operations import RAW, dialect
+from aigw.llm.operations import RAW
 from aigw.llm.usage import Usage
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.plan import Plan
@@ -248,13 +248,13 @@ class Exchange:
     def answer(self, status: int, headers: list[Header], body: bytes) -> None:
         """The whole answer at once."""
         self._mark_answered()
-        self.request.respond(status, self._down(headers), body)
+        self.request.respond(status, headers, body, self._lines())
         self._settle()
 
     def begin(self, status: int, headers: list[Header], length: int | None) -> None:
         """The answer's head; its body follows by :meth:`write`."""
         self._mark_answered()
-        self.request.start(status, self._down(headers), length)
+        self.request.start(status, headers, length, self._lines())
         self.request.registerProducer(self, True)
 
     def write(self, data: bytes) -> None:
@@ -284,7 +284,7 @@ class Exchange:
         """Nothing was sent yet, so the client gets a proper error."""
         self._mark_answered()
         self.account.error = error.code
-        refuse(self.request, error, self.account.server_timing(self.account.answered_at), self._named())
+        refuse(self.request, error, self._lines())
         self._settle()
 
     def abort(self, error: GatewayError) -> None:
@@ -316,21 +316,16 @@ class Exchange:
     def _mark_answered(self) -> None:
         self.account.answered_at = self._deadlines.now()
 
-    def _named(self) -> list[Header]:
-        headers = [(b"x-aigw-backend", self._plan.backend_line)]
-        if self.account.sent_model:
-            headers.append((b"x-aigw-model", self.account.sent_model))
-        return headers
-
-    def _down(self, headers: list[Header]) -> list[Header]:
-        request_id = self.request_id.encode("ascii")
-        headers += self._named()
-        headers.append((b"x-request-id", request_id))
-        if dialect(self.operation) == "anthropic":
-            headers.append((b"request-id", request_id))
-        headers.append((b"via", b"1.1 aigw"))
-        headers.append((b"server-timing", self.account.server_timing(self.account.answered_at)))
-        return headers
+    def _lines(self) -> bytes:
+        """The response's own header lines: whence, which model, which request, how long."""
+        account = self.account
+        model = account.sent_model
+        lines = b"%s%sserver-timing: %s\r\n" % (
+            self._plan.down_lines,
+            b"x-aigw-model: %s\r\n" % model if model else b"",
+            account.server_timing(account.answered_at),
+        )
+        return lines + id_lines(self.request)
 
     def _stop_call(self) -> None:
         call, self._call = self._call, None
@@ -349,13 +344,18 @@ class Exchange:
         self._ledger.close(self.account)
 
 
-def refuse(request: Request, error: GatewayError, timing: bytes, extra: list[Header] | None = None) -> None:
-    """Answer ``request`` with an error of the gateway's own (contract section 4)."""
-    headers = error.response_headers()
-    headers += extra or []
-    headers.append((b"content-type", b"application/json"))
-    headers.append((b"x-request-id", request.request_id.encode("ascii")))
+def id_lines(request: Request) -> bytes:
+    """The request's id, under the name that Anthropic's SDK looks for as well where the client speaks its dialect."""
+    request_id = request.request_id.encode("ascii")
     if request.anthropic:
-        headers.append((b"request-id", request.request_id.encode("ascii")))
-    headers.append((b"server-timing", timing))
-    request.respond(error.status, headers, error.body(request.request_id, anthropic=request.anthropic))
+        return b"x-request-id: %s\r\nrequest-id: %s\r\n" % (request_id, request_id)
+    return b"x-request-id: %s\r\n" % request_id
+
+
+def refuse(request: Request, error: GatewayError, lines: bytes) -> None:
+    """Answer ``request`` with an error of the gateway's own (contract section 4).
+
+    :param lines: the response's own header lines.
+    """
+    headers = [(b"content-type", b"application/json"), *error.response_headers()]
+    request.respond(error.status, headers, error.body(request.request_id, anthropic=request.anthropic), lines)

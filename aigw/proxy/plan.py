@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from aigw.errors import BadRequest
-from aigw.http.headers import HOP_BY_HOP, Header, connection_tokens
+from aigw.http.headers import HOP_BY_HOP, Header
 from aigw.llm.body import Adjustments, serialise
 from aigw.llm.operations import RAW
 from aigw.llm.taps import add_usage_option, asks_for_usage
@@ -106,6 +106,7 @@ class Plan:
     :ivar model: what the provider is asked for; None leaves it to the client.
     :ivar public_model: the name under which a consumer may ask for it, beside ``model`` itself.
     :ivar on_model_mismatch: ``override``, ``reject`` or ``allow``.
+    :ivar down_lines: header lines that every response of this plan has.
     :ivar static_head: header lines that every request has: host, credential, what the configuration sets.
     :ivar drop: the client's headers that stay behind.
     :ivar is_consumer_key: tells one of this gateway's keys from a provider's token.
@@ -132,7 +133,7 @@ class Plan:
     asks_usage: bool
     is_consumer_key: Callable[[bytes], bool]
     label_of: Callable[[str], str]
-    backend_line: bytes  # the value of X-Aigw-Backend
+    down_lines: bytes
 
     def wanted_model(self, asked: str | None) -> str | None:
         """The model to ask the provider for, when the client asks for ``asked``.
@@ -198,14 +199,20 @@ class Plan:
         body: bytes,
         request_id: str,
         fields: dict[str, Any] | None,
+        nominated: frozenset[bytes] = frozenset(),
     ) -> Payload:
-        """The request as the upstream gets it: our framing, our credential, the client's remaining headers."""
+        """The request as the upstream gets it: our framing, our credential, the client's remaining headers.
+
+        :param nominated: fields that the client's ``Connection`` names.
+        """
         drop = self.drop
-        kept = [h for h in headers if h[0] not in drop and not h[0].startswith(_NEVER_PREFIXES)]
-        nominated = connection_tokens(headers)
         if nominated:  # RFC 9110 section 7.6.1
-            kept = [h for h in kept if h[0] not in nominated]
-        lines = [b"%s: %s\r\n" % header for header in kept]
+            drop = drop | nominated
+        lines = [
+            b"%s: %s\r\n" % header
+            for header in headers
+            if header[0] not in drop and not header[0].startswith(_NEVER_PREFIXES)
+        ]
         credential = self.credential
         if isinstance(credential, Passthrough):
             credential = credential.take(headers, self.is_consumer_key)

@@ -160,7 +160,7 @@ class PlanBook:
             asks_usage=operation in kind.asks_usage,
             is_consumer_key=self._is_consumer_key,
             label_of=self._label_of,
-            backend_line=choice.backend.encode(),
+            down_lines=b"via: 1.1 aigw\r\nx-aigw-backend: %s\r\n" % choice.backend.encode(),
         )
 
 

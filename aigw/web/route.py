@@ -67,6 +67,10 @@ class Route:
     models: Models = attrs.field(repr=False)
     plans: Plans = attrs.field(repr=False)
     by_path: dict[bytes, str] = attrs.field(factory=dict, repr=False)
+    fixed: Choice | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.fixed = Choice(self.backend) if self.backend is not None else None
 
     # -- who
 
@@ -125,8 +129,8 @@ class Route:
 
         :raises BadRequest: the route leaves it to the request, and the request names no model that is known.
         """
-        if self.backend is not None:
-            return Choice(self.backend)
+        if self.fixed is not None:
+            return self.fixed
         wanted = self.model or asked
         if not wanted:
             raise BadRequest(

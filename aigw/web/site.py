@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 import attrs
 from twisted.logger import Logger
-from twisted.web.resource import getChildForRequest
 
 from aigw.consumers.consumer import Consumer
 from aigw.errors import Forbidden, GatewayError, Overloaded, Unauthorized
@@ -24,7 +23,7 @@ from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.llm.body import parse
 from aigw.proxy.account import Account, Ledger
-from aigw.proxy.exchange import Exchange, refuse
+from aigw.proxy.exchange import Exchange, id_lines, refuse
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.raw import model_of_raw
@@ -119,7 +118,7 @@ class FrontDoor:
         served = self.served
         if not request.request_id:
             request.request_id = self._name(request)
-        if request.header(b"anthropic-version") is not None:
+        if b"anthropic-version" in request.fields:
             request.anthropic = True
         account = self.ledger.open(request, served.clients.client_of(request))
         try:
@@ -127,7 +126,7 @@ class FrontDoor:
                 raise Overloaded("the gateway is shutting down", code="draining", retry_after=1)
             if served.max_in_flight and self.ledger.in_flight > served.max_in_flight:
                 raise Overloaded(f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1)
-            match = getChildForRequest(served.root, request).select(request)
+            match = served.root.route(request)
         except GatewayError as error:
             self._refuse(account, error)
             return None
@@ -136,7 +135,7 @@ class FrontDoor:
 
     def _name(self, request: Request) -> str:
         """The request's id: the client's own if it is a sane one, else a new one."""
-        sent = request.header(b"x-request-id")
+        sent = request.fields.get(b"x-request-id")
         if sent and len(sent) <= 128 and _SANE_ID.issuperset(sent):
             return sent.decode("ascii")
         return f"{self._id_prefix}{next(self._id_numbers):012x}"
@@ -196,9 +195,8 @@ class FrontDoor:
     def _answer(self, account: Account, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
         now = account.answered_at = self._deadlines.now()
         request = account.request
-        request_id = request.request_id.encode("ascii")
-        headers = [header, (b"x-request-id", request_id), (b"server-timing", account.server_timing(now))]
-        request.respond(status, headers, body)
+        lines = b"server-timing: %s\r\n" % account.server_timing(now) + id_lines(request)
+        request.respond(status, [header], body, lines)
         self.ledger.close(account)
 
     # -- answers of a backend
@@ -224,7 +222,7 @@ class FrontDoor:
         if query is not None and route.authenticator is not None:
             query = route.authenticator.clean_query(query)
         target = plan.path_rule.target(request.path, visit.matched, query)
-        payload = plan.payload(request.method, target, request.headers, body, request.request_id, fields)
+        payload = plan.payload(request.method, target, request.headers, body, request.request_id, fields, request.nominated)
         exchange = Exchange(request, account, plan, self.ledger, self._deadlines, hide_usage)
         exchange.start(payload)
 
@@ -264,7 +262,7 @@ class FrontDoor:
         request.gone = None
         now = account.answered_at = self._deadlines.now()
         if not request.status and not request.disconnected:
-            refuse(request, error, account.server_timing(now))
+            refuse(request, error, b"server-timing: %s\r\n" % account.server_timing(now) + id_lines(request))
         self.ledger.close(account)
 
     def _left(self, visit: Visit) -> None:

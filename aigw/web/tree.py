@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.web.resource import IResource
+from twisted.web.resource import IResource, getChildForRequest
 from zope.interface import implementer
 
 from aigw.http.request import Request
 from aigw.routing.conditions import Conditions
 from aigw.routing.table import Match, Node, RouteTable, select
 from aigw.web.route import Route
+
+_MOST_REMEMBERED = 4096
 
 
 @implementer(IResource)
@@ -76,4 +78,22 @@ class RouteTree(PathResource):
     """
 
     def __init__(self, routes: Iterable[tuple[Conditions, Route]]) -> None:
+        routes = list(routes)
         super().__init__(RouteTable(routes).root)
+        self._by_headers = any(conditions.headers for conditions, _ in routes)
+        self._found: dict[tuple[bytes, bytes, bytes], Match[Route]] = {}
+
+    def route(self, request: Request) -> Match[Route]:
+        """The route of ``request``, by a walk through the tree; what was found is remembered for the next one
+        with the same method, host and path, unless headers have a say.
+
+        :raises NoRoute: there is none.
+        :raises MethodNotAllowed: there is one for another method.
+        """
+        key = (request.method, request.host, request.path)
+        match = self._found.get(key)
+        if match is None:
+            match = getChildForRequest(self, request).select(request)
+            if not self._by_headers and len(self._found) < _MOST_REMEMBERED:
+                self._found[key] = match
+        return match

@@ -35,15 +35,15 @@ class FakeRequest:
         self.writes = 0
         self.producer: Any = None
 
-    def respond(self, status: int, headers: Any, body: bytes) -> None:
+    def respond(self, status: int, headers: Any, body: bytes, lines: bytes = b"") -> None:
         assert not self.status, "answered twice"
         self.status, self.body, self.ended = status, body, "finished"
-        self.response_headers = dict(headers)
+        self.response_headers = {**dict(headers), **parsed(lines)}
 
-    def start(self, status: int, headers: Any, length: int | None = None) -> None:
+    def start(self, status: int, headers: Any, length: int | None = None, extra: bytes = b"") -> None:
         assert not self.status, "answered twice"
         self.status, self.length = status, length
-        self.response_headers = dict(headers)
+        self.response_headers = {**dict(headers), **parsed(extra)}
 
     def write(self, data: bytes) -> None:
         assert not self.ended, "written after the end"
@@ -71,6 +71,11 @@ class FakeRequest:
         gone, self.gone = self.gone, None
         if gone is not None:
             gone()
+
+
+def parsed(lines: bytes) -> dict[bytes, bytes]:
+    """Header lines as a mapping."""
+    return dict(line.split(b": ", 1) for line in lines.split(b"\r\n")[:-1])  # type: ignore[misc]
 
 
 class FakeCall:
@@ -149,7 +154,7 @@ def make_plan(upstream: Any, **changes: Any) -> Plan:
         "asks_usage": True,
         "is_consumer_key": lambda token: False,
         "label_of": lambda name: name,
-        "backend_line": b"openai",
+        "down_lines": b"via: 1.1 aigw\r\nx-aigw-backend: openai\r\n",
     }
     values.update(changes)
     return Plan(**values)
