@@ -13,6 +13,7 @@ from twisted.python import usage
 from aigw.config.errors import ConfigError
 from aigw.config.settings import load
 from aigw.gateway import Gateway
+from aigw.http.polling import poll_plainly
 
 
 class Options(usage.Options):
@@ -39,6 +40,7 @@ def makeService(options: Options) -> IService:
     clock: Any = reactor
     # Wall time jumps; every timeout of the gateway must not. Before anything sets a timer.
     clock.seconds = time.monotonic
+    poll_plainly(clock)
     try:
         settings = load(options["config"])
         return Gateway(clock, settings)
