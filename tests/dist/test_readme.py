@@ -108,4 +108,4 @@ class ReadmeTests(DaemonTestCase):
             ["python", "-m", "aigw.cli", "check", "gateway.toml"], {"OPENAI_API_KEY": "x"}, self.directory
         )
         self.assertEqual(checked.status, 1)
-        self.assertEqual(f"$ aigw check gateway.toml\n{checked.stderr}", block("console", "aigw check"))
+        self.assertEqual(f"$ aigw check gateway.toml\n{checked.stdout}{checked.stderr}", block("console", "aigw check"))
