@@ -1,134 +1,232 @@
-"""What the gateway writes down: the access log, and the daemon's own log as JSON, both without secrets.
+"""What the gateway writes down: the access log, and the daemon's own log as JSON without secrets.
 
-The access log is buffered for a moment: lines are written together, 0.1 s after the first or when there is a block of
-them. It never fails its caller: a full disk or a closed pipe costs lines, which are counted.
+Theory of operation. Access log lines are collected and written together, 0.1 s after the first of them or when there is
+a block's worth. Writing never fails its caller and never waits for a reader: what a full pipe does not take is kept and
+offered again, up to 4 MiB; what a full disk or a closed pipe refuses is lost. Lost lines are counted, and the daemon's
+log says when that begins and when it ends. A line that was cut in the middle is closed before the next one, so that
+whoever reads the file loses that line only.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
+import select
+import stat
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import ILogObserver, LogLevel, formatEvent, formatTime
+from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
 _FLUSH_AFTER = 0.1
 _FLUSH_AT = 64 * 1024
+_KEEP_AT_MOST = 4 * 1024 * 1024
+
+#: What a pipe or a terminal that polls writable takes without making the writer wait (pipe(7), PIPE_BUF).
+_PIPE_PIECE = 4096
+
+_STANDARD_OUTPUT = "-"
+_OFF = "off"
 
 
 class AccessLog:
-    """JSON lines, one a request.
+    """JSON lines, one a request. For the event loop's thread only.
 
-    :param destination: ``"-"`` for standard output, ``"off"``, or a path, which is appended to.
+    :param destination: ``"-"`` for standard output, ``"off"``, or the path of a file, which is appended to.
     :param clock: for the flush.
-    :ivar enabled: False where lines go nowhere.
-    :ivar dropped: lines that could not be written.
-    :raises OSError: the file cannot be opened.
+    :ivar enabled: False where lines go nowhere, and need not be made.
+    :ivar dropped: lines that were lost.
+    :raises OSError: the destination cannot be opened.
     """
+
+    _log = Logger()
 
     def __init__(self, destination: str, clock: IReactorTime) -> None:
         self._clock = clock
         self._lines: list[bytes] = []
         self._size = 0
+        self._within_line = self._failing = False
         self._timer: IDelayedCall | None = None
         self.dropped = 0
-        self._destination = destination
-        self._fd = _open(destination)
+        self._destination = _absolute(destination)
+        self._fd = _open(self._destination)
         self.enabled = self._fd is not None
 
     def write(self, fields: Mapping[str, Any]) -> None:
-        """Add a line."""
-        if self._fd is None:
+        """Add a line. Never raises, never waits."""
+        if not self.enabled:
             return
-        line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        if self._size >= _KEEP_AT_MOST:
+            self.dropped += 1
+            return
+        try:
+            line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # such as text that is not Unicode
+            self.dropped += 1
+            return
         self._lines.append(line)
         self._size += len(line)
-        if self._size >= _FLUSH_AT:
-            self.flush()
-        elif self._timer is None:
+        if self._timer is None:
             self._timer = self._clock.callLater(_FLUSH_AFTER, self._on_time)
+        if self._size >= _FLUSH_AT and not self._failing:
+            self.flush()
 
     def _on_time(self) -> None:
         self._timer = None
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
-        lines, self._lines, self._size = self._lines, [], 0
-        if not lines or self._fd is None:
+        """Write what waits, as far as it is taken."""
+        if self._fd is None or not self._lines:
             return
-        block = b"".join(lines)
+        block = b"".join(self._lines)
         try:
-            while block:
-                block = block[os.write(self._fd, block) :]
-        except OSError:
-            self.dropped += block.count(b"\n")
+            taken = _write(self._fd, block)
+        except OSError as error:
+            self._lose(block, error.strerror or "cannot be written")
+            return
+        if taken:
+            self._within_line = block[taken - 1 : taken] != b"\n"
+        rest = block[taken:]
+        self._lines, self._size = ([rest] if rest else []), len(rest)
+        self._say_failing("its reader is too slow" if rest else "")
+        if rest and self._timer is None:
+            self._timer = self._clock.callLater(_FLUSH_AFTER, self._on_time)
+
+    def _lose(self, block: bytes, why: str) -> None:
+        # No line begins with a line feed: a block that does was only to close a line already counted.
+        self.dropped += block.count(b"\n") - block.startswith(b"\n")
+        self._lines = [b"\n"] if self._within_line else []
+        self._size = len(self._lines)
+        self._say_failing(why)
+
+    def _say_failing(self, why: str) -> None:
+        """Tell the daemon's log when trouble begins, and when it is over."""
+        if bool(why) == self._failing:
+            return
+        self._failing = bool(why)
+        if why:
+            self._log.error("access log {destination}: {why}", destination=self._destination, why=why)
+        else:
+            self._log.info(
+                "access log {destination} is written again; {dropped} lines were lost since the start",
+                destination=self._destination,
+                dropped=self.dropped,
+            )
 
     def reopen(self) -> None:
-        """Begin the file anew under its name, after it was renamed (SIGUSR1). The old one stays on failure."""
-        self.flush()
+        """Begin the file anew under its name, after it was renamed (SIGUSR1). On failure the open one stays."""
         try:
-            self.switch(self._destination, again=True)
-        except OSError:
-            self.dropped += 1
+            self._change(self._destination)
+        except OSError as error:
+            self._log.error(
+                "access log {destination} cannot be reopened: {why}",
+                destination=self._destination,
+                why=error.strerror,
+            )
 
-    def switch(self, destination: str, again: bool = False) -> None:
-        """Write elsewhere from now on.
+    def switch(self, destination: str) -> None:
+        """Write elsewhere from now on; nothing happens where that is where it writes already.
 
         :raises OSError: it cannot be opened; the log stays as it was.
         """
-        if destination == self._destination and not again:
-            return
+        destination = _absolute(destination)
+        if destination != self._destination:
+            self._change(destination)
+
+    def _change(self, destination: str) -> None:
         fd = _open(destination)
-        self.flush()
-        self._close()
+        self._let_go("the old file did not take them")
         self._fd, self._destination = fd, destination
         self.enabled = fd is not None
 
     def close(self) -> None:
-        """Write what waits, and no more."""
+        """Write what waits, and no more. Further lines are ignored."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.flush()
-        self._close()
+        self._let_go("closed before they were taken")
         self._fd, self.enabled = None, False
 
-    def _close(self) -> None:
-        if self._fd is not None and self._destination != "-":
+    def _let_go(self, why: str) -> None:
+        self.flush()
+        if self._lines:
+            self._lose(b"".join(self._lines), why)
+        if self._fd is not None and self._destination != _STANDARD_OUTPUT:
             os.close(self._fd)
+        self._lines, self._size = [], 0
+        self._within_line = self._failing = False
+
+
+def _absolute(destination: str) -> str:
+    """The path as it will still be right after the daemon has changed its directory."""
+    return destination if destination in (_OFF, _STANDARD_OUTPUT) else str(Path(destination).absolute())
 
 
 def _open(destination: str) -> int | None:
-    if destination == "off":
+    if destination == _OFF:
         return None
-    if destination == "-":
-        return sys.stdout.fileno()
-    return os.open(destination, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    if destination == _STANDARD_OUTPUT:
+        # The number, not sys.stdout: Twisted puts an object of its own there.
+        return sys.__stdout__.fileno() if sys.__stdout__ is not None else None
+    # O_NONBLOCK: a FIFO that nobody reads is an error instead of a standstill. Files do not mind.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    return os.open(destination, flags, 0o640)
+
+
+def _write(fd: int, block: bytes) -> int:
+    """Write as much of ``block`` as is taken without waiting.
+
+    :returns: how many bytes that was.
+    :raises OSError: not one, and none will be taken soon.
+    """
+    to_file = stat.S_ISREG(os.fstat(fd).st_mode)
+    view, taken = memoryview(block), 0
+    while taken < len(block) and (to_file or _writable(fd)):
+        try:
+            taken += os.write(fd, view[taken:] if to_file else view[taken : taken + _PIPE_PIECE])
+        except BlockingIOError:
+            break
+        except OSError:
+            if not taken:
+                raise
+            break
+    return taken
+
+
+def _writable(fd: int) -> bool:
+    """Whether a short write will not wait. Standard output is shared with others, so it cannot be made non-blocking."""
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 class Redactor:
-    """The last net: loaded secrets, however they are spelt, become ``***`` in whatever is logged.
+    """The last net: loaded secrets, however they are spelt, become ``***`` in the daemon's log.
 
     No code should ever log one; this is for the exception text that nobody thought of.
     """
+
+    #: Shorter secrets are let through: they would blot out ordinary words.
+    SHORTEST = 8
 
     def __init__(self) -> None:
         self._spellings: list[str] = []
 
     def replace(self, secrets: Iterable[str]) -> None:
-        """These are the secrets now. Very short ones are left out: they would blot out ordinary words."""
-        spellings: set[str] = set()
-        for secret in secrets:
-            if len(secret) >= 8:
-                encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-                spellings.update((secret, quote(secret, safe=""), encoded))
+        """These are the secrets from now on."""
+        # One that is configured as "Bearer sk-…" may be sent, and told, without that word.
+        bare = (secret.strip().removeprefix("Bearer ").strip() for secret in secrets)
+        spellings = {spelling for secret in bare if len(secret) >= self.SHORTEST for spelling in _spellings(secret)}
+        # Longest first: a secret may be the beginning of another.
         self._spellings = sorted(spellings, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
@@ -139,43 +237,69 @@ class Redactor:
         return text
 
 
-#: The process's one net; log observers exist before the gateway does.
+def _spellings(secret: str) -> Iterable[str]:
+    """``secret`` as it is, in a URL, in JSON, and inside base64."""
+    yield secret
+    yield quote(secret, safe="")
+    yield orjson.dumps(secret)[1:-1].decode()
+    # In base64 the letters depend on where in a group of three a text begins, and those at its ends on its
+    # neighbours (as in "user:secret"): what is sure are the letters made of the secret alone.
+    for before in range(3):
+        code = base64.b64encode(bytes(before) + secret.encode())
+        first = -(-before * 8 // 6)
+        whole = (before + len(secret.encode())) * 8 // 6
+        sure = code[first:whole].decode()
+        yield sure
+        yield sure.replace("+", "-").replace("/", "_")
+
+
+#: The process's one net: twistd makes the log's observer before there is a gateway to give it one.
 redactor = Redactor()
 
 
 @implementer(ILogObserver)
 class JsonObserver:
-    """The daemon's log, one JSON object a line: an allow-list of keys, everything else stays out.
+    """The daemon's log, one JSON object a line.
 
-    :param write: takes a line.
+    Its fields are ``time``, ``level``, ``logger``, ``message``, and ``traceback`` where there is one; whatever else an
+    event carries stays out.
+
+    :param write: takes a line, with its line feed.
     """
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Write one event; never raises."""
-        try:
-            level = event.get("log_level", LogLevel.info)
-            line = {
-                "time": formatTime(event.get("log_time"), "%Y-%m-%dT%H:%M:%S%z"),
-                "level": level.name,
-                "logger": event.get("log_namespace", ""),
-                "message": redactor.clean(formatEvent(dict(event))),
-            }
-            failure = event.get("log_failure")
-            if failure is not None:
-                line["traceback"] = redactor.clean(failure.getTraceback())
-            self._write(orjson.dumps(line).decode() + "\n")
-        except Exception:  # noqa: S110 - a log that raises would log again
-            pass
+        with contextlib.suppress(Exception):  # a log that raises would log again
+            self._write(orjson.dumps(_line(event), option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _line(event: Mapping[str, Any]) -> dict[str, str]:
+    line = {
+        "time": _timestamp(event.get("log_time", time.time())),
+        "level": event.get("log_level", LogLevel.info).name,
+        "logger": str(event.get("log_namespace", "")),
+        "message": _clean(formatEvent(dict(event))),
+    }
+    failure = event.get("log_failure")
+    if failure is not None:
+        line["traceback"] = _clean(failure.getTraceback())
+    return line
+
+
+def _clean(text: str) -> str:
+    """Without secrets, and fit for JSON: lone surrogates (from file names, say) are spelt out."""
+    return redactor.clean(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _timestamp(when: float) -> str:
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
+    return f"{second}.{int(when % 1 * 1000):03d}Z"
 
 
 def json() -> JsonObserver:
-    """For ``twistd --logger aigw.logs.json``: JSON lines on standard output."""
-
-    def write(line: str) -> None:
-        sys.stdout.write(line)
-        sys.stdout.flush()
-
-    return JsonObserver(write)
+    """For ``twistd --logger=aigw.logs.json``: JSON lines on standard error, standard output being the access log's."""
+    # The number, not sys.stderr: Twisted puts an object there that logs what is written to it.
+    return JsonObserver(lambda line: os.write(2, line))

@@ -25,8 +25,9 @@ FIRST_TOKEN_BUCKETS = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 )  # fmt: skip
 PER_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-#: Our own time in a request, and the event loop's lateness: microseconds to a quarter of a second.
-OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
+#: Our own time in a request, and the event loop's lateness: the conventions' finest boundaries, and finer ones at the
+#: lower end, where a gateway's own time is.
+OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, *FIRST_TOKEN_BUCKETS[1:])
 
 _MODEL_LABELS = (
     "gen_ai_operation_name",
@@ -215,7 +216,11 @@ class Metrics:
         self._config_info = self._gauge("aigw_config_info", "The configuration served.", "sha256")
         lag = self._histogram("aigw_event_loop_lag_seconds", "Lateness of the event loop.", OVERHEAD_BUCKETS)
         self.loop_lag = lag.series()
-        self.log_dropped = self._gauge("aigw_access_log_dropped_lines", "Log lines that were not written.").series()
+        dropped = self._counter("aigw_access_log_dropped_lines", "Access log lines that were lost.")
+        self.log_dropped = dropped.series()
+        # There from the start, so that the first failure is an increase.
+        for result in ("success", "failure"):
+            self._reloads.series(result)
 
     def _define_models(self) -> None:
         self.model_duration = self._histogram(

@@ -1,11 +1,11 @@
-"""``python -m bench [--quick]`` measures and reports; ``python -m bench profile`` shows where the time
-goes."""
+"""``python -m bench [--quick]`` measures and reports; ``python -m bench profile`` shows where time goes."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,16 +64,17 @@ def bench(options: argparse.Namespace) -> Report:
 def titles(plan: Plan) -> dict[str, str]:
     """The heading of each case."""
     load, weighed = plan.streams, plan.memory
-    chats = {f"chat-{count}": f"Chat calls, {count} connections" for count in plan.connections}
+    chats = {f"chat-{count}": f"Chat calls, {count} connection{'s' * (count > 1)}" for count in plan.connections}
     paced = f"Streams: {load.streams} at once, a chunk each {load.interval * 1000:.0f} ms"
     return {**chats, "stream": paced, "memory": f"Memory: {weighed.streams:,} open streams"}
 
 
 def prepare() -> None:
-    """Two cores, enough descriptors; this process itself stays off the gateway's core."""
+    """Two cores, enough descriptors; this process itself stays off the gateway's core and ends its children."""
     if (os.cpu_count() or 1) < 2:
         raise BenchError("two cores are needed: one for the gateway, one for the load")
     os.sched_setaffinity(0, {LOAD_CORE})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.plan import GOALS, Goal
 from bench.statistics import median_ratio, medians
-from bench.tables import columns, table
+from bench.tables import added, columns, table
 
 STRANGERS_LIMIT = 0.05
 Samples = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -76,7 +76,7 @@ class Report:
         for case, peers in self.samples.items():
             rows = {name: medians(samples) for name, samples in peers.items() if samples}
             if rows:
-                lines += ["", f"## {self.titles[case]}", "", *table(rows, columns(case))]
+                lines += ["", f"## {self.titles[case]}", "", *table(added(rows), columns(case))]
         return lines
 
     def _ratios(self) -> list[str]:
@@ -91,7 +91,14 @@ class Report:
 
     def _remarks(self) -> list[str]:
         remarks = [*self.skipped, *self.disturbed()]
+        if any(not getattr(sample, "prompt", True) for sample in self._all()):
+            remarks.append("the load client had no real-time priority: its own waiting is in the delays")
         return ["", *(f"- {remark}" for remark in remarks)] if remarks else []
+
+    def _all(self) -> Iterator[Any]:
+        for peers in self.samples.values():
+            for samples in peers.values():
+                yield from samples
 
     def write(self, directory: Path) -> None:
         """``latest.md`` and ``latest.json``."""

@@ -25,7 +25,10 @@ _SETTLE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class StreamSample:
-    """One load of streams through one peer. Delays from the upstream's send to the client's receive."""
+    """One load of streams through one peer. Delays from the upstream's send to the client's receive.
+
+    :param prompt: the client had real-time priority, so that delays are not its own.
+    """
 
     cpu_us_per_chunk: float
     delay_p50_us: float
@@ -35,6 +38,7 @@ class StreamSample:
     gateway_share: float
     strangers_share: float
     load_core_share: float
+    prompt: bool
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def measure(target: Target, load: StreamLoad) -> StreamSample:
         gateway_share=spent.gateway_share,
         strangers_share=spent.strangers_share if target.pid else 0.0,
         load_core_share=spent.load_core_share,
+        prompt=bool(seen["prompt"]),
     )
 
 

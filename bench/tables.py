@@ -15,17 +15,20 @@ class Column:
 
 
 def _number(name: str, digits: int = 0, scale: float = 1.0) -> Callable[[Mapping[str, float]], str]:
-    return lambda row: f"{row[name] / scale:,.{digits}f}"
+    return lambda row: f"{row[name] / scale:,.{digits}f}" if name in row else "-"
 
 
 def _share(name: str) -> Callable[[Mapping[str, float]], str]:
     return lambda row: f"{row[name]:.0%}"
 
 
+LIMIT = "direct"
 _CHAT = (
     Column("requests/s", _number("requests_per_second")),
     Column("p50 ms", _number("p50_us", 2, 1000)),
     Column("p99 ms", _number("p99_us", 2, 1000)),
+    Column("added p50", _number("added_p50_us", 2, 1000)),
+    Column("added p99", _number("added_p99_us", 2, 1000)),
     Column("CPU µs/request", _number("cpu_us_per_request", 1)),
     Column("gateway core", _share("gateway_share")),
     Column("load core", _share("load_core_share")),
@@ -34,8 +37,10 @@ _STREAM = (
     Column("CPU µs/chunk", _number("cpu_us_per_chunk", 1)),
     Column("delay p50 ms", _number("delay_p50_us", 2, 1000)),
     Column("delay p99 ms", _number("delay_p99_us", 2, 1000)),
-    Column("first token p50 ms", _number("first_p50_us", 2, 1000)),
-    Column("first token p99 ms", _number("first_p99_us", 2, 1000)),
+    Column("added p50", _number("added_delay_p50_us", 2, 1000)),
+    Column("added p99", _number("added_delay_p99_us", 2, 1000)),
+    Column("first token p50", _number("first_p50_us", 2, 1000)),
+    Column("first token p99", _number("first_p99_us", 2, 1000)),
     Column("gateway core", _share("gateway_share")),
     Column("load core", _share("load_core_share")),
 )
@@ -51,6 +56,17 @@ def columns(case: str) -> Sequence[Column]:
     if case.startswith("chat-"):
         return _CHAT
     return _STREAM if case == "stream" else _MEMORY
+
+
+def added(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """The rows with what each peer's times are above those without a gateway, as ``added_…``."""
+    limit = rows.get(LIMIT, {})
+    return {
+        name: {**row, **{f"added_{key}": row[key] - limit[key] for key in limit if key.endswith("_us")}}
+        if name != LIMIT
+        else dict(row)
+        for name, row in rows.items()
+    }
 
 
 def table(rows: Mapping[str, Mapping[str, float]], chosen: Sequence[Column]) -> list[str]:

@@ -121,12 +121,10 @@ def _auditor(admin: int, access_log: Path) -> Callable[[int], None]:
 def _books(admin: int, access_log: Path) -> dict[str, float]:
     with urllib.request.urlopen(f"http://127.0.0.1:{admin}/metrics", timeout=10) as answer:
         metrics = answer.read().decode()
-    with access_log.open("rb") as lines:
-        logged = sum(1 for _ in lines)
     return {
         "requests in the metrics": _total(metrics, "aigw_requests_total", 'code="200"'),
         "input tokens in the metrics": _total(metrics, "gen_ai_client_token_usage_total", 'gen_ai_token_type="input"'),
-        "lines in the access log": logged,
+        "lines in the access log": access_log.read_bytes().count(b"\n") if access_log.exists() else 0,
     }
 
 

@@ -45,7 +45,9 @@ class Envoy:
         return None
 
     def version(self) -> str:
-        return first_line(self._program, "--version").rpartition("version: ")[2]
+        # It says "… version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL".
+        parts = first_line(self._program, "--version").split("/")
+        return parts[-4] if len(parts) > 4 else "unknown"
 
     @contextmanager
     def running(self, directory: Path, upstream: int) -> Iterator[Target]:

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from bench.errors import WrongAnswerError
 from bench.statistics import percentile
 from bench.streams.answer import Answer
-from bench.streams.turns import FineEpoll
+from bench.streams.turns import CLIENT_PRIORITY, FineEpoll, take_priority
 from bench.traffic import stream_request
 
 _GOLDEN = 0.6180339887498949
@@ -184,12 +184,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> str | None:
     """Run; the reason if it failed."""
     load = Load(parse())
+    prompt = take_priority(CLIENT_PRIORITY)
     gc.disable()  # nothing here is cyclic, and a collection would show as delay
     try:
         load.run()
     except WrongAnswerError as wrong:
         return str(wrong)
-    print(json.dumps(summary(load)), flush=True)
+    print(json.dumps(summary(load) | {"prompt": prompt}), flush=True)
     return None
 
 

@@ -18,7 +18,7 @@ import time
 from collections import deque
 
 from bench.streams.events import STAMP_DIGITS, TAIL, chunk_head, ending, framed
-from bench.streams.turns import FineEpoll
+from bench.streams.turns import UPSTREAM_PRIORITY, FineEpoll, take_priority
 from bench.traffic import CONSUMER_KEY, PROVIDER_KEY, PROVIDER_PATH
 
 _HEAD = (
@@ -192,6 +192,7 @@ def main() -> None:
     parser.add_argument("--interval", type=float, required=True)
     options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", options.port), backlog=4096)
+    take_priority(UPSTREAM_PRIORITY)
     gc.disable()  # nothing here is cyclic, and a collection would show as delay
     Upstream(listener, options.chunks, round(options.interval * 1e9)).serve()
 

@@ -218,9 +218,7 @@ class AgentgatewayTests(ExampleTestCase):
         self.example = example
         await self.start(**env)
         text = command("agentgateway", heading)
-        self.assert_answered(
-            await self.curl(text, INGRESS_GW_ADDRESS="127.0.0.1", TOKEN="sk-from-the-client")
-        )
+        self.assert_answered(await self.curl(text, INGRESS_GW_ADDRESS="127.0.0.1", TOKEN="sk-from-the-client"))
         request = self.only_request("", token or PROVIDER_KEY)
         self.assertEqual(request.json()["model"], "gpt-3.5-turbo")
         self.assertEqual(len(request.json()["messages"]), 2)
@@ -283,6 +281,4 @@ class EveryExampleTests(DaemonTestCase):
         self.assertEqual(len(examples), 7)
         for example in examples:
             finished = await self.run_program(["python", "-m", "aigw.cli", "check", str(example)], keys)
-            self.assertEqual(
-                (example.name, finished.status, finished.stdout), (example.name, 0, "OK\n"), finished
-            )
+            self.assertEqual((example.name, finished.status, finished.stdout), (example.name, 0, "OK\n"), finished)

@@ -41,9 +41,7 @@ class PackagingTests(DaemonTestCase):
         program = start(command, env, elsewhere)
         self.addCleanup(program.stop)
         finished = await program.end()
-        self.assertEqual(
-            finished.status, 0, f"{command}:\n{finished.stdout[-4000:]}\n{finished.stderr[-4000:]}"
-        )
+        self.assertEqual(finished.status, 0, f"{command}:\n{finished.stdout[-4000:]}\n{finished.stderr[-4000:]}")
         return finished.stdout + finished.stderr
 
     def sources(self) -> pathlib.Path:
@@ -74,13 +72,11 @@ class PackagingTests(DaemonTestCase):
         self.assertRegex(await self.succeed(str(scripts / "twistd"), "--help"), r"\n +aigw +\S")
         self.assertIn("--config", await self.succeed(str(scripts / "twistd"), "aigw", "--help"))
         usage = await self.succeed(str(scripts / "aigw"), "--help")
-        for command in ("check", "show", "diff", "key", "import"):
+        for command in ("check", "show", "diff", "key"):
             self.assertIn(command, usage)
         # A gateway that nothing else brought along: the runtime needs no development package.
         config = self.directory / "elsewhere" / "gateway.toml"
-        config.write_text(
-            '[backends.echo]\nprovider = "echo"\n[routes.all]\nbackend = "echo"\nauth = "none"\n'
-        )
+        config.write_text('[backends.echo]\nprovider = "echo"\n[routes.all]\nbackend = "echo"\nauth = "none"\n')
         self.assertTrue((await self.succeed(str(scripts / "aigw"), "check", str(config))).endswith("OK\n"))
 
     async def test_wheel_has_the_program_and_nothing_else(self) -> None:

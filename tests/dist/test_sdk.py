@@ -115,6 +115,17 @@ class ChatTests(SDKTestCase):
         self.assertEqual(request.target, b"/v1/chat/completions")
         self.assert_provider_key_only(request)
 
+    async def test_key_in_every_header_at_once(self) -> None:
+        """Wherever a client puts its key, none of it goes on to the provider; nor do its other credentials."""
+        client = await self.client("/direct/v1")
+        keys = dict.fromkeys(("apikey", "x-api-key", "api-key", "x-goog-api-key"), "tester-key")
+        others = {"Cookie": "session=of-the-client", "Proxy-Authorization": "Basic of-the-client"}
+        ask = client.chat.completions.create
+        await in_thread(ask, model="gpt-4o", messages=HELLO, extra_headers={**keys, **others})
+        (request,) = self.upstream.requests
+        self.assert_provider_key_only(request)
+        self.assertNotIn("of-the-client", repr(request.headers))
+
     async def test_streamed_chat(self) -> None:
         """The pieces joined are the text, usage comes when asked for, and only then."""
         client = await self.client()
@@ -202,9 +213,7 @@ class OtherOperationTests(SDKTestCase):
         """The gateway's own models where the model picks the backend, the provider's on a route to one."""
         client = await self.client()
         listed = [model.id for model in await in_thread(lambda: list(client.models.list()))]
-        self.assertEqual(
-            sorted(listed), ["echo", "error-429", "error-500", "gpt-4o", "text-embedding-3-small"]
-        )
+        self.assertEqual(sorted(listed), ["echo", "error-429", "error-500", "gpt-4o", "text-embedding-3-small"])
         self.assertEqual(self.upstream.requests, [])
         self.assertEqual((await in_thread(client.models.retrieve, "gpt-4o")).id, "gpt-4o")
         direct = self.client_at("/direct/v1")
