@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from twisted.application.service import MultiService
 from twisted.internet import task, threads
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -29,6 +31,7 @@ from twisted.web.server import Site as StockSite
 from aigw import __version__
 from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings, load
+from aigw.errors import Overloaded
 from aigw.http.deadlines import Deadlines
 from aigw.http.server import ServerFactory, ServerLimits
 from aigw.logs import AccessLog, redactor
@@ -38,6 +41,16 @@ from aigw.snapshot import Snapshot
 from aigw.systemd import Notifier
 from aigw.web.admin import AdminRoot
 from aigw.web.site import FrontDoor
+
+#: Seconds that what was cut has to get out.
+_CUT_GRACE = 0.2
+
+
+class AdminSite(StockSite):
+    """The admin listener. Its requests are not logged: probes come every few seconds."""
+
+    def log(self, request: Any) -> None:
+        """Nothing."""
 
 
 class Listeners:
@@ -114,7 +127,7 @@ class Gateway(MultiService):
         self.front_door = FrontDoor(self.snapshot.served, ledger, self.deadlines)
         self.factory = ServerFactory(self.front_door, self.deadlines, _limits(settings))
         self.listeners = Listeners(reactor)
-        self._admin = StockSite(AdminRoot(self.metrics, self))
+        self._admin = AdminSite(AdminRoot(self.metrics, self))
         self._started = time.time()
         self._reloading = self._reload_again = False
         self._last_error = ""
@@ -126,8 +139,15 @@ class Gateway(MultiService):
     # -- start
 
     def privilegedStartService(self) -> None:
-        """Open the ports, while a daemon that was started as root still may."""
-        self.listeners.open(self._wanted(self.snapshot.settings))
+        """Open the ports, while a daemon that was started as root still may.
+
+        :raises SystemExit: one cannot be had; stderr says which.
+        """
+        try:
+            self.listeners.open(self._wanted(self.snapshot.settings))
+        except (CannotListenError, OSError, ValueError) as error:
+            (sys.__stderr__ or sys.stderr).write(f"{self._path}: cannot listen: {error}\n")
+            raise SystemExit(1) from None
         super().privilegedStartService()
 
     def startService(self) -> None:
@@ -276,6 +296,8 @@ class Gateway(MultiService):
         yield drained
         if self.factory.channels:
             self.log.warn("cutting {count} connections after the drain", count=len(self.factory.channels))
+            self.factory.cut_all(Overloaded("the gateway is shutting down", code="draining"))
+            yield task.deferLater(self._reactor, _CUT_GRACE, lambda: None)
             self.factory.close_all()
         yield self.listeners.close([admin])
         for beat in self._beats:

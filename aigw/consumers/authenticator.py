@@ -100,8 +100,11 @@ class KeyAuthenticator:
             return self._anonymous
 
     def clean_query(self, query: bytes) -> bytes | None:
-        """The query without keys, as it may go on; None if nothing is left."""
-        return without_query_field(query, self.header_names) if self.key_in_query else query
+        """The query without anything that has a key's name, as it may go on; None if nothing is left.
+
+        Also where keys are not looked for in queries: a client that puts one there does not mean it for the provider.
+        """
+        return without_query_field(query, self.header_names)
 
     def clean_body(self, body: bytes, content_type: bytes | None) -> bytes:
         """The body without keys, as it may go on."""

@@ -46,6 +46,8 @@ def judge(request: Request, version: str) -> int | None:
         len(fields) != len(request.headers) and len(request.header_values(b"host")) > 1
     ):
         raise _malformed("a request has exactly one Host")
+    if b"upgrade" in fields:
+        raise BadRequest("Upgrade is not served here", code="upgrade_refused")
     coding = fields.get(b"transfer-encoding")
     if coding is not None:
         _check_coding(coding, version)

@@ -40,5 +40,6 @@ def poll_plainly(reactor: Any) -> bool:
             if selectable is not None:
                 read_or_write(selectable, fd, event)
 
-    reactor.doPoll = reactor.doIteration = do_poll
+    loop: Any = reactor
+    loop.doPoll = loop.doIteration = do_poll
     return True

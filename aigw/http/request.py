@@ -44,6 +44,7 @@ class Request:
     :ivar state: free for the site.
     :ivar status: of the response, 0 before one was begun.
     :ivar gone: called, once, when the client is lost before the response is complete.
+    :ivar cut: called when the server will not wait for the response any longer; ends it so that it is seen.
     """
 
     # What most requests never change; on the class, so that making a request costs little.
@@ -63,6 +64,7 @@ class Request:
     finished = False
     disconnected = False
     gone: Callable[[], None] | None = None
+    cut: Callable[[GatewayError], None] | None = None
     producer: Any = None
     head_pending = b""
     chunked = False
@@ -130,9 +132,7 @@ class Request:
         channel.write(b"".join(parts))
         channel.response_done(self)
 
-    def start(
-        self, status: int, headers: Sequence[Header], length: int | None = None, extra: bytes = b""
-    ) -> None:
+    def start(self, status: int, headers: Sequence[Header], length: int | None = None, extra: bytes = b"") -> None:
         """Begin an answer whose body follows; the head goes out with its first piece.
 
         :param length: the body's length in bytes, if it is known.

@@ -186,7 +186,7 @@ class ServerChannel(TwistedProtocol):
         self._began = self.factory.deadlines.now()
         self._raw_size = 0
         # What the parser forgives, and other servers do not: RFC 9112 section 2.2 allows one empty line.
-        if 0 <= data.find(b"  ", 0, max(0, data.find(b"\r\n"))) or data.startswith(b"\r\n\r\n"):
+        if data.find(b"  ", 0, max(0, data.find(b"\r\n"))) >= 0 or data.startswith(b"\r\n\r\n"):
             self._refusal = BadRequest("malformed request: stray white space", code="malformed_request")
 
     def _check_progress(self) -> None:
@@ -436,6 +436,13 @@ class ServerChannel(TwistedProtocol):
         else:
             self._hang_up()
 
+    def cut(self, error: GatewayError) -> None:
+        """Let whoever answers end the response, then close."""
+        current = self._current
+        if current is not None and current.cut is not None:
+            current.cut(error)
+        self._hang_up()
+
     def hang_up_if_idle(self) -> None:
         """For a drain: close at once, unless a request is being read or answered."""
         if self._current is None and self._reading is None and not self._ready and not self._stalled:
@@ -444,7 +451,7 @@ class ServerChannel(TwistedProtocol):
     def _hang_up(self) -> None:
         """Close when all that was written is sent."""
         self.keep = False
-        if not self._closed:
+        if not self._closed and not self._lingering:
             self._lingering = True
             self.transport.unregisterProducer()
             self.transport.loseConnection()
@@ -507,8 +514,13 @@ class ServerFactory(Factory):
         self._tell_drained()
         return done
 
+    def cut_all(self, error: GatewayError) -> None:
+        """Wait no longer: responses that can still say so end with ``error``, and all connections are closed."""
+        for channel in list(self.channels):
+            channel.cut(error)
+
     def close_all(self) -> None:
-        """Cut what is left."""
+        """Close what is left, sent or not."""
         for channel in list(self.channels):
             channel.transport.abortConnection()
 

@@ -45,6 +45,8 @@ def parse(body: bytes, operation: str) -> dict[str, Any]:
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if "UTF-8" in error.msg and "BOM" not in error.msg:
+            raise BadRequest("the request body is not valid UTF-8") from None
         raise BadRequest(f"the request body is not valid JSON: {error.msg} at byte {error.pos}") from None
     if not isinstance(fields, dict):
         raise BadRequest("the request body must be a JSON object")

@@ -111,6 +111,7 @@ class Exchange:
         self._total_at = now + timeouts.total
         self._deadline = self._deadlines.after(min(timeouts.connect, timeouts.total), self._expired)
         request.gone = self.client_gone
+        request.cut = self.cut
         self._call = self._plan.upstream.send(payload, self)
 
     # -- what the upstream call tells us (ResponseSink)
@@ -171,6 +172,10 @@ class Exchange:
         outcome = "cut" if failure.began or failure.kind in ("reset", "cut", "protocol") else "connect"
         code = f"upstream_{failure.kind}"
         self.fail(UpstreamFailed(f"backend {self.backend} {what}: {failure}", code=code), outcome)
+
+    def cut(self, error: GatewayError) -> None:
+        """The gateway itself cannot wait for the rest, since it is going down."""
+        self.fail(error, "cancelled")
 
     # -- the clock
 
@@ -338,7 +343,7 @@ class Exchange:
         self.over = True
         self._deadline.discard()
         self._stop_call()
-        self.request.gone = None
+        self.request.gone = self.request.cut = None
         self.relay = None  # which knows us: without this, every call would be work for the garbage collector
         self._ledger.metrics.attempt(self.backend, self._outcome or "ok")
         self._ledger.close(self.account)

@@ -15,7 +15,9 @@ import attrs
 from aigw.config.settings import Backend, BackendAuth, ConsumerBackend, HeaderEdits, Model, Settings
 from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.consumer import Consumer
+from aigw.errors import BadRequest
 from aigw.llm.body import Adjustments
+from aigw.llm.operations import MODELS, RAW
 from aigw.llm.providers import Provider, provider
 from aigw.proxy.plan import NEVER_UPSTREAM, PathRule, Plan, Timeouts
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
@@ -135,10 +137,19 @@ class PlanBook:
         backend = settings.backends[choice.backend]
         model = settings.models.get(choice.public_model) if choice.public_model else None
         kind = provider(backend.provider)
+        if operation != RAW and operation not in kind.paths:
+            raise BadRequest(
+                f"backend {choice.backend} (provider {backend.provider}) does not have the operation {operation}",
+                code="operation_not_supported",
+            )
         parts = _parts(backend, own)
         credential = credential_of(parts.auth, kind, settings.secret_values)
         url = backend.url or kind.default_url
         address = Address.of(url) if url else None
+        set_headers = dict(parts.set_headers)
+        if operation not in (RAW, MODELS):
+            # What was read as JSON is sent as JSON, whatever the client called it (curl -d calls it a form).
+            set_headers.setdefault(b"content-type", b"application/json")
         return Plan(
             backend=choice.backend,
             provider=backend.provider,
@@ -153,8 +164,8 @@ class PlanBook:
             adjustments=parts.adjustments,
             adjusts=bool(parts.adjustments.defaults or parts.adjustments.overrides),
             credential=credential,
-            static_head=_static_head(address, credential, parts.set_headers),
-            drop=NEVER_UPSTREAM | self._key_names | parts.removed | frozenset(parts.set_headers),
+            static_head=_static_head(address, credential, set_headers),
+            drop=NEVER_UPSTREAM | self._key_names | parts.removed | frozenset(set_headers),
             timeouts=merged_timeouts(backend, _timeouts(model), _timeouts(route)),
             streaming=route.streaming,
             asks_usage=operation in kind.asks_usage,

@@ -222,7 +222,9 @@ class FrontDoor:
         if query is not None and route.authenticator is not None:
             query = route.authenticator.clean_query(query)
         target = plan.path_rule.target(request.path, visit.matched, query)
-        payload = plan.payload(request.method, target, request.headers, body, request.request_id, fields, request.nominated)
+        payload = plan.payload(
+            request.method, target, request.headers, body, request.request_id, fields, request.nominated
+        )
         exchange = Exchange(request, account, plan, self.ledger, self._deadlines, hide_usage)
         exchange.start(payload)
 
@@ -237,7 +239,8 @@ class FrontDoor:
         if operation == operations.MODELS:
             return body, None
         if operation == operations.RAW:
-            account.asked_model = model_of_raw(request, body, visit.consumer)
+            picks = visit.route.backend is None and visit.route.model is None
+            account.asked_model = model_of_raw(request, body, visit.consumer, picks)
             return body, None
         fields = parse(body, operation)
         account.asked_model = fields.get("model") or None

@@ -207,7 +207,10 @@ class DrainTests(GatewayTestCase):
         daemon.signal("TERM")
         received = await client.closed()
         self.assertFalse(received.endswith(b"0\r\n\r\n"))
+        self.assertIn(b'"code":"draining"', received)
         self.assertEqual((await daemon.end()).status, 0)
+        (line,) = await self.lines()
+        self.assertEqual(line["error"], "draining")
 
 
 class LeavingTests(GatewayTestCase):
@@ -436,6 +439,8 @@ class RefusalTests(GatewayTestCase):
         second = pathlib.Path(daemon.config)
         finished = await self.run_program(["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(second)])
         self.assertEqual(finished.status, 1)
+        self.assertIn("cannot listen", finished.stderr)
+        self.assertNotIn("Traceback", finished.stdout + finished.stderr)
 
 
 class ManyStreamsTests(GatewayTestCase):
