@@ -305,6 +305,7 @@ class Gateway(MultiService):
                 beat.stop()
         self.snapshot.retire(None)
         self.access_log.close()
+        self.deadlines.stop()
         self._restore_signals()
         yield super().stopService()
 

@@ -89,6 +89,13 @@ class Deadlines:
         """A deadline that is not running yet; :meth:`Deadline.restart` starts it."""
         return Deadline(self, _NEVER, fire)
 
+    def stop(self) -> None:
+        """Forget every deadline; for the end of a gateway, or of a test."""
+        self._buckets.clear()
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
     def place(self, deadline: Deadline) -> None:
         """Put a deadline into the bucket of its time. For :class:`Deadline` only."""
         tick = math.ceil(min(deadline.at, self.now() + self._horizon) / self.resolution)

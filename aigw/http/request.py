@@ -41,6 +41,7 @@ class Request:
     :ivar body: complete when the site's ``render`` is called.
     :ivar received: the clock when the head began to arrive.
     :ivar complete: the clock when the body was there; 0.0 before.
+    :ivar keep: the connection may carry another request behind this one.
     :ivar state: free for the site.
     :ivar status: of the response, 0 before one was begun.
     :ivar gone: called, once, when the client is lost before the response is complete.
@@ -49,6 +50,7 @@ class Request:
 
     # What most requests never change; on the class, so that making a request costs little.
     http_minor = 1
+    keep = True
     path = b""
     query: bytes | None = None
     host = b""
@@ -151,7 +153,7 @@ class Request:
             lines.append(b"transfer-encoding: chunked\r\n")
             self.chunked = self.method != b"HEAD"
         else:
-            self.channel.keep = False  # HTTP/1.0: the body ends with the connection
+            self.keep = False  # HTTP/1.0: the body ends with the connection
         lines.append(self.channel.closing_lines(self))
         self.head_pending = b"".join(lines)
 

@@ -167,6 +167,8 @@ class ServerChannel(TwistedProtocol):
     def _feed(self, data: bytes) -> None:
         if not self._began:
             self._begin(data)
+            if self._refusal is not None:
+                return
         self._chunk = len(data)
         self._raw_size += self._chunk
         try:
@@ -233,7 +235,7 @@ class ServerChannel(TwistedProtocol):
         if length is not None and length > self.limits.body:
             raise BodyTooLarge(f"the request body is larger than max_request_body = {self.limits.body} bytes")
         if not parser.should_keep_alive() or version == "1.0":
-            self.keep = False
+            request.keep = False
         self._reading = request
 
     def _check_head(self) -> None:
@@ -355,9 +357,9 @@ class ServerChannel(TwistedProtocol):
 
     def closing_lines(self, request: Request) -> bytes:
         """The last lines of a response's head: what only the connection knows."""
-        if self.factory.draining or request is self._reading:
-            self.keep = False
-        lines: bytes = self.factory.date_lines(self.keep)
+        if self.factory.draining or request is self._reading or not self.keep:
+            request.keep = False
+        lines: bytes = self.factory.date_lines(request.keep)
         return lines
 
     def response_done(self, request: Request) -> None:
@@ -370,7 +372,7 @@ class ServerChannel(TwistedProtocol):
             self._current = None
         if unread:
             self._linger()
-        elif not self.keep and not self._lingering:
+        elif not request.keep and not self._lingering:
             self._hang_up()
         else:
             self._pump()
