@@ -1,66 +1,92 @@
-"""The ``aigw`` command: look at configurations without running them.
+"""The ``aigw`` command: looks at configurations without running them.
 
-Exit statuses: 0 all is well; 1 the file is bad (or, with ``--strict``, has warnings), or for ``diff`` one of the files
-is; 2 the command line is wrong, or the command is not available.
+Exit statuses:
+
+==  =======================================================================================================
+0   all is well: the file is good, the difference is printed (there may be none), the key is made
+1   a file is bad; or it has warnings, and ``--strict`` was given
+2   the command line is wrong, or the command is not available in this version
+==  =======================================================================================================
+
+What a command was asked for goes to stdout (for ``check``, that is ``OK`` or the errors), everything else to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import secrets
-import string
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING, TextIO
 
 from aigw import __version__
-from aigw.config.effective import differences, shown
 from aigw.config.errors import ConfigError, Problem
-from aigw.config.settings import Settings, load
-from aigw.config.tables import NAME
 
-_ALPHABET = string.ascii_letters + string.digits + "-_"
-_COLOURS = {"+": "32", "-": "31", "~": "33"}
+if TYPE_CHECKING:
+    from aigw.config.settings import Settings
+
+_GREEN, _RED, _YELLOW = "32", "31", "33"
+_COLOURS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-def load_compiled(path: str) -> Settings:
-    """The settings of a file, with all that only shows when they are put together.
-
-    :raises ConfigError: it is bad.
-    """
+def compiled_problems(settings: Settings) -> list[Problem]:
+    """What only shows when the settings are put together, such as two routes that cannot be told apart."""
+    # Brings Twisted along: only for the commands that need it.
     from aigw.snapshot import check as check_compiled
 
-    settings = load(path)
-    problems = check_compiled(settings)
+    return check_compiled(settings)
+
+
+def load_compiled(path: str, environ: Mapping[str, str] = os.environ, *, read_secrets: bool) -> Settings:
+    """The settings of a file that could be served.
+
+    :raises ConfigError: it could not.
+    """
+    from aigw.config.settings import load
+
+    settings = load(path, environ, read_secrets=read_secrets)
+    problems = compiled_problems(settings)
     if problems:
         raise ConfigError(problems)
     return settings
 
 
 def check(options: argparse.Namespace) -> int:
-    """``aigw check FILE``."""
-    settings = load_compiled(options.file)
-    for warning in settings.warnings:
-        print(_coloured(f"warning: {warning}", "33", sys.stderr), file=sys.stderr)
+    """``aigw check FILE [--strict] [--no-secrets]``."""
+    try:
+        settings = load_compiled(options.file, read_secrets=not options.no_secrets)
+    except ConfigError as error:
+        return _refuse(error.problems, sys.stdout)
     if settings.warnings and options.strict:
-        return 1
-    print("OK")
+        return _refuse(settings.warnings, sys.stdout)
+    for warning in settings.warnings:
+        _print(warning.text("warning: "), _YELLOW, sys.stderr)
+    _print("OK", _GREEN, sys.stdout)
     return 0
 
 
 def show(options: argparse.Namespace) -> int:
     """``aigw show FILE``."""
-    sys.stdout.write(shown(load_compiled(options.file)))
+    from aigw.config.effective import shown
+
+    sys.stdout.write(shown(load_compiled(options.file, read_secrets=False)))
     return 0
 
 
 def diff(options: argparse.Namespace) -> int:
     """``aigw diff OLD NEW``."""
-    old, new = load_compiled(options.old), load_compiled(options.new)
-    found = False
-    for sign, text in differences(old, new):
-        found = True
-        print(_coloured(f"{sign} {text}", _COLOURS[sign], sys.stdout))
+    from aigw.config.differences import differences
+
+    old, new = (load_compiled(file, read_secrets=False) for file in (options.old, options.new))
+    found = list(differences(old, new))
+    for difference in found:
+        _print(f"{difference.sign} {difference.entity}", _COLOURS[difference.sign], sys.stdout)
+        for key in difference.keys:
+            print(f"    {key}")
     if not found:
         print("no differences")
     return 0
@@ -68,25 +94,37 @@ def diff(options: argparse.Namespace) -> int:
 
 def make_key() -> str:
     """A consumer's key: 32 random characters, 192 bits, behind a prefix that scanners for leaked secrets can know."""
-    return "aigw_" + "".join(secrets.choice(_ALPHABET) for _ in range(32))
+    return "aigw_" + secrets.token_urlsafe(24)
 
 
 def key(options: argparse.Namespace) -> int:
     """``aigw key [NAME]``."""
     made = make_key()
-    digest = sha256(made.encode()).hexdigest()
-    print(f"key, shown this once: {made}")
-    print("for the configuration file:")
+    print("# The key, shown this once:")
+    print(made)
+    print("# For the configuration file:")
     if options.name:
         print(f"[consumers.{_quoted(options.name)}]")
-    print(f'keys = ["sha256:{digest}"]')
+    print(f'keys = ["sha256:{sha256(made.encode()).hexdigest()}"]')
     return 0
 
 
 def import_(options: argparse.Namespace) -> int:
     """``aigw import FILE…``."""
-    print("aigw import is not available in this version yet", file=sys.stderr)
+    print("aigw import: not available yet in this version", file=sys.stderr)
     return 2
+
+
+def _refuse(problems: Iterable[Problem], stream: TextIO) -> int:
+    for problem in problems:
+        _print(str(problem), _RED, stream)
+    return 1
+
+
+def _print(text: str, colour: str, stream: TextIO) -> None:
+    if stream.isatty() and not os.environ.get("NO_COLOR"):  # https://no-color.org
+        text = f"\x1b[{colour}m{text}\x1b[0m"
+    print(text, file=stream)
 
 
 def _quoted(name: str) -> str:
@@ -94,36 +132,40 @@ def _quoted(name: str) -> str:
 
 
 def _name(text: str) -> str:
-    import re
-
-    if not re.match(NAME, text):
-        raise argparse.ArgumentTypeError("a name has letters, digits, _ . and - only")
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("not a name (letters, digits, _ . and -)")
     return text
 
 
-def _coloured(text: str, colour: str, stream: object) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m" if getattr(stream, "isatty", bool)() else text
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigw", description="Look at aigw configurations without running them.")
+    parser = argparse.ArgumentParser(
+        prog="aigw",
+        description="Look at aigw configurations without running them. 'twistd aigw -c FILE' runs one.",
+        epilog="Exit status: 0 all is well; 1 a file is bad, or has warnings and --strict was given; 2 wrong usage.",
+    )
     parser.add_argument("--version", action="version", version=f"aigw {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    one = commands.add_parser("check", help="say what is wrong with a configuration file")
+
+    one = commands.add_parser("check", help="say what is wrong with a configuration file, or OK")
     one.add_argument("file", metavar="FILE")
     one.add_argument("--strict", action="store_true", help="warnings are errors")
+    one.add_argument("--no-secrets", action="store_true", help="do not read secrets, which may be the daemon's only")
     one.set_defaults(run=check)
-    one = commands.add_parser("show", help="print the effective configuration, defaults filled in, secrets as ***")
+
+    one = commands.add_parser("show", help="print the effective configuration: defaults filled in, secrets as ***")
     one.add_argument("file", metavar="FILE")
     one.set_defaults(run=show)
-    one = commands.add_parser("diff", help="say what a reload from one file to the other would change")
+
+    one = commands.add_parser("diff", help="say what a reload from one file to another would change")
     one.add_argument("old", metavar="OLD")
     one.add_argument("new", metavar="NEW")
     one.set_defaults(run=diff)
-    one = commands.add_parser("key", help="make a consumer key")
-    one.add_argument("name", metavar="NAME", nargs="?", type=_name)
+
+    one = commands.add_parser("key", help="make a consumer key; only its digest goes into the file")
+    one.add_argument("name", metavar="NAME", nargs="?", type=_name, help="of the consumer that it is for")
     one.set_defaults(run=key)
-    one = commands.add_parser("import", help="turn other gateways' configuration into TOML")
+
+    one = commands.add_parser("import", help="turn other gateways' configuration into TOML (not available yet)")
     one.add_argument("files", metavar="FILE", nargs="+")
     one.set_defaults(run=import_)
     return parser
@@ -132,20 +174,19 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
+    :param arguments: without the program's name; None: those of the process.
     :returns: the exit status; see the module's head.
     """
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
+        sys.stdout.flush()
     except ConfigError as error:
-        for problem in error.problems:
-            print(_line(problem), file=sys.stderr)
-        return 1
+        return _refuse(error.problems, sys.stderr)
+    except BrokenPipeError:  # "aigw show … | head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     return status
-
-
-def _line(problem: Problem) -> str:
-    return _coloured(str(problem), "31", sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,185 +1,188 @@
-"""What the entries of a configuration say of each other: references, keys held twice, things that do not fit."""
+"""What the entries of a configuration say of each other: references, keys held twice, things that do not fit.
+
+The checks read the file's own dictionaries, not validated settings, so that a fault in one key of a table hides no
+fault in another. Where a value has not even the right type they look away: that is a fault already.
+"""
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
-from aigw.config.errors import Problem
-from aigw.config.settings import Path_, Settings
+from aigw.config.errors import Fault, KeyPath, allowed
+from aigw.config.shape import references, walk
+from aigw.config.tables import (
+    Backend,
+    BackendAuth,
+    ConsumerBackend,
+    HeaderEdits,
+    KeyAuth,
+    Model,
+    Route,
+    Server,
+    Table,
+    Tables,
+)
+from aigw.config.values import key_digest
 
-Fault = tuple[Path_, str]
-
-_ENDPOINT = re.compile(r"(tcp|tcp4|tcp6|tls|ssl|unix|systemd|fd)(:.+)")
-
-
-def check(settings: Settings, tables: dict[str, Any]) -> list[Problem]:
-    """Every fault between entries.
-
-    :param tables: the file as it is: an entry that is wrong by itself still exists for those that refer to it.
-    """
-    names = {section: set(tables.get(section) or {}) for section in ("secrets", "backends", "models", "routes")}
-    names["consumers"] = set(tables.get("consumers") or {})
-    names["auth"] = {*(tables.get("auth") or {}), "key"}
-    steps: tuple[Callable[[Settings, dict[str, set[str]]], Iterator[Fault]], ...] = (
-        _server,
-        _backends,
-        _models,
-        _auth,
-        _routes,
-        _consumers,
-    )
-    return [settings.problem(place, message) for step in steps for place, message in step(settings, names)]
+#: Providers that are at no one place, so that a backend of theirs must say where it is.
+NEED_URL = frozenset(("azure", "vertex", "bedrock", "openai-compatible"))
 
 
-def _reference(place: Path_, name: str, section: str, known: Iterable[str]) -> Iterator[Fault]:
-    known = sorted(known)
-    if name in known:
+def check(tables: dict[str, Any]) -> Iterator[Fault]:
+    """Every fault between keys and between entries; ``tables`` is the file as it is."""
+    for path, kind, table in walk(Tables, tables):
+        yield from _exclusive(path, kind, table)
+        yield from _references(path, kind, table, tables)
+        check_table = _CHECKS.get(kind)
+        if check_table is not None:
+            yield from check_table(path, table)
+    yield from _keys_held_twice(tables)
+    yield from _routes_to_nowhere(tables)
+    if "none" in _section(tables, "auth"):
+        yield ("auth", "none"), 'is what routes say for no authentication (another name than "none")'
+
+
+def _section(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    section = tables.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _array(table: dict[str, Any], key: str) -> list[Any]:
+    value = table.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _exclusive(path: KeyPath, kind: type[Table], table: dict[str, Any]) -> Iterator[Fault]:
+    given = [key for key in kind.exactly_one if table.get(key, False) is not False]
+    # A key that is unknown is most likely one of these, misspelt.
+    if kind.exactly_one and len(given) != 1 and (given or not set(table) - set(kind.model_fields)):
+        count = "none" if not given else "more than one"
+        yield path, f"has {count} of {', '.join(kind.exactly_one)} (exactly one)"
+    if kind.at_most_one and all(key in table for key in kind.at_most_one):
+        yield path, f"has both {' and '.join(kind.at_most_one)} (one of them, or neither)"
+
+
+def _references(path: KeyPath, kind: type[Table], table: dict[str, Any], tables: dict[str, Any]) -> Iterator[Fault]:
+    for key, names in references(kind).items():
+        value = table.get(key)
+        known = _section(tables, names.section)
+        named: list[tuple[KeyPath, Any]] = [((*path, key), value)]
+        if isinstance(value, list):
+            named = [((*path, key, index), each) for index, each in enumerate(value)]
+        elif isinstance(value, dict):
+            named = [((*path, key, each), each) for each in value]
+        for place, name in named:
+            if isinstance(name, str) and name not in known and name not in names.also:
+                choices = [*known, *filter(None, names.also)]
+                yield place, f"names no entry of [{names.section}]{allowed(name, choices)}"
+
+
+def _server(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    seen: list[Any] = []
+    for index, listener in enumerate(_array(table, "listen")):
+        if listener in seen:
+            yield (*path, "listen", index), "is there twice (each listener once)"
+        seen.append(listener)
+    if table.get("admin") in seen:
+        yield (*path, "admin"), 'is also in listen (a listener of its own, or "off")'
+
+
+def _backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    provider = table.get("provider")
+    if provider in NEED_URL and "url" not in table:
+        yield path, f'has no url, and "{provider}" has no usual one (url = "https://…")'
+    if "delay" in table and provider != "echo":
+        yield (*path, "delay"), 'is only for provider = "echo"'
+    yield from _credential_set_twice(path, table)
+
+
+def _credential_set_twice(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    auth, headers = table.get("auth"), table.get("headers")
+    header = auth.get("header") if isinstance(auth, dict) else None
+    edits = headers.get("set") if isinstance(headers, dict) else None
+    if isinstance(header, str) and isinstance(edits, dict):
+        for name in edits:
+            if name.lower() == header.lower():
+                yield (*path, "headers", "set", name), "is the header that auth sets (one of the two)"
+
+
+def _header_edits(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    edits = table.get("set")
+    seen: set[str] = set()
+    for name in edits if isinstance(edits, dict) else ():
+        if name.lower() in seen:
+            yield (*path, "set", name), "is there twice (upper and lower case are the same)"
+        seen.add(name.lower())
+
+
+def _auth_of_backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    if table.get("passthrough") is True:
+        for key in ("header", "prefix"):
+            if key in table:
+                yield (*path, key), "has no effect with passthrough (the client's header goes on as it is)"
+
+
+def _model(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    weights: dict[Any, list[Any]] = {}
+    for target in _array(table, "targets"):
+        if isinstance(target, dict):
+            weights.setdefault(str(target.get("priority", 0)), []).append(target.get("weight", 1))
+    for priority, each in weights.items():
+        if not any(each):
+            yield (*path, "targets"), f"none of priority {priority} has a weight (at least one above 0)"
+
+
+def _key_auth(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, name in enumerate(_array(table, "key_names")):
+        if isinstance(name, str):
+            if name.lower() in seen:
+                yield (*path, "key_names", index), "is there twice (upper and lower case are the same)"
+            seen.add(name.lower())
+    places = {"bearer": True, "key_in_header": True, "key_in_query": False, "key_in_body": False}
+    if all(table.get(key, default) is False for key, default in places.items()):
+        yield path, f"leaves no place for a key (at least one of {', '.join(places)})"
+
+
+def _route(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
+    rewrite = table.get("rewrite")
+    if not isinstance(rewrite, dict) or "prefix" not in rewrite:
         return
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f" (did you mean {close[0]}?)" if close else f" (there are: {', '.join(known) or 'none'})"
-    yield place, f"no [{section}.{name}]{meant}"
+    for index, rule in enumerate(_array(table, "paths")):
+        if isinstance(rule, str) and rule.startswith("~"):
+            yield (*path, "paths", index), "has no prefix that rewrite could replace (full_path, or a path with /)"
 
 
-def _server(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
-    server = settings.server
-    for index, text in enumerate(server.listen):
-        yield from _endpoint(("server", "listen", index), text)
-    if len(set(server.listen)) != len(server.listen):
-        yield ("server", "listen"), "names one listener twice"
-    if server.admin != "off":
-        yield from _endpoint(("server", "admin"), server.admin)
-    if server.admin in server.listen:
-        yield ("server", "admin"), "is also in listen"
+_CHECKS: dict[type[Table], Callable[[KeyPath, dict[str, Any]], Iterator[Fault]]] = {
+    Server: _server,
+    Backend: _backend,
+    BackendAuth: _auth_of_backend,
+    ConsumerBackend: _credential_set_twice,
+    HeaderEdits: _header_edits,
+    Model: _model,
+    KeyAuth: _key_auth,
+    Route: _route,
+}
 
 
-def _endpoint(place: Path_, text: str) -> Iterator[Fault]:
-    match = _ENDPOINT.fullmatch(text)
-    if match is None:
-        yield (
-            place,
-            "must be a Twisted endpoint such as tcp:8000, tls:/etc/aigw/pems:443, unix:/run/aigw.sock",
-        )
-        return
-    if match[1].startswith("tcp"):
-        port = match[2][1:].split(":")[0].removeprefix("port=")
-        if not port.isdigit() or int(port) > 65535:
-            yield place, "must name a port from 0 to 65535, as in tcp:8000"
-
-
-def _backends(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
-    for name, backend in settings.backends.items():
-        place = ("backends", name)
-        if backend.url is not None:
-            yield from _url((*place, "url"), backend.url)
-        if backend.auth is not None and backend.auth.secret is not None:
-            yield from _reference((*place, "auth", "secret"), backend.auth.secret, "secrets", names["secrets"])
-
-
-def _url(place: Path_, url: str) -> Iterator[Fault]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        yield place, "is not a URL"
-        return
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        yield place, "must be http:// or https:// with a host"
-    if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
-        yield place, "must be printable ASCII without spaces"
-    if parts.username is not None or parts.password is not None:
-        yield place, "must not hold credentials; use auth"
-    if parts.query or parts.fragment:
-        yield place, "must not have a query or a fragment"
-
-
-def _models(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
-    for name, model in settings.models.items():
-        for index, target in enumerate(model.targets):
-            place = ("models", name, "targets", index, "backend")
-            yield from _reference(place, target.backend, "backends", names["backends"])
-        for index, other in enumerate(model.fallback):
-            yield from _reference(("models", name, "fallback", index), other, "models", names["models"])
-        if not any(target.weight for target in model.targets):
-            yield ("models", name, "targets"), "none of them has a weight above 0"
-
-
-def _auth(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
-    for name, auth in settings.auth.items():
-        place = ("auth", name)
-        if name == "none":
-            yield place, 'is a name that stands for "no authentication"'
-        if auth.anonymous:
-            yield from _reference((*place, "anonymous"), auth.anonymous, "consumers", names["consumers"])
-        if not (auth.bearer or auth.key_in_header or auth.key_in_query or auth.key_in_body):
-            yield (
-                place,
-                "leaves no place for a key: bearer, key_in_header, key_in_query and key_in_body are all false",
-            )
-
-
-def _routes(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
-    for name, route in settings.routes.items():
-        place = ("routes", name)
-        if route.backend is not None and route.model is not None:
-            yield place, "has both a backend and a model"
-        if route.backend is not None:
-            yield from _reference((*place, "backend"), route.backend, "backends", names["backends"])
-        if route.model is not None:
-            yield from _reference((*place, "model"), route.model, "models", names["models"])
-        if route.backend is None and route.model is None and not names["models"]:
-            yield place, "has neither a backend nor a model, and there are no [models] to pick from"
-        if route.auth != "none":
-            yield from _reference((*place, "auth"), route.auth, "auth", names["auth"])
-        replaces = route.rewrite is not None and route.rewrite.prefix is not None
-        if replaces and (not route.paths or any(path.startswith("~") for path in route.paths)):
-            yield (*place, "rewrite"), "a prefix can only be replaced where all paths are prefixes"
-
-
-def _consumers(settings: Settings, names: dict[str, set[str]]) -> Iterator[Fault]:
+def _keys_held_twice(tables: dict[str, Any]) -> Iterator[Fault]:
     holders: dict[str, str] = {}
-    for name, consumer in settings.consumers.items():
-        place = ("consumers", name)
-        for index, key in enumerate(consumer.keys):
-            other = holders.setdefault(key.digest, name)
-            if other != name:
-                yield (*place, "keys", index), f"is also a key of consumer {other}"
-        for index, route in enumerate(consumer.routes or ()):
-            yield from _reference((*place, "routes", index), route, "routes", names["routes"])
-        for backend, own in consumer.backends.items():
-            yield from _reference((*place, "backends", backend), backend, "backends", names["backends"])
-            if own.auth is not None and own.auth.secret is not None:
-                where = (*place, "backends", backend, "auth", "secret")
-                yield from _reference(where, own.auth.secret, "secrets", names["secrets"])
+    for name, consumer in _section(tables, "consumers").items():
+        for index, key in enumerate(_array(consumer, "keys") if isinstance(consumer, dict) else ()):
+            try:
+                digest, _plain = key_digest(key.get("key") if isinstance(key, dict) else key)
+            except ValueError:
+                continue
+            if digest in holders:
+                who = "this consumer" if holders[digest] == name else f"consumer {holders[digest]}"
+                yield ("consumers", name, "keys", index), f"{who} has the same key already (each key once)"
+            holders.setdefault(digest, name)
 
 
-def warn(settings: Settings) -> Iterator[Problem]:
-    """What is allowed and not wise."""
-    for place, message in _warnings(settings):
-        yield settings.problem(place, message)
-
-
-def _warnings(settings: Settings) -> Iterator[Fault]:
-    for name, consumer in settings.consumers.items():
-        if any(key.plain for key in consumer.keys):
-            yield (
-                ("consumers", name, "keys"),
-                "plain-text key; 'aigw key' makes one whose sha256 the file can hold",
-            )
-    for name, backend in settings.backends.items():
-        if backend.auth is not None and backend.auth.inline is not None:
-            yield ("backends", name, "auth"), "the provider's key is in the file; [secrets] keeps it outside"
-    used = {route.backend for route in settings.routes.values()}
-    used.update(target.backend for model in settings.models.values() for target in model.targets)
-    for name in settings.backends:
-        if name not in used:
-            yield ("backends", name), "is used by no route and no model"
-    if settings.server.workers != 1:
-        yield ("server", "workers"), "only one process is run so far"
-    for name, model in settings.models.items():
-        for key in ("fallback", "on_stream_cut"):
-            if key in model.model_fields_set:
-                yield ("models", name, key), "is accepted and has no effect so far"
+def _routes_to_nowhere(tables: dict[str, Any]) -> Iterator[Fault]:
+    if _section(tables, "models"):
+        return
+    for name, route in _section(tables, "routes").items():
+        if isinstance(route, dict) and "backend" not in route and "model" not in route:
+            yield ("routes", name), "has no backend and no model (one of them, or [models] for requests to pick from)"

@@ -1,92 +1,95 @@
-"""The configuration as it is in effect, for people: defaults filled in, secrets as ``***``; and how two differ."""
+"""The configuration as it is in effect, for people: defaults filled in, secrets as ``***``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 from typing import Any
 
-import toml
-from pydantic import BaseModel
-
 from aigw.config.settings import Settings
+from aigw.config.tables import Backend, Consumer, Key, Table
+from aigw.config.toml_text import Inline, document_text
 
-_HIDDEN = "***"
-_SECTIONS = ("secrets", "backends", "models", "auth", "routes", "consumers")
+HIDDEN = "***"
+
+#: Marks the digest of a key that the file has in plain text; a digest of a short key is as good as the key.
+_PLAIN = "plain:"
+
+SECTIONS = ("secrets", "backends", "models", "auth", "routes", "consumers")
+
+#: Words of a name that say that its value is a credential.
+_CREDENTIAL = re.compile(
+    r"(?:^|[-_.])(?:auth|authorization|cookie|credentials?|key|apikey|passw(?:or)?d|secret|token)$"
+)
 
 
 def effective(settings: Settings, *, hide: bool = True) -> dict[str, Any]:
-    """The tables with all defaults.
+    """The tables with all defaults, in the file's own terms: durations as ``"30s"``, arrays as tuples.
 
-    :param hide: show no inline key; False only to compare.
+    :param hide: show no secret; False only to compare.
     """
     tables: dict[str, Any] = {"server": _plain(settings.server)}
-    for section in _SECTIONS:
-        entries = {name: _plain(entry) for name, entry in getattr(settings, section).items()}
+    for section in SECTIONS:
+        entries = {name: _entry(entry) for name, entry in getattr(settings, section).items()}
         if entries:
             tables[section] = entries
-    if hide:
-        _hide(tables)
-    for consumer in tables.get("consumers", {}).values():
-        consumer["keys"] = [_key(key) for key in consumer["keys"]]
-    return tables
+    return hidden(tables) if hide else tables
 
 
-def _plain(model: BaseModel) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude_none=True)
+def _plain(table: Table) -> dict[str, Any]:
+    """One table; what is in it is written inline."""
+    return {key: _inline(value) for key, value in table.model_dump(exclude_none=True).items()}
 
 
-def _key(key: dict[str, Any]) -> Any:
-    """A key as the file could have it, its digest cut short: enough to tell two apart, useless to anybody else."""
-    text = f"sha256:{key['digest'][:8]}…"
-    return {"key": text, "expires": key["expires"]} if key.get("expires") else text
+def _inline(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Inline({key: _inline(each) for key, each in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(_inline(each) for each in value)
+    return value
 
 
-def _hide(tables: dict[str, Any]) -> None:
-    backends = list(tables.get("backends", {}).values())
-    for consumer in tables.get("consumers", {}).values():
-        backends += consumer.get("backends", {}).values()
-    for backend in backends:
-        if "inline" in backend.get("auth", {}):
-            backend["auth"]["inline"] = _HIDDEN
-        headers = backend.get("headers") or {}
-        # Whatever an operator puts into a header may be a credential.
-        headers["set"] = dict.fromkeys(headers.get("set", {}), _HIDDEN)
-        if not headers["set"]:
-            del headers["set"]
+def _entry(entry: Table) -> dict[str, Any]:
+    table = _plain(entry)
+    if isinstance(entry, Backend) and entry.provider != "echo":
+        del table["delay"]  # which no other provider has
+    if isinstance(entry, Consumer):
+        table["keys"] = tuple(_key(key) for key in entry.keys)
+        if entry.backends:  # the one table in an entry that people write with a header of its own
+            table["backends"] = {name: _plain(own) for name, own in entry.backends.items()}
+    return table
+
+
+def _key(key: Key) -> Any:
+    text = f"{_PLAIN if key.plain else 'sha256:'}{key.digest}"
+    return text if key.expires is None else Inline(key=text, expires=key.expires)
+
+
+def hidden(value: Any, path: tuple[str, ...] = ()) -> Any:
+    """``value`` with everything replaced that is a secret, or may be one by its place.
+
+    :param path: where it is in the configuration.
+    """
+    if isinstance(value, Inline):
+        return Inline({key: hidden(each, (*path, key)) for key, each in value.items()})
+    if isinstance(value, dict):
+        return {key: hidden(each, (*path, key)) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(hidden(each, path) for each in value)
+    return _hidden_text(value, path[2:]) if isinstance(value, str) else value
+
+
+def _hidden_text(value: str, path: tuple[str, ...]) -> str:
+    """:param path: inside the entry."""
+    if "keys" in path[:1]:
+        return value[:15] + "…" if value.startswith("sha256:") else HIDDEN
+    if path[-2:] == ("auth", "inline") or path[-3:-1] == ("headers", "set"):
+        return HIDDEN
+    if {"defaults", "overrides"} & set(path[:-1]) and _CREDENTIAL.search(path[-1].lower()):
+        return HIDDEN
+    return value
 
 
 def shown(settings: Settings) -> str:
-    """The effective configuration as TOML."""
-    return toml.dumps(effective(settings))
-
-
-def differences(old: Settings, new: Settings) -> Iterator[tuple[str, str]]:
-    """What a reload from ``old`` to ``new`` changes: ``+``, ``-`` or ``~``, and the entity (with its changed keys)."""
-    before, after = effective(old, hide=False), effective(new, hide=False)
-    changed = list(_changed(before["server"], after["server"]))
-    if changed:
-        yield "~", f"server: {', '.join(changed)}"
-    for section in _SECTIONS:
-        one, other = before.get(section, {}), after.get(section, {})
-        for name in sorted({*one, *other}):
-            entity = f"{section}.{name}"
-            if name not in one:
-                yield "+", entity
-            elif name not in other:
-                yield "-", entity
-            else:
-                changed = list(_changed(one[name], other[name]))
-                if section == "secrets" and old.secret_values.get(name) != new.secret_values.get(name):
-                    changed.append("its value")
-                if changed:
-                    yield "~", f"{entity}: {', '.join(changed)}"
-
-
-def _changed(before: Any, after: Any, prefix: str = "") -> Iterator[str]:
-    """The keys whose values differ, dotted."""
-    for key in sorted({*before, *after}):
-        one, other = before.get(key), after.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            yield from _changed(one, other, f"{prefix}{key}.")
-        elif one != other:
-            yield prefix + key
+    """The effective configuration as TOML, to be read by people."""
+    return document_text(effective(settings))

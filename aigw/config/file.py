@@ -1,116 +1,190 @@
 """The file as tables, and the line that each key is on.
 
-``tomllib`` reads the TOML but tells no lines. :class:`Lines` reads the same text again, only far enough to see where
-tables and keys begin; the text is known to be valid TOML by then.
+``tomllib`` reads the TOML but tells no lines. :class:`Lines` reads the same text a second time, only far enough to
+see where tables, keys and the elements of arrays begin; that it is valid TOML is known by then, so the second reader
+checks nothing.
 """
 
 from __future__ import annotations
 
+import bisect
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from aigw.config.errors import ConfigError, Problem
+from aigw.config.errors import ConfigError, KeyPath, Problem
 
-_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
-_KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
-_TABLE = re.compile(rf"[ \t]*\[\[?[ \t]*({_KEY})[ \t]*\]")
-_ASSIGNMENT = re.compile(rf"[ \t]*({_KEY})[ \t]*=")
-_PARTS = re.compile(_PART)
-_TOKEN = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*|[\[\]{}\n]''',
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'""")
+_BLANKS = re.compile(r"[ \t]*")
+_NOTHING = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_SCALAR = re.compile(
+    r'''"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\]|\\.)*"|'[^']*'|[^,\]}\n#]+''',
     re.DOTALL,
 )
-_WHERE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def dotted(path: KeyPath) -> str:
+    """A path as TOML would write it, positions in arrays in brackets: ``models."gpt-4.1".targets[0]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+            continue
+        quoted = part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=not part.isprintable())
+        text += f".{quoted}" if text else quoted
+    return text
 
 
 class Lines:
-    """Where keys are.
+    """Where tables, keys and array elements are.
 
-    :param text: valid TOML.
+    :param text: valid TOML, line ends as ``\\n``.
+    :ivar known: the line of each path, counted from 1.
     """
 
     def __init__(self, text: str) -> None:
-        self._lines: dict[tuple[str, ...], int] = {}
-        table: tuple[str, ...] = ()
-        for number, line in _statements(text):
-            header = _TABLE.match(line)
-            if header is not None:
-                table = _parts(header[1])
-                self._lines.setdefault(table, number)
-                continue
-            assignment = _ASSIGNMENT.match(line)
-            if assignment is not None:
-                self._lines.setdefault((*table, *_parts(assignment[1])), number)
+        self.known: dict[KeyPath, int] = {}
+        self._text = text
+        self._at = 0
+        self._ends = [match.start() for match in re.finditer("\n", text)]
+        self._lengths: dict[KeyPath, int] = {}  # of arrays of tables, as far as read
+        self._read()
+        # What was read holds keys in plain text; it is not kept.
+        del self._text, self._ends, self._lengths
 
-    def line_of(self, path: tuple[str | int, ...]) -> int:
-        """The line of the key at ``path``, or of the nearest table around it; 0 for none."""
-        wanted = tuple(str(part) for part in path)
-        while wanted:
-            if wanted in self._lines:
-                return self._lines[wanted]
-            below = [line for known, line in self._lines.items() if known[: len(wanted)] == wanted]
-            if below:
-                return min(below)
-            wanted = wanted[:-1]
-        return 0
+    def line_of(self, path: KeyPath) -> int:
+        """The line of ``path``, or else of the nearest table around it that the file has."""
+        while path and path not in self.known:
+            path = path[:-1]
+        return self.known.get(path, 1)
+
+    def _read(self) -> None:
+        table: KeyPath = ()
+        self._skip(_NOTHING)
+        while self._at < len(self._text):
+            if self._text[self._at] == "[":
+                table = self._header()
+            else:
+                self._pair(table)
+            self._skip(_NOTHING)
+
+    def _skip(self, what: re.Pattern[str]) -> None:
+        match = what.match(self._text, self._at)
+        assert match is not None
+        self._at = match.end()
+
+    def _note(self, path: KeyPath) -> None:
+        self.known.setdefault(path, bisect.bisect_left(self._ends, self._at) + 1)
+
+    def _header(self) -> KeyPath:
+        """``[a.b]`` or ``[[a.b]]``; the path that the keys below it belong to."""
+        array = self._text.startswith("[[", self._at)
+        self._at += 2 if array else 1
+        self._skip(_BLANKS)
+        *around, last = self._key()
+        path: KeyPath = ()
+        for part in around:
+            path = self._newest((*path, part))
+            self._note(path)
+        path = (*path, last)
+        self._note(path)
+        if array:
+            path = (*path, self._lengths.setdefault(path, 0))
+            self._lengths[path[:-1]] += 1
+            self._note(path)
+        self._at += 2 if array else 1
+        return path
+
+    def _newest(self, path: KeyPath) -> KeyPath:
+        """``path`` itself, or where it is an array of tables, its newest one."""
+        length = self._lengths.get(path)
+        return path if length is None else (*path, length - 1)
+
+    def _key(self) -> list[str]:
+        """A key with its dots; stops behind it and the blanks that follow."""
+        parts = []
+        while True:
+            match = _PART.match(self._text, self._at)
+            assert match is not None
+            part = match[0]
+            parts.append(str(tomllib.loads(f"k = {part}")["k"]) if part[0] in "\"'" else part)
+            self._at = match.end()
+            self._skip(_BLANKS)
+            if self._text[self._at] != ".":
+                return parts
+            self._at += 1
+            self._skip(_BLANKS)
+
+    def _pair(self, table: KeyPath) -> None:
+        begin = self._at
+        parts = self._key()
+        end, self._at = self._at, begin
+        for part in parts:
+            table = (*table, part)
+            self._note(table)
+        self._at = end + 1  # behind the "="
+        self._skip(_BLANKS)
+        self._value(table)
+
+    def _value(self, path: KeyPath) -> None:
+        opening = self._text[self._at]
+        if opening not in "[{":
+            self._skip(_SCALAR)
+            return
+        self._at += 1
+        self._skip(_NOTHING)
+        position = 0
+        while self._text[self._at] not in "]}":
+            if opening == "{":
+                self._pair(path)
+            else:
+                self._note((*path, position))
+                self._value((*path, position))
+            position += 1
+            self._skip(_NOTHING)
+            if self._text[self._at] == ",":
+                self._at += 1
+                self._skip(_NOTHING)
+        self._at += 1
 
 
-def _statements(text: str) -> list[tuple[int, str]]:
-    """Lines that begin a table or a key, with their numbers; what continues a value is left out."""
-    found = []
-    number, start, depth = 1, 0, 0
-    begins = True
-    for token in _TOKEN.finditer(text):
-        piece = token[0]
-        if piece == "\n":
-            if begins:
-                found.append((number, text[start : token.start()]))
-            number += 1
-            begins = depth == 0
-            start = token.end()
-        elif piece in "[{":
-            # A table's header is no array.
-            header = begins and not text[start : token.start()].strip(" \t[")
-            depth += not header
-        elif piece in "]}":
-            depth = max(0, depth - 1)
-        else:
-            number += piece.count("\n")
-    if begins:
-        found.append((number, text[start:]))
-    return found
-
-
-def _parts(key: str) -> tuple[str, ...]:
-    return tuple(str(tomllib.loads(f"k = {p}")["k"]) if p[0] in "\"'" else p for p in _PARTS.findall(key))
-
-
-def read(path: str | Path) -> tuple[dict[str, Any], Lines, bytes]:
+def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
     """The tables of a file, the lines of its keys, its bytes.
 
     :raises ConfigError: it cannot be read or is not TOML; the one problem names the line.
     """
-    name = str(path)
     try:
-        data = Path(path).read_bytes()
-        text = data.decode("utf-8")
+        data = path.read_bytes()
     except OSError as error:
-        raise ConfigError([Problem(name, 0, "", f"cannot be read: {error.strerror}")]) from None
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise ConfigError([Problem(name, line, "", "is not UTF-8")]) from None
+        raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([_syntax(name, text, str(error))]) from None
+        text = data.decode("utf-8").replace("\r\n", "\n")
+        return tomllib.loads(text), Lines(text), data
+    except UnicodeDecodeError as error:
+        line, message = data[: error.start].count(b"\n") + 1, "not UTF-8 (a TOML file is always UTF-8)"
+    except ValueError as error:
+        line, message = _syntax(text, error)
     except RecursionError:
-        raise ConfigError([Problem(name, 0, "", "is nested too deeply")]) from None
-    return tables, Lines(text.replace("\r\n", "\n")), data
+        line, message = 1, "not TOML that can be read: nested too deeply"
+    raise ConfigError([Problem(str(path), line, "", message)])
 
 
-def _syntax(name: str, text: str, message: str) -> Problem:
-    where = _WHERE.search(message)
-    line = int(where[1]) if where and where[1] else text.count("\n") + 1
-    return Problem(name, min(line, text.count("\n") + 1), "", f"is not valid TOML: {_WHERE.sub('', message)}")
+def _syntax(text: str, error: ValueError) -> tuple[int, str]:
+    """Line and message of what ``tomllib`` says."""
+    said = str(error)
+    if text.startswith("\ufeff"):
+        return 1, "not TOML: the file begins with a byte order mark (save it as UTF-8 without one)"
+    if not isinstance(error, tomllib.TOMLDecodeError):  # an integer of thousands of digits
+        long = re.search(r"[\d_]{4000}", text)
+        return text.count("\n", 0, long.start() if long else 0) + 1, "not TOML: a number is too large"
+    where = _WHERE.search(said)
+    message = "not TOML: " + _WHERE.sub("", said)
+    if where is None or where[1] is None:
+        return text.count("\n", 0, len(text.rstrip())) + 1, f"{message} at the end of the file"
+    if "Invalid value" in said or "Invalid statement" in said:
+        message += " (strings need quotes; true and false are lower case)"
+    return int(where[1]), f"{message}, column {where[2]}"

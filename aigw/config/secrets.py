@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
+
+from aigw.config.errors import Fault
 from aigw.config.tables import SecretSource
+
+#: A token is not longer than this; what is longer is the wrong file.
+_LONGEST = 64 * 1024
+
+
+def sources_of(tables: dict[str, Any]) -> Iterator[tuple[str, SecretSource]]:
+    """Those of the file's ``[secrets]`` that say where they are; the others have faults of their own."""
+    section = tables.get("secrets")
+    for name, source in section.items() if isinstance(section, dict) else ():
+        try:
+            known = SecretSource.model_validate(source)
+        except ValidationError:
+            continue
+        if len(known.model_fields_set) == 1:
+            yield name, known
 
 
 def resolve_secrets(
     sources: Mapping[str, SecretSource], directory: Path, environ: Mapping[str, str]
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """The values of all secrets, and the names of those that cannot be had with the reason.
+) -> tuple[dict[str, str], list[Fault]]:
+    """The values of all secrets, without white space around them, and the faults of those that cannot be had.
 
     :param directory: of the configuration file, for relative paths.
     """
     values: dict[str, str] = {}
-    missing: list[tuple[str, str]] = []
+    faults: list[Fault] = []
     for name, source in sources.items():
         try:
             values[name] = _checked(_value(source, directory, environ))
         except ValueError as error:
-            missing.append((name, str(error)))
-    return values, missing
+            faults.append((("secrets", name, *source.model_fields_set), str(error)))
+    return values, faults
 
 
 def _value(source: SecretSource, directory: Path, environ: Mapping[str, str]) -> str:
@@ -35,13 +54,17 @@ def _value(source: SecretSource, directory: Path, environ: Mapping[str, str]) ->
         return _contents(directory / source.file)
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     if not credentials:
-        raise ValueError("CREDENTIALS_DIRECTORY is not set: the unit needs LoadCredential= for this secret")
+        raise ValueError("CREDENTIALS_DIRECTORY is not set (systemd sets it for a unit with LoadCredential=)")
     return _contents(Path(credentials) / str(source.credential))
 
 
 def _contents(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(_LONGEST + 1)
+        if len(data) > _LONGEST:
+            raise ValueError(f"{path} is too large for a secret (at most 64 KiB)")
+        return data.decode()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -49,10 +72,9 @@ def _contents(path: Path) -> str:
 
 
 def _checked(value: str) -> str:
-    """The value without white space around it; it must fit a header."""
     value = value.strip()
     if not value:
-        raise ValueError("is empty")
+        raise ValueError("the secret is empty")
     if not value.isascii() or not value.isprintable():
-        raise ValueError("holds characters that no header may have, such as a line break")
+        raise ValueError("the secret has characters that no header may have (printable ASCII, one line)")
     return value

@@ -1,137 +1,201 @@
-"""The tables of the configuration file, typed: names, defaults, ranges. What they mean is in ``docs/config.md``.
+"""The tables of the configuration file, typed: names, defaults, ranges.
 
-Each class is one kind of table; the description of a field is what the JSON Schema and the documentation's test
-know of it.
+Each class is one kind of table and each field one key of it; the text below a field is its description in the JSON
+Schema. ``docs/config.md`` has the long form, and a test compares the two. What the entries say of each other is
+judged by :mod:`aigw.config.checks`, from what the types declare here: ``exactly_one``, ``at_most_one`` and
+:class:`Names`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from datetime import UTC, datetime
-from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
+import attrs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+
+from aigw.config.listeners import Listener, ListenerOrOff
+from aigw.config.units import Duration, Size, SomeTime
+from aigw.config.values import (
+    BodyFields,
+    EditedHeaderName,
+    HeaderName,
+    HeaderValue,
+    HostRule,
+    Method,
+    Network,
+    PathRule,
+    Prefix,
+    Realm,
+    SetHeaderName,
+    Text,
+    Token,
+    UpstreamPath,
+    Url,
+    key_digest,
 )
 
-from aigw.config.units import Duration, Size
+T = TypeVar("T")
 
-NAME = r"^[A-Za-z0-9_.-]+$"
-MODEL_NAME = r"^[A-Za-z0-9_.:/@*+-]+$"
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
-_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{64})")
+#: An array: TOML's reader makes lists, which strict mode would not take for tuples.
+Many = Annotated[tuple[T, ...], Strict(False)]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+#: What clients ask for: providers' own names have slashes and colons, ``*`` stands for anything.
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/@*+-]+$")]
+Count = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=0)]
+
+
+@attrs.frozen
+class Names:
+    """Marks a string that is the name of another entry.
+
+    :ivar section: whose entries it names.
+    :ivar also: names that stand for something without being entries.
+    """
+
+    section: str
+    also: tuple[str, ...] = ()
+
+
+SecretName = Annotated[str, Names("secrets")]
+BackendName = Annotated[str, Names("backends")]
+RouteName = Annotated[str, Names("routes")]
+
+
+def _exclusive(schema: dict[str, Any], table: type[Table]) -> None:
+    """``exactly_one`` and ``at_most_one`` in the JSON Schema's words."""
+    if table.exactly_one:
+        schema["oneOf"] = [{"required": [name]} for name in table.exactly_one]
+    if table.at_most_one:
+        schema["not"] = {"required": list(table.at_most_one)}
 
 
 class Table(BaseModel):
-    """What all tables have in common: nothing unknown, no silent conversions, no changes."""
+    """What all tables have in common: nothing unknown, no silent conversions, no changes.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    :cvar exactly_one: keys of which exactly one must be given.
+    :cvar at_most_one: keys that exclude each other.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=_exclusive,
+    )
+    exactly_one: ClassVar[tuple[str, ...]] = ()
+    at_most_one: ClassVar[tuple[str, ...]] = ()
 
 
-def _header_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name):
-        raise ValueError("must be a header's name")
-    return name
-
-
-def _header_value(value: str) -> str:
-    if not _VALUE.fullmatch(value):
-        raise ValueError("must be a header's value: printable ASCII, no line breaks")
+def _workers(value: Any) -> Any:
+    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 256):
+        raise ValueError('must be a number of processes (1 to 256, or "auto")')
     return value
-
-
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, AfterValidator(_header_value)]
-Fields = dict[str, Any]
 
 
 class Server(Table):
     """``[server]``: the process and its listeners."""
 
-    listen: Annotated[tuple[str, ...], Field(min_length=1)] = ("tcp:8000",)
-    admin: str = "tcp:9100:interface=127.0.0.1"
-    workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = 1
-    access_log: str = "-"
+    listen: Annotated[Many[Listener], Field(min_length=1)] = ("tcp:8000",)
+    """Where clients connect: Twisted endpoint strings."""
+    admin: ListenerOrOff = "tcp:9100:interface=127.0.0.1"
+    """Where metrics, health and the status page are; "off" for nowhere."""
+    workers: Annotated[Annotated[int, Field(ge=1, le=256)] | Literal["auto"], BeforeValidator(_workers)] = 1
+    """Processes; "auto" is one for each core."""
+    access_log: Text = "-"
+    """One JSON line for each request: "-" for stdout, a file, or "off"."""
     drain_timeout: Duration = 30.0
+    """How long requests in flight may take to end when the gateway stops."""
     max_request_body: Size = 32 * 1024 * 1024
-    max_connections: Annotated[int, Field(ge=1)] = 10000
-    max_in_flight: Annotated[int, Field(ge=0)] = 0
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Larger request bodies are refused with 413."""
+    max_connections: Count = 10000
+    """Client connections at a time; further ones are answered 503."""
+    max_in_flight: Limit = 0
+    """Requests at a time; above it 503 with Retry-After. 0 for no limit."""
+    trusted_proxies: Many[Network] = ()
+    """Proxies whose X-Forwarded-For is believed: addresses or networks."""
 
 
 class SecretSource(Table):
-    """``[secrets]``: where a secret is; exactly one of these."""
+    """``[secrets]``: where a secret is read from at start and at each reload."""
 
-    env: str | None = None
-    file: str | None = None
-    credential: str | None = None
+    exactly_one = ("env", "file", "credential")
 
-    @model_validator(mode="after")
-    def _one(self) -> SecretSource:
-        if sum(one is not None for one in (self.env, self.file, self.credential)) != 1:
-            raise ValueError("needs exactly one of env, file and credential")
-        return self
+    env: Text | None = None
+    """An environment variable's name."""
+    file: Text | None = None
+    """A file, relative to the configuration file."""
+    credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@-]+$")] | None = None
+    """A file in $CREDENTIALS_DIRECTORY: systemd's LoadCredential=."""
 
 
 class BackendAuth(Table):
-    """A backend's ``auth``: exactly one of the first three."""
+    """A backend's ``auth``: which credential the provider gets, and in which header."""
 
-    secret: str | None = None
-    inline: Annotated[str | None, Field(repr=False)] = None
+    exactly_one = ("secret", "inline", "passthrough")
+
+    secret: SecretName | None = None
+    """The name of one of [secrets]."""
+    inline: Annotated[Token | None, Field(repr=False)] = None
+    """The token itself; the file is then a secret as well."""
     passthrough: bool = False
-    header: HeaderName | None = None
-    prefix: HeaderValue | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> BackendAuth:
-        if (self.secret is not None) + (self.inline is not None) + self.passthrough != 1:
-            raise ValueError("needs exactly one of secret, inline and passthrough = true")
-        if self.inline is not None and (not self.inline.strip() or not _VALUE.fullmatch(self.inline)):
-            raise ValueError("inline must be a header's value: printable ASCII, not empty")
-        return self
+    """The client's own credential goes on to the provider."""
+    header: EditedHeaderName | None = None
+    """The header it is sent in, instead of the provider's usual one."""
+    prefix: Prefix | None = None
+    """What stands before the token, instead of the usual "Bearer " or nothing."""
 
 
 class HeaderEdits(Table):
-    """A backend's ``headers``: what is set and what is removed on the way up."""
+    """A backend's ``headers``: what changes in the request on the way to the provider."""
 
-    set: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
-    remove: tuple[HeaderName, ...] = ()
+    set: Annotated[dict[SetHeaderName, HeaderValue], Field(repr=False)] = {}
+    """Headers with their values, in place of the client's."""
+    remove: Many[EditedHeaderName] = ()
+    """Headers of the client's that stay behind."""
 
 
 class Timeouts(Table):
-    """``timeouts`` of a backend: one for each phase of a call."""
+    """A backend's ``timeouts``: one for each phase of a call."""
 
-    connect: Duration = 5.0
-    first_byte: Duration = 60.0
-    first_token: Duration = 60.0
-    idle: Duration = 60.0
-    total: Duration = 600.0
+    connect: SomeTime = 5.0
+    """Until a connection is there, waiting for a free one included."""
+    first_byte: SomeTime = 60.0
+    """From the request's end to the answer's head."""
+    first_token: SomeTime = 60.0
+    """From the head of a stream to its first event."""
+    idle: SomeTime = 60.0
+    """Between two pieces of an answer."""
+    total: SomeTime = 600.0
+    """The whole call."""
 
 
 class SomeTimeouts(Table):
     """``timeouts`` of a route or a model: those given here win over the backend's."""
 
-    connect: Duration | None = None
-    first_byte: Duration | None = None
-    first_token: Duration | None = None
-    idle: Duration | None = None
-    total: Duration | None = None
+    connect: SomeTime | None = None
+    """Until a connection is there, waiting for a free one included."""
+    first_byte: SomeTime | None = None
+    """From the request's end to the answer's head."""
+    first_token: SomeTime | None = None
+    """From the head of a stream to its first event."""
+    idle: SomeTime | None = None
+    """Between two pieces of an answer."""
+    total: SomeTime | None = None
+    """The whole call."""
 
 
 class Pool(Table):
     """A backend's ``pool`` of connections."""
 
-    max_connections: Annotated[int, Field(ge=1, le=65536)] = 512
-    idle_timeout: Duration = 55.0
+    max_connections: Annotated[int, Field(ge=1, le=65535)] = 512
+    """Connections at a time; further calls wait for one."""
+    idle_timeout: SomeTime = 55.0
+    """How long an unused connection is kept."""
 
 
 Mismatch = Literal["override", "reject", "allow"]
@@ -154,114 +218,152 @@ class Backend(Table):
     """``[backends.NAME]``: one upstream account of one provider."""
 
     provider: ProviderName
-    url: str | None = None
-    ca: str | None = None
-    model: str | None = None
+    """Whose API it is."""
+    url: Url | None = None
+    """Where it is, path included; absent: the provider's own."""
+    ca: Text | None = None
+    """A PEM file of certificates to trust instead of the system's, relative to the configuration file."""
+    model: Text | None = None
+    """What the provider is asked for; absent: what the client names."""
     on_model_mismatch: Mismatch = "override"
+    """When the client names another model: replace it, refuse with 400, or let it through."""
     auth: BackendAuth | None = None
-    defaults: Fields = Field(default_factory=dict)
-    overrides: Fields = Field(default_factory=dict)
-    headers: HeaderEdits = Field(default_factory=HeaderEdits)
-    timeouts: Timeouts = Field(default_factory=Timeouts)
-    pool: Pool = Field(default_factory=Pool)
+    """The credential that the provider gets; absent: none."""
+    defaults: BodyFields = {}
+    """Body fields that are filled in where the client sent none."""
+    overrides: BodyFields = {}
+    """Body fields that win over the client's."""
+    headers: HeaderEdits = HeaderEdits()
+    """What changes in the request's headers."""
+    timeouts: Timeouts = Timeouts()
+    """How long each phase of a call may take."""
+    pool: Pool = Pool()
+    """Its connections."""
     delay: Duration = 0.02
+    """Between two words of a stream; provider "echo" only."""
 
 
 class Target(Table):
     """One of a model's ``targets``."""
 
-    backend: str
-    model: str | None = None
+    backend: BackendName
+    """The name of one of [backends]."""
+    model: Text | None = None
+    """What the provider is asked for; absent: the backend's model, or else the name that was asked for."""
     weight: Annotated[int, Field(ge=0, le=65535)] = 1
+    """Its share among the targets of its priority; 0 for none."""
     priority: Annotated[int, Field(ge=0, le=100)] = 0
-
-
-RetryOn = Literal["connect", "timeout", "429", "5xx"]
+    """Targets with a higher number are for when none with a lower one is healthy."""
 
 
 class Retry(Table):
     """A model's ``retry``."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    on: tuple[RetryOn, ...] = ("connect", "timeout", "429", "5xx")
+    """How often a request is tried in all, the first time included."""
+    on: Many[Literal["connect", "timeout", "429", "5xx"]] = ("connect", "timeout", "429", "5xx")
+    """What leads to another attempt."""
 
 
 class Breaker(Table):
-    """A model's ``breaker``."""
+    """A model's ``breaker``: when a target is left alone for a while."""
 
-    failures: Annotated[int, Field(ge=1)] = 5
-    window: Duration = 30.0
-    cool_down: Duration = 10.0
+    failures: Count = 5
+    """So many failures …"""
+    window: SomeTime = 30.0
+    """… within this time …"""
+    cool_down: SomeTime = 10.0
+    """… keep a target out for this long."""
 
 
 class Model(Table):
     """``[models.NAME]``: a public model name and what stands behind it."""
 
     balance: Literal["weighted", "least-busy", "lowest-latency", "hash"] = "weighted"
-    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
-    retry: Retry = Field(default_factory=Retry)
-    breaker: Breaker = Field(default_factory=Breaker)
+    """How one of several targets is chosen."""
+    targets: Annotated[Many[Target], Field(min_length=1)]
+    """The backends that answer."""
+    retry: Retry = Retry()
+    """When a failed attempt is repeated."""
+    breaker: Breaker = Breaker()
+    """When a target is left alone."""
     on_stream_cut: Literal["error", "continue"] = "error"
-    fallback: tuple[str, ...] = ()
-    timeouts: SomeTimeouts = Field(default_factory=SomeTimeouts)
+    """When a stream breaks in the middle: say so, or have another target go on."""
+    timeouts: SomeTimeouts = SomeTimeouts()
+    """Win over the backend's."""
 
 
 class KeyAuth(Table):
-    """``[auth.NAME]``: a way to recognise consumers."""
+    """``[auth.NAME]``: a way to recognise consumers by a key."""
 
     type: Literal["key"] = "key"
-    key_names: Annotated[tuple[HeaderName, ...], Field(min_length=1)] = (
-        "apikey",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-    )
+    """How consumers are recognised."""
+    key_names: Annotated[Many[HeaderName], Field(min_length=1)] = ("apikey", "x-api-key", "api-key", "x-goog-api-key")
+    """Names under which a key may come, in the order they are looked for."""
     bearer: bool = True
+    """Also Authorization: Bearer, as the OpenAI SDK sends it."""
     key_in_header: bool = True
+    """Look for the names among the headers."""
     key_in_query: bool = False
+    """Look for the names in the query."""
     key_in_body: bool = False
-    realm: Annotated[str, Field(pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$")] = ""
-    anonymous: str = ""
+    """Look for the names in a JSON or form body."""
+    realm: Realm = ""
+    """What a 401's WWW-Authenticate names."""
+    anonymous: Annotated[str, Names("consumers", also=("",))] = ""
+    """A consumer's name: who callers without a valid key are."""
     run_on_preflight: bool = True
+    """Ask for a key on OPTIONS requests, too."""
 
 
 class Rewrite(Table):
-    """A route's ``rewrite``: exactly one of these."""
+    """A route's ``rewrite``: the path on the upstream host."""
 
-    full_path: Annotated[str | None, Field(pattern=r"^/[!-~]*$")] = None
-    prefix: Annotated[str | None, Field(pattern=r"^/[!-~]*$")] = None
+    exactly_one = ("full_path", "prefix")
 
-    @model_validator(mode="after")
-    def _one(self) -> Rewrite:
-        if (self.full_path is None) == (self.prefix is None):
-            raise ValueError("needs exactly one of full_path and prefix")
-        return self
-
-
-Operation = Literal["chat", "completions", "embeddings", "responses", "messages", "count_tokens", "models", "raw"]
+    full_path: UpstreamPath | None = None
+    """Replaces the whole path."""
+    prefix: UpstreamPath | None = None
+    """Replaces the part that the route's path matched."""
 
 
 class Route(Table):
-    """``[routes.NAME]``: which requests go where."""
+    """``[routes.NAME]``: which requests go where, and who may send them."""
 
-    paths: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    methods: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]+$")], ...] = ()
-    headers: dict[HeaderName, tuple[str, ...]] = Field(default_factory=dict)
-    operation: Operation | None = None
-    backend: str | None = None
-    model: str | None = None
-    auth: str = "key"
+    at_most_one = ("backend", "model")
+
+    paths: Many[PathRule] = ()
+    """ "/x" and what is below it, "=/x" exactly, "~^/v[0-9]+/" a regular expression; none: every path."""
+    hosts: Many[HostRule] = ()
+    """Exact, or with * as the first or last label; none: every host."""
+    methods: Many[Method] = ()
+    """None: every method."""
+    headers: dict[HeaderName, Annotated[Many[HeaderValue], Field(min_length=1)]] = {}
+    """Each of these headers must have one of its values."""
+    operation: (
+        Literal["chat", "completions", "embeddings", "responses", "messages", "count_tokens", "models", "raw"] | None
+    ) = None
+    """What is asked for; absent: what the end of the path says."""
+    backend: BackendName | None = None
+    """The one backend that answers."""
+    model: Annotated[str, Names("models")] | None = None
+    """The one of [models] that answers; with neither, the request's own model picks it."""
+    auth: Annotated[str, Names("auth", also=("key", "none"))] = "key"
+    """A name from [auth], or "none" to let everybody in."""
     rewrite: Rewrite | None = None
+    """The path on the upstream host; absent: the provider's own for the operation."""
     streaming: Literal["allow", "deny", "always"] = "allow"
-    timeouts: SomeTimeouts = Field(default_factory=SomeTimeouts)
+    """Whether clients may, may not or must have streams."""
+    timeouts: SomeTimeouts = SomeTimeouts()
+    """Win over the model's and the backend's."""
 
 
 class Key(Table):
-    """One of a consumer's ``keys``.
+    """One of a consumer's ``keys``: a string, or a table with ``key`` and ``expires``.
 
     :ivar digest: SHA-256 of the key, hexadecimal. The key itself is not kept.
-    :ivar plain: it stands in the file as it is.
+    :ivar plain: the file has the key itself.
+    :ivar expires: when it becomes void.
     """
 
     digest: Annotated[str, Field(repr=False)]
@@ -270,79 +372,78 @@ class Key(Table):
 
 
 def _key(value: Any) -> Any:
-    """A key from what the file has: a string, or a table with ``key`` and ``expires``."""
+    """A key from what the file has."""
+    if isinstance(value, Key):
+        return value
     expires = None
     if isinstance(value, dict):
-        unknown = set(value) - {"key", "expires"}
-        if unknown:
-            raise ValueError("a key's table has key and expires only")
-        expires, value = _expiry(value.get("expires")), value.get("key")
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a key, its sha256:…, or { key = …, expires = … }")
-    if value.startswith("sha256:"):
-        match = _DIGEST.fullmatch(value)
-        if match is None:
-            raise ValueError("sha256: must be followed by 64 hexadecimal digits")
-        return {"digest": match[1].lower(), "plain": False, "expires": expires}
-    if not _VALUE.fullmatch(value):
-        raise ValueError("a key must be printable ASCII")
-    return {"digest": hashlib.sha256(value.encode()).hexdigest(), "plain": True, "expires": expires}
+        if set(value) - {"key", "expires"}:
+            raise ValueError("has a key that is not known (allowed: key, expires)")
+        expires, value = value.get("expires"), value.get("key")
+        if expires is not None and (not isinstance(expires, datetime) or expires.tzinfo is None):
+            raise ValueError("has an expires that is no point in time (such as 2027-01-01T00:00:00Z, unquoted)")
+    digest, plain = key_digest(value)
+    return Key(digest=digest, plain=plain, expires=expires)
 
 
-def _expiry(value: Any) -> datetime | None:
-    """A date and time; one without an offset is UTC."""
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError("expires must be a date and time such as 2027-01-01T00:00:00Z") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-_KEY_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {
-            "type": "object",
-            "properties": {"key": {"type": "string", "minLength": 1}, "expires": {}},
-            "required": ["key"],
-            "additionalProperties": False,
-        },
-    ]
+_KEY = {"type": "string", "minLength": 1}
+_KEY_TABLE = {
+    "type": "object",
+    "properties": {"key": _KEY, "expires": {"type": "string", "format": "date-time"}},
+    "required": ["key"],
+    "additionalProperties": False,
 }
-AnyKey = Annotated[Key, BeforeValidator(_key), WithJsonSchema(_KEY_SCHEMA)]
+AnyKey = Annotated[Key, BeforeValidator(_key), WithJsonSchema({"anyOf": [_KEY, _KEY_TABLE]})]
 
 
 class ConsumerBackend(Table):
-    """``[consumers.NAME.backends.BACKEND]``: this consumer's own settings of a backend."""
+    """``[consumers.NAME.backends.BACKEND]``: this consumer's own settings of a backend; those given here win."""
 
-    model: str | None = None
+    model: Text | None = None
+    """What the provider is asked for."""
     on_model_mismatch: Mismatch | None = None
+    """When the client names another model."""
     auth: BackendAuth | None = None
-    defaults: Fields = Field(default_factory=dict)
-    overrides: Fields = Field(default_factory=dict)
+    """The credential that the provider gets."""
+    defaults: BodyFields = {}
+    """Laid over the backend's, field by field."""
+    overrides: BodyFields = {}
+    """Laid over the backend's, field by field."""
     headers: HeaderEdits | None = None
+    """Added to the backend's."""
 
 
 class Consumer(Table):
-    """``[consumers.NAME]``: the holder of a key."""
+    """``[consumers.NAME]``: the holder of a key, and what it may do."""
 
-    keys: tuple[AnyKey, ...] = ()
-    models: tuple[str, ...] | None = None
-    routes: tuple[str, ...] | None = None
-    groups: tuple[str, ...] = ()
-    max_in_flight: Annotated[int, Field(ge=0)] = 0
-    backends: dict[str, ConsumerBackend] = Field(default_factory=dict)
+    keys: Many[AnyKey] = ()
+    """Its keys, as they are or as "sha256:…"."""
+    models: Many[Text] | None = None
+    """What it may ask for, * for anything; absent: everything."""
+    routes: Many[RouteName] | None = None
+    """Where it may go; absent: everywhere."""
+    groups: Many[Name] = ()
+    """Groups that it belongs to."""
+    max_in_flight: Limit = 0
+    """Its requests at a time; 0 for no limit."""
+    backends: dict[BackendName, ConsumerBackend] = {}
+    """Its own settings of backends."""
 
 
 class Tables(Table):
     """The whole file."""
 
-    server: Server = Field(default_factory=Server)
-    secrets: dict[Annotated[str, Field(pattern=NAME)], SecretSource] = Field(default_factory=dict)
-    backends: dict[Annotated[str, Field(pattern=NAME)], Backend] = Field(default_factory=dict)
-    models: dict[Annotated[str, Field(pattern=MODEL_NAME)], Model] = Field(default_factory=dict)
-    auth: dict[Annotated[str, Field(pattern=NAME)], KeyAuth] = Field(default_factory=dict)
-    routes: dict[Annotated[str, Field(pattern=NAME)], Route] = Field(default_factory=dict)
-    consumers: dict[Annotated[str, Field(pattern=NAME)], Consumer] = Field(default_factory=dict)
+    server: Server = Server()
+    """The process and its listeners."""
+    secrets: dict[Name, SecretSource] = {}
+    """Where secrets are read from."""
+    backends: dict[Name, Backend] = {}
+    """The providers' accounts."""
+    models: dict[ModelName, Model] = {}
+    """The model names that clients may ask for."""
+    auth: dict[Name, KeyAuth] = {}
+    """The ways to recognise consumers; "key" is there without being written down."""
+    routes: dict[Name, Route] = {}
+    """Which requests go where."""
+    consumers: dict[Name, Consumer] = {}
+    """Who may come in."""

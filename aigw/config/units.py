@@ -5,42 +5,86 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_BYTES = {"B": 1, "kB": 10**3, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]+)")
+_LONGEST = 365 * 86400.0
+_LARGEST = 1 << 40
 
 
 def seconds(value: Any) -> float:
     """A duration in seconds.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is none, or longer than a year.
     """
-    return _amount(value, _SECONDS, 'a duration such as 30, "500ms", "30s", "5m" or "1h"')
+    amount = _amount(value, _SECONDS)
+    if amount is None or not 0 <= amount <= _LONGEST:
+        raise ValueError('must be a duration (seconds, or such as "500ms", "30s", "5m", "1h"; at most "365d")')
+    return float(amount)
+
+
+def some_seconds(value: Any) -> float:
+    """A duration that is not 0, in seconds.
+
+    :raises ValueError: it is none, 0, or longer than a year.
+    """
+    amount = seconds(value)
+    if not amount:
+        raise ValueError('must be longer than 0 (such as "500ms" or "30s")')
+    return amount
 
 
 def size(value: Any) -> int:
     """A size in bytes.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is none, below one byte or over a terabyte.
     """
-    return int(_amount(value, _BYTES, 'a size in bytes or such as "32MiB"'))
+    amount = _amount(value, _BYTES)
+    if amount is None or isinstance(value, float) or not 1 <= amount <= _LARGEST:
+        raise ValueError('must be a size (bytes, or such as "512KiB", "32MiB"; from 1 to "1024GiB")')
+    return int(amount)
 
 
-def _amount(value: Any, units: dict[str, float] | dict[str, int], allowed: str) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15:
-        return float(value)
+def _amount(value: Any, units: dict[str, float] | dict[str, int]) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
     match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[2] not in units:
-        raise ValueError(f"must be {allowed}")
+        return None
     return float(match[1]) * units[match[2]]
 
 
-def _schema(allowed: dict[str, float] | dict[str, int], kind: str) -> WithJsonSchema:
-    pattern = rf"^\d+(\.\d+)?\s*({'|'.join(allowed)})$"
+def written_seconds(value: float) -> float | int | str:
+    """A duration as a file would have it; :func:`seconds` reads it back unchanged."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        amount = value / _SECONDS[unit]
+        if amount >= 1 and amount == int(amount) and seconds(f"{int(amount)}{unit}") == value:
+            return f"{int(amount)}{unit}"
+    return value if value else "0s"
+
+
+def written_size(value: int) -> int | str:
+    """A size as a file would have it."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if value % _BYTES[unit] == 0:
+            return f"{value // _BYTES[unit]}{unit}"
+    return value
+
+
+def _schema(units: dict[str, float] | dict[str, int], kind: str) -> WithJsonSchema:
+    pattern = rf"^[0-9]+(\.[0-9]+)? ?({'|'.join(units)})$"
     return WithJsonSchema({"anyOf": [{"type": kind, "minimum": 0}, {"type": "string", "pattern": pattern}]})
 
 
-Duration = Annotated[float, BeforeValidator(seconds), _schema(_SECONDS, "number")]
-Size = Annotated[int, BeforeValidator(size), _schema(_BYTES, "integer")]
+_AS_WRITTEN = PlainSerializer(written_seconds)
+
+#: Seconds; may be 0.
+Duration = Annotated[float, BeforeValidator(seconds), _AS_WRITTEN, _schema(_SECONDS, "number")]
+
+#: Seconds, more than 0.
+SomeTime = Annotated[float, BeforeValidator(some_seconds), _AS_WRITTEN, _schema(_SECONDS, "number")]
+
+#: Bytes.
+Size = Annotated[int, BeforeValidator(size), PlainSerializer(written_size), _schema(_BYTES, "integer")]

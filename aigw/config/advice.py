@@ -1,0 +1,83 @@
+"""What is allowed and not wise, or has no effect yet: warnings, by their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from aigw.config.errors import Fault
+from aigw.config.tables import BackendAuth, Model
+
+if TYPE_CHECKING:
+    from aigw.config.settings import Settings
+
+_NOT_YET = "has no effect in this version"
+
+
+def advise(settings: Settings, now: datetime) -> Iterator[Fault]:
+    """Every warning about ``settings``.
+
+    :param now: with a time zone; keys that end before it are void.
+    """
+    yield from _plain_secrets(settings)
+    yield from _unused(settings)
+    yield from _consumers(settings, now)
+    yield from _without_effect(settings)
+
+
+def _plain_secrets(settings: Settings) -> Iterator[Fault]:
+    for name, consumer in settings.consumers.items():
+        for index, key in enumerate(consumer.keys):
+            if key.plain:
+                yield ("consumers", name, "keys", index), "a key in plain text ('aigw key' makes one with its sha256:)"
+    for name, backend in settings.backends.items():
+        yield from _inline(("backends", name), backend.auth)
+    for name, consumer in settings.consumers.items():
+        for backend_name, own in consumer.backends.items():
+            yield from _inline(("consumers", name, "backends", backend_name), own.auth)
+
+
+def _inline(path: tuple[str, ...], auth: BackendAuth | None) -> Iterator[Fault]:
+    if auth is not None and auth.inline is not None:
+        yield (*path, "auth", "inline"), "a provider's token in plain text (secret = …, kept outside by [secrets])"
+
+
+def _unused(settings: Settings) -> Iterator[Fault]:
+    used = {route.backend for route in settings.routes.values()}
+    used.update(target.backend for model in settings.models.values() for target in model.targets)
+    for name in settings.backends:
+        if name not in used:
+            yield ("backends", name), "no route and no model uses this backend"
+    if settings.models and all(route.backend for route in settings.routes.values()):
+        yield ("models",), "no route picks from the models (every route has a backend of its own)"
+
+
+def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
+    anonymous = {auth.anonymous for auth in settings.auth.values()}
+    for name, consumer in settings.consumers.items():
+        if not consumer.keys and name not in anonymous:
+            yield ("consumers", name), "this consumer has no key, so nobody can be it"
+        for index, key in enumerate(consumer.keys):
+            if key.expires is not None and key.expires <= now:
+                yield ("consumers", name, "keys", index), "this key has expired"
+
+
+def _without_effect(settings: Settings) -> Iterator[Fault]:
+    if settings.server.workers != 1:
+        yield ("server", "workers"), "there is no multi-process mode in this version: one process is used"
+    for name, model in settings.models.items():
+        for key in _idle_keys(model):
+            yield ("models", name, key), _NOT_YET
+
+
+def _idle_keys(model: Model) -> Iterator[str]:
+    """Keys of ``model`` that ask for what is not done yet."""
+    if model.balance != "weighted":
+        yield "balance"
+    if "retry" in model.model_fields_set and model.retry.attempts > 1:
+        yield "retry"
+    if "breaker" in model.model_fields_set:
+        yield "breaker"
+    if model.on_stream_cut != "error":
+        yield "on_stream_cut"
