@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 import httptools
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
@@ -106,8 +108,12 @@ class Call:
             sink.on_failure(CallFailure(kind, message, began=self.began))
 
 
+@implementer(IHandshakeListener)
 class Connection(TwistedProtocol):
-    """A connection of one pool. Idle when ``call`` is None."""
+    """A connection of one pool. Idle when ``call`` is None.
+
+    :ivar handshaking: TLS is not established yet.
+    """
 
     transport: Any
 
@@ -117,7 +123,7 @@ class Connection(TwistedProtocol):
         self.call: Call | None = None
         self.idle_since = 0.0
         self.carried = 0
-        self.open = False
+        self.open = self.handshaking = False
         self._limits = limits
         self._parser = httptools.HttpResponseParser(self)
         self._refusal = ""
@@ -132,9 +138,15 @@ class Connection(TwistedProtocol):
     # -- what the pool does
 
     def connectionMade(self) -> None:
-        """Ready to carry calls."""
+        """Ready to carry calls, or to shake hands first."""
         self.open = True
         self._writer = EagerWriter(self.transport)
+        self.handshaking = ISSLTransport.providedBy(self.transport)
+
+    def handshakeCompleted(self) -> None:
+        """TLS: the server is who it should be. Not one byte of a request is written before that."""
+        self.handshaking = False
+        self.pool.ready(self)
 
     def carry(self, call: Call) -> None:
         """Send ``call``'s request; its response goes to its sink."""
@@ -205,7 +217,7 @@ class Connection(TwistedProtocol):
         """The connection is gone; so is the call it carried, unless its body ends exactly here."""
         self.open = False
         call, self.call = self.call, None
-        self.pool.lost(self)
+        self.pool.lost(self, reason)
         if call is None or call.sink is None:
             return
         if self._until_close and reason.check(ConnectionDone):
@@ -230,6 +242,11 @@ class Connection(TwistedProtocol):
         self.close()
 
     # -- what the parser tells
+
+    def on_message_begin(self) -> None:
+        """A response begins; behind a complete one it is nobody's."""
+        if self.call is None:
+            self._refuse("it sent more than it was asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header field; or a trailer, which is counted and dropped (RFC 9110 section 6.5.1)."""
@@ -256,13 +273,15 @@ class Connection(TwistedProtocol):
         self._delimit(status, headers, call.head)
         call.began = True
         call.sink.on_head(status, headers)
+        if self._bodyless and self.call is call:
+            # The parser would wait for the body that Content-Length seems to announce.
+            self._keep = False
+            self._end(call)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         call = self.call
         if call is not None and call.sink is not None:
-            if self._bodyless:
-                self._refuse("it sent a body with a response that has none")
             call.sink.on_data(data)
 
     def on_message_complete(self) -> None:
@@ -292,8 +311,6 @@ class Connection(TwistedProtocol):
                 if value.strip().lower() != b"chunked":
                     self._refuse("its transfer coding is not chunked")
         self._bodyless = head
-        # The parser reads the body that a HEAD response's Content-Length seems to announce.
-        self._keep = not (head and (chunked or (length or b"0") != b"0"))
         self._until_close = not chunked and length is None and status not in (204, 304) and not head
 
     def _skip_informational(self, status: int) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -128,10 +128,14 @@ class Pool:
         if call in self._queue:
             self._queue.remove(call)
         # One attempt for each waiting call is enough.
-        surplus = [c for c in self._dialling if c.partition == call.partition]
+        attempts = [c for c in self._dialling if c.partition == call.partition]
         waiting = sum(1 for c in self._queue if c.partition == call.partition)
-        for connection in surplus[waiting:]:
-            self._dialling[connection].cancel()
+        for connection in attempts[waiting:]:
+            attempt = self._dialling.pop(connection)
+            if attempt.called:
+                connection.close()
+            else:
+                attempt.cancel()
 
     def release(self, connection: Connection) -> None:
         """A connection has carried its call and may carry another."""
@@ -158,8 +162,24 @@ class Pool:
         if kept is not None and not kept:
             del self._idle[connection.partition]
 
-    def lost(self, connection: Connection) -> None:
+    def ready(self, connection: Connection) -> None:
+        """A connection may carry its first call."""
+        if self._dialling.pop(connection, None) is None:
+            connection.close()  # nobody waits for it any more
+            return
+        self._open.add(connection)
+        for call in self._queue:
+            if call.partition == connection.partition:
+                self._queue.remove(call)
+                connection.carry(call)
+                return
+        self.release(connection)
+
+    def lost(self, connection: Connection, reason: Failure) -> None:
         """A connection is closed."""
+        if connection in self._dialling:  # while it was shaking hands
+            self._failed(reason, connection)
+            return
         self.discard(connection)
         self._open.discard(connection)
         if self._queue:
@@ -223,22 +243,16 @@ class Pool:
         connection = Connection(self, partition, self._limits)
         attempt: Deferred[Any] = self._endpoint.connect(_Dialler(connection))
         self._dialling[connection] = attempt
-        attempt.addCallbacks(self._connected, self._failed, errbackArgs=(connection,))
+        attempt.addCallbacks(lambda _: self._connected(connection), self._failed, errbackArgs=(connection,))
 
     def _connected(self, connection: Connection) -> None:
-        del self._dialling[connection]
-        self._open.add(connection)
-        for call in self._queue:
-            if call.partition == connection.partition:
-                self._queue.remove(call)
-                connection.carry(call)
-                return
-        self.release(connection)
+        # Over TLS the connection says itself when it is ready.
+        if connection.open and not connection.handshaking:
+            self.ready(connection)
 
     def _failed(self, failure: Failure, connection: Connection) -> None:
-        self._dialling.pop(connection, None)
-        if failure.check(CancelledError):
-            return
+        if self._dialling.pop(connection, None) is None:
+            return  # it was given up
         kind, text = failure_kind(failure), failure_text(failure)
         for call in self._queue:
             if call.partition == connection.partition:
