@@ -106,6 +106,7 @@ class ServerChannel(TwistedProtocol):
         self._ahead_size = 0
         self._served = self._pumping = self._stalled = self._lingering = self._closed = False
         self._left_unread = 0
+        self._idle_since = 0.0
         self._stall_mark = 0
         self._clear()
 
@@ -303,7 +304,9 @@ class ServerChannel(TwistedProtocol):
             if self.factory.draining:
                 self._hang_up()
             elif self._served:
-                self._deadline.restart(self.limits.keep_alive)
+                self._idle_since = self.factory.deadlines.now()
+                if not self._deadline.active:
+                    self._deadline.restart(self.limits.keep_alive)
 
     def _admit(self, request: Request) -> None:
         """The body is still to come: ask whether it is wanted."""
@@ -317,7 +320,6 @@ class ServerChannel(TwistedProtocol):
     def _render(self, request: Request) -> None:
         self._current = request
         self._served = True
-        self._deadline.cancel()
         self._guard(request, self.factory.site.render)
 
     def _guard(self, request: Request, ask: Callable[[Request], None]) -> None:
@@ -435,6 +437,11 @@ class ServerChannel(TwistedProtocol):
             self._refuse_wire(RequestTimeout("the request body did not come in time"))
         elif self._began:
             self._refuse_wire(RequestTimeout("the request head did not come in time"))
+        elif self._current is not None:
+            pass  # whoever answers has timeouts of its own; _wait() starts the clock again
+        elif self._idle_since + self.limits.keep_alive > self.factory.deadlines.now() + 1e-3:
+            # Left running from before the last request, which is cheaper than to stop and start it for each.
+            self._deadline.restart_at(self._idle_since + self.limits.keep_alive)
         else:
             self._hang_up()
 

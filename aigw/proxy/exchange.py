@@ -53,36 +53,15 @@ class Exchange:
     :param hide_usage: see :meth:`aigw.proxy.plan.Plan.adjust`.
     """
 
-    __slots__ = (
-        "_call",
-        "_deadline",
-        "_deadlines",
-        "_hide_usage",
-        "_ledger",
-        "_limit",
-        "_outcome",
-        "_paused",
-        "_phase",
-        "_plan",
-        "_total_at",
-        "account",
-        "backend",
-        "operation",
-        "over",
-        "reads_json",
-        "relay",
-        "request",
-        "request_id",
-    )
+    relay: Relay | None = None
+    over = False
+    _call: Calling | None = None
+    _outcome = ""
+    _paused = False
+    _phase = "connect"
 
     def __init__(
-        self,
-        request: Request,
-        account: Account,
-        plan: Plan,
-        ledger: Ledger,
-        deadlines: Deadlines,
-        hide_usage: bool,
+        self, request: Request, account: Account, plan: Plan, ledger: Ledger, deadlines: Deadlines, hide_usage: bool
     ) -> None:
         self.request = request
         self.request_id = request.request_id
@@ -90,16 +69,10 @@ class Exchange:
         self.backend = plan.backend
         self.operation = plan.operation
         self.reads_json = plan.operation != RAW
-        self.relay: Relay | None = None
-        self.over = False
         self._plan = plan
         self._ledger = ledger
         self._deadlines = deadlines
         self._hide_usage = hide_usage
-        self._call: Calling | None = None
-        self._outcome = ""
-        self._paused = False
-        self._phase = "connect"
         self._limit = plan.timeouts.idle
 
     def start(self, payload: Payload) -> None:

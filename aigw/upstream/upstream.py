@@ -6,7 +6,7 @@ part that survives a reload as long as its address does not change.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -33,8 +33,7 @@ class Calling(Protocol):
         """Read on."""
 
 
-@attrs.frozen
-class Payload:
+class Payload(NamedTuple):
     """One request as an upstream is to get it.
 
     :ivar data: the HTTP/1.1 request, head and body.
@@ -43,11 +42,14 @@ class Payload:
     :ivar operation: what is asked for; with ``fields``, the parsed body, for an upstream that is not a wire.
     """
 
-    data: bytes = attrs.field(repr=False)
+    data: bytes
     is_head: bool
     partition: bytes
     operation: str
-    fields: dict[str, Any] | None = attrs.field(repr=False)
+    fields: dict[str, Any] | None
+
+    def __repr__(self) -> str:
+        return f"<Payload {self.operation}>"  # never the credential or the prompt in it
 
 
 class Upstream(Protocol):
