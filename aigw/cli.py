@@ -18,9 +18,9 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from aigw import __version__
 from aigw.config.errors import ConfigError, Problem
@@ -146,29 +146,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aigw {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = commands.add_parser("check", help="say what is wrong with a configuration file, or OK")
+    one = _command(commands, "check", check, "say what is wrong with a configuration file, or OK")
     one.add_argument("file", metavar="FILE")
     one.add_argument("--strict", action="store_true", help="warnings are errors")
     one.add_argument("--no-secrets", action="store_true", help="do not read secrets, which may be the daemon's only")
-    one.set_defaults(run=check)
 
-    one = commands.add_parser("show", help="print the effective configuration: defaults filled in, secrets as ***")
+    one = _command(commands, "show", show, "print the effective configuration: defaults filled in, secrets as ***")
     one.add_argument("file", metavar="FILE")
-    one.set_defaults(run=show)
 
-    one = commands.add_parser("diff", help="say what a reload from one file to another would change")
+    one = _command(commands, "diff", diff, "say what a reload from one file to another would change")
     one.add_argument("old", metavar="OLD")
     one.add_argument("new", metavar="NEW")
-    one.set_defaults(run=diff)
 
-    one = commands.add_parser("key", help="make a consumer key; only its digest goes into the file")
+    one = _command(commands, "key", key, "make a consumer key; only its digest goes into the file")
     one.add_argument("name", metavar="NAME", nargs="?", type=_name, help="of the consumer that it is for")
-    one.set_defaults(run=key)
 
-    one = commands.add_parser("import", help="turn other gateways' configuration into TOML (not available yet)")
+    one = _command(commands, "import", import_, "turn other gateways' configuration into TOML (not available yet)")
     one.add_argument("files", metavar="FILE", nargs="+")
-    one.set_defaults(run=import_)
     return parser
+
+
+def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    one: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    one.set_defaults(run=run)
+    return one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

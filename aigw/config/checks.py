@@ -90,7 +90,7 @@ def _server(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
 
 def _backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
     provider = table.get("provider")
-    if provider in NEED_URL and "url" not in table:
+    if isinstance(provider, str) and provider in NEED_URL and "url" not in table:
         yield path, f'has no url, and "{provider}" has no usual one (url = "https://…")'
     if "delay" in table and provider != "echo":
         yield (*path, "delay"), 'is only for provider = "echo"'

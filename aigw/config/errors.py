@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import functools
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ KeyPath = tuple[str | int, ...]
 Fault = tuple[KeyPath, str]
 
 _MOST_LISTED = 24
-_MOST_COMPARED = 1000
+_NEAR = 20
 
 
 @attrs.frozen
@@ -63,8 +64,10 @@ def allowed(given: str, known: Iterable[str], none: str = "there are none") -> s
 @functools.lru_cache(1024)  # thousands of entries may repeat one fault
 def _allowed(given: str, known: tuple[str, ...], none: str) -> str:
     close = [name for name in known if name.lower() == given.lower()]
-    # Comparing takes its time: not with more than a person would look through.
-    close = close or difflib.get_close_matches(given, known[:_MOST_COMPARED], n=1)
+    if not close:
+        # Comparing takes its time: of very many, only with those that begin alike.
+        at = bisect.bisect(known, given)
+        close = difflib.get_close_matches(given, known[max(0, at - _NEAR) : at + _NEAR], n=1)
     if close:
         return f" (did you mean {close[0]}?)"
     listed = ", ".join(known[:_MOST_LISTED]) + (", …" if len(known) > _MOST_LISTED else "")

@@ -29,6 +29,8 @@ def _tidied(node: Any) -> Any:
     node = {key: _tidied(each) for key, each in node.items() if not (key == "title" and isinstance(each, str))}
     if node.get("default", ...) is None:
         del node["default"]
+    if "patternProperties" in node:  # a name of another form is none
+        node["additionalProperties"] = False
     choices = [each for each in node.get("anyOf", ()) if each != {"type": "null"}]
     if len(choices) == 1:
         del node["anyOf"]

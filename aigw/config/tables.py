@@ -4,6 +4,8 @@ Each class is one kind of table and each field one key of it; the text below a f
 Schema. ``docs/config.md`` has the long form, and a test compares the two. What the entries say of each other is
 judged by :mod:`aigw.config.checks`, from what the types declare here: ``exactly_one``, ``at_most_one`` and
 :class:`Names`.
+
+The module is long because it is one thing: the file's grammar, to be read from top to bottom.
 """
 
 from __future__ import annotations
@@ -64,10 +66,18 @@ BackendName = Annotated[str, Names("backends")]
 RouteName = Annotated[str, Names("routes")]
 
 
+def _given(table: type[Table], name: str) -> dict[str, Any]:
+    """A switch that is off is as good as absent."""
+    schema: dict[str, Any] = {"required": [name]}
+    if table.model_fields[name].annotation is bool:
+        schema["properties"] = {name: {"const": True}}
+    return schema
+
+
 def _exclusive(schema: dict[str, Any], table: type[Table]) -> None:
     """``exactly_one`` and ``at_most_one`` in the JSON Schema's words."""
     if table.exactly_one:
-        schema["oneOf"] = [{"required": [name]} for name in table.exactly_one]
+        schema["oneOf"] = [_given(table, name) for name in table.exactly_one]
     if table.at_most_one:
         schema["not"] = {"required": list(table.at_most_one)}
 

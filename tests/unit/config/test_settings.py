@@ -300,5 +300,10 @@ class AllowedTests(FileTestCase):
         self.assertEqual(allowed("xyz", ["b", "a"]), " (allowed: a, b)")
         self.assertEqual(allowed("xyz", []), " (there are none)")
 
+    def test_among_thousands(self) -> None:
+        self.assertEqual(
+            allowed("producton", [*map(str, range(5000)), "production", "zeta"]), " (did you mean production?)"
+        )
+
     def test_thousands_of_names_are_not_listed(self) -> None:
         self.assertLess(len(allowed("xyz", [f"consumer-{n}" for n in range(5000)])), 500)
