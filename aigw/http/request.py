@@ -1,7 +1,7 @@
 """A request, and its response: what everything above the wire works with.
 
-A :class:`Request` is made by its :class:`~aigw.http.server.ServerChannel` and answered in exactly one of two ways: as a
-whole with :meth:`Request.respond`, or piece by piece with :meth:`~Request.start`, :meth:`~Request.write` and
+A :class:`Request` is made by its :class:`~aigw.http.channel.ServerChannel` and answered in exactly one of two ways: as
+a whole with :meth:`Request.respond`, or piece by piece with :meth:`~Request.start`, :meth:`~Request.write` and
 :meth:`~Request.finish` (or :meth:`~Request.abort`, when it cannot be completed). Framing is the wire's business: what
 callers pass as headers never holds ``Content-Length``, ``Transfer-Encoding`` or ``Connection``. It has what
 ``twisted.web.resource`` needs of a request, so routes can be resources.
@@ -22,7 +22,7 @@ from aigw.http.headers import Header
 from aigw.http.status import STATUS_LINES, status_line
 
 if TYPE_CHECKING:
-    from aigw.http.server import ServerChannel
+    from aigw.http.channel import ServerChannel
 
 _JSON = (b"content-type", b"application/json")
 
