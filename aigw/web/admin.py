@@ -10,6 +10,7 @@ from html import escape
 from typing import Any, Protocol
 
 from twisted.web.resource import Resource
+from twisted.web.server import Site
 
 from aigw.metrics import Metrics
 
@@ -135,7 +136,7 @@ def _cell(fact: Any) -> str:
 
 
 class AdminRoot(Resource):
-    """The admin site's root, for a stock :class:`twisted.web.server.Site`."""
+    """The admin site's root, for an :class:`AdminSite`."""
 
     def __init__(self, metrics: Metrics, state: State) -> None:
         super().__init__()
@@ -143,3 +144,10 @@ class AdminRoot(Resource):
         self.putChild(b"metrics", MetricsPage(metrics))
         self.putChild(b"healthz", HealthPage())
         self.putChild(b"readyz", ReadyPage(state))
+
+
+class AdminSite(Site):
+    """Twisted's site without its access log: a line for each scrape and each probe would be all that is ever in it."""
+
+    def log(self, request: object) -> None:
+        """Not a word."""
