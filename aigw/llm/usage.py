@@ -10,6 +10,11 @@ from typing import Any
 
 import attrs
 
+#: No call uses more; a number beyond it is nonsense that neither a counter nor a log line should have to bear.
+_MOST = 10**12
+
+_TOLD = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+
 
 @attrs.frozen
 class Usage:
@@ -29,23 +34,29 @@ class Usage:
 def from_openai(usage: Any) -> Usage | None:
     """The normal form of OpenAI's ``usage``: of chat, completions and embeddings, or of responses.
 
-    Tolerates what compatible servers make of it: missing members, nulls, floats, numbers in strings.
+    Tolerates what compatible servers make of it: missing members, nulls, floats, numbers in strings, DeepSeek's
+    cache hits beside the prompt's, xAI's reasoning beside the completion's.
 
-    :returns: None if ``usage`` is not an object.
+    :returns: None if ``usage`` is not an object or tells no tokens.
     """
-    if not isinstance(usage, dict):
+    if not isinstance(usage, dict) or not any(name in usage for name in _TOLD):
         return None
-    responses = "input_tokens" in usage or "output_tokens" in usage
-    prefix = ("input", "output") if responses else ("prompt", "completion")
-    details_in = usage.get(f"{prefix[0]}_tokens_details")
-    details_out = usage.get(f"{prefix[1]}_tokens_details")
+    read, written = ("input", "output") if "input_tokens" in usage or "output_tokens" in usage else _CHAT
+    details_in = usage.get(f"{read}_tokens_details")
+    reasoning = _of(usage.get(f"{written}_tokens_details"), "reasoning_tokens")
+    input_, output = _count(usage.get(f"{read}_tokens")), _count(usage.get(f"{written}_tokens"))
+    if reasoning and _count(usage.get("total_tokens")) == input_ + output + reasoning:
+        output += reasoning  # xAI: the total includes the reasoning, the completion does not
     return Usage(
-        input=_count(usage.get(f"{prefix[0]}_tokens")),
-        output=_count(usage.get(f"{prefix[1]}_tokens")),
+        input=input_,
+        output=output,
         cached_input=_of(details_in, "cached_tokens") or _count(usage.get("prompt_cache_hit_tokens")),
         cache_write=_of(details_in, "cache_write_tokens"),
-        reasoning=_of(details_out, "reasoning_tokens"),
+        reasoning=reasoning,
     )
+
+
+_CHAT = ("prompt", "completion")
 
 
 def _of(details: Any, name: str) -> int:
@@ -53,7 +64,9 @@ def _of(details: Any, name: str) -> int:
 
 
 def _count(value: Any) -> int:
+    if type(value) is int:
+        return value if 0 <= value <= _MOST else 0
     try:
-        return max(0, int(float(value))) if value is not None else 0
+        return _count(int(float(value))) if value is not None else 0
     except (TypeError, ValueError, OverflowError):
         return 0
