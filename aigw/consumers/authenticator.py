@@ -1,32 +1,25 @@
 """Finding the key in a request, and the consumer behind it (contract sections 2 and 3; Kong's key-auth).
 
-Each name of ``key_names`` is looked for in turn, as header, query field, body field; the first that is there wins.
-``Authorization: Bearer`` comes last. An empty value is no key; one header twice is refused, since two parts of a
-system could believe two different ones.
+Each name of ``key_names`` is looked for in turn, as header, query field, body field; the first that is there wins,
+and nothing behind it counts. ``Authorization: Bearer`` comes last. If what is found is empty, there is no key; if it
+is there twice, it is refused, since two parts of a system could believe two different ones.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.python.failure import Failure
 
-from aigw.consumers.consumer import Consumer
+from aigw.consumers.consumer import Consumer, IConsumer
 from aigw.consumers.credentials import ApiKey, digest
-from aigw.consumers.forms import form_field, without_field, without_query_field
-from aigw.consumers.realm import IConsumer
+from aigw.consumers.forms import Form, body_form, urlencoded
 from aigw.errors import Unauthorized
 
 _BEARER = b"bearer "
-
-#: Seconds for which a login is remembered, and how many are.
-_GOOD_FOR = 60.0
-_MOST_KNOWN = 100_000
 
 
 class Presented(Protocol):
@@ -44,20 +37,20 @@ class Presented(Protocol):
 class KeyAuthenticator:
     """One ``[auth]`` entry at work.
 
-    :param key_names: in the order they are looked for.
-    :param bearer: whether ``Authorization: Bearer`` counts too.
+    :param portal: its checker and realm must answer at once.
+    :param key_names: in the order they are looked for. Upper and lower case are the same, in queries and bodies too.
+    :param bearer: whether ``Authorization: Bearer`` counts too. Where ``authorization`` is one of ``key_names``, it is
+        looked at in its turn and as a whole, as Kong does: its value is the key, scheme and all.
     :param realm: for ``WWW-Authenticate``; empty for none.
-    :param now: Unix time.
-    :param expires: when the key with a digest expires, Unix time, if it does.
     :param anonymous: who callers without a valid key are, if anybody.
+    :param run_on_preflight: whether ``OPTIONS`` requests need a key.
+    :ivar header_names: the headers that may carry a key. They stay here, whether or not a key was found in them.
     """
 
     def __init__(
         self,
         portal: Portal,
         *,
-        now: Callable[[], float] = time.time,
-        expires: Callable[[bytes], float | None] = lambda hashed: None,
         key_names: Sequence[str],
         bearer: bool = True,
         key_in_header: bool = True,
@@ -68,32 +61,29 @@ class KeyAuthenticator:
         run_on_preflight: bool = True,
     ) -> None:
         self._portal = portal
-        self._now = now
-        self._expires = expires
-        self._known: dict[bytes, tuple[Consumer, float]] = {}
-        self._names = [name.lower().encode() for name in key_names]
+        self._names = tuple(dict.fromkeys(name.lower().encode() for name in key_names))
+        self.header_names = frozenset(self._names)
+        #: Where each header stands in the search. A Bearer token comes after all names, nothing at all after that.
         self._ranks = {name: rank for rank, name in enumerate(self._names)} if key_in_header else {}
-        self._bearer = bearer
+        self._bearer_rank = len(self._names)
+        if bearer:
+            self._ranks.setdefault(b"authorization", self._bearer_rank)
         self.key_in_query = key_in_query
         self.key_in_body = key_in_body
         self._anonymous = anonymous
         self._run_on_preflight = run_on_preflight
         challenge = f'Key realm="{realm}"' if realm else "Key"
         self._challenge = ((b"www-authenticate", challenge.encode()),)
-        self.header_names = frozenset(self._names)
 
     def authenticate(self, request: Presented) -> Consumer | None:
         """The consumer that ``request`` is from; None for a preflight that needs none.
 
-        :raises Unauthorized: no key, an unknown or expired one, or one header twice.
+        :raises Unauthorized: no key, an unknown or expired one, or one twice.
         """
         if request.method == b"OPTIONS" and not self._run_on_preflight:
             return None
         try:
-            key = self._find(request)
-            if not key:
-                raise self._refusal("No API key found in request", "missing_api_key")
-            return self._login(key)
+            return self._login(self._find(request))
         except Unauthorized:
             if self._anonymous is None:
                 raise
@@ -104,33 +94,21 @@ class KeyAuthenticator:
 
         Also where keys are not looked for in queries: a client that puts one there does not mean it for the provider.
         """
-        return without_query_field(query, self.header_names)
+        cleaned = urlencoded(query).without(self.header_names)
+        return query if cleaned is None else cleaned or None
 
     def clean_body(self, body: bytes, content_type: bytes | None) -> bytes:
-        """The body without keys, as it may go on."""
-        if self.key_in_body:
-            for name in self._names:
-                body = without_field(body, content_type or b"", name)
-        return body
+        """The body without keys, as it may go on: the same object if it has none."""
+        form = body_form(body, content_type or b"") if self.key_in_body and body else None
+        cleaned = form.without(self.header_names) if form is not None else None
+        return body if cleaned is None else cleaned
 
     # -- inside
 
     def _login(self, key: bytes) -> Consumer:
-        """The consumer behind ``key``, through the portal; once in for a minute, or until its key expires."""
-        hashed = digest(key)
-        known = self._known.get(hashed)
-        if known is not None and known[1] > self._now():
-            return known[0]
-        consumer = self._log_in(hashed)
-        if len(self._known) < _MOST_KNOWN:
-            now = self._now()
-            self._known[hashed] = (consumer, min(now + _GOOD_FOR, self._expires(hashed) or now + _GOOD_FOR))
-        return consumer
-
-    def _log_in(self, hashed: bytes) -> Consumer:
         outcome: list[Any] = []
         # The checker and the realm answer at once, so the Deferred has fired when it comes back.
-        self._portal.login(ApiKey(hashed), None, IConsumer).addBoth(outcome.append)
+        self._portal.login(ApiKey(digest(key)), None, IConsumer).addBoth(outcome.append)
         result = outcome[0]
         if isinstance(result, Failure):
             result.trap(UnauthorizedLogin)
@@ -141,35 +119,42 @@ class KeyAuthenticator:
     def _refusal(self, message: str, code: str) -> Unauthorized:
         return Unauthorized(message, code=code, headers=self._challenge)
 
-    def _find(self, request: Presented) -> bytes | None:
-        found, bearer = self._in_headers(request.headers)
-        if not self.key_in_query and not self.key_in_body:
-            return found[0][1] if found else bearer
-        by_rank = dict(found)
-        query = dict(parse_qsl(request.query or b"")) if self.key_in_query else {}
-        for rank, name in enumerate(self._names):
-            value = by_rank.get(rank) or query.get(name)
-            if not value and self.key_in_body and request.body:
-                value = form_field(request.body, request.header(b"content-type") or b"", name)
-            if value:
-                return value
-        return bearer
+    def _find(self, request: Presented) -> bytes:
+        """:raises Unauthorized: there is no key, or it is there twice."""
+        rank, values = self._in_headers(request.headers)
+        if rank and (self.key_in_query or self.key_in_body):
+            values = self._elsewhere(request, self._names[:rank]) or values
+        if len(values) > 1:
+            raise self._refusal("Duplicate API key found", "duplicate_api_key")
+        if not values or not values[0]:
+            raise self._refusal("No API key found in request", "missing_api_key")
+        return values[0]
 
-    def _in_headers(self, headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[int, bytes]], bytes | None]:
-        """Keys in headers with their names' ranks, best first; and the Bearer token."""
+    def _in_headers(self, headers: list[tuple[bytes, bytes]]) -> tuple[int, list[bytes]]:
+        """The values of the first name that a header has, and that name's rank."""
         ranks = self._ranks
-        found: list[tuple[int, bytes]] = []
-        bearer = None
+        best, values = self._bearer_rank + 1, []
         for name, value in headers:
             rank = ranks.get(name)
-            if rank is not None:
-                if found and any(rank == other for other, _ in found):
-                    raise self._refusal("Duplicate API key found", "duplicate_api_key")
-                found.append((rank, value))
-            elif self._bearer and name == b"authorization" and value[:7].lower() == _BEARER:
-                bearer = value[7:].strip()
-        if len(found) > 1:
-            found.sort()
-        if any(not value for _, value in found):
-            found = [(rank, value) for rank, value in found if value]
-        return found, bearer
+            if rank is None or rank > best:
+                continue
+            if rank == self._bearer_rank:
+                if value[:7].lower() != _BEARER:
+                    continue
+                value = value[7:].strip()
+            if rank < best:
+                best, values = rank, [value]
+            else:
+                values.append(value)
+        return best, values
+
+    def _elsewhere(self, request: Presented, names: Sequence[bytes]) -> list[bytes]:
+        """The values of the first of ``names`` that the query has, or the body."""
+        forms: list[Form] = []
+        if self.key_in_query and request.query:
+            forms.append(urlencoded(request.query))
+        if self.key_in_body and request.body:
+            form = body_form(request.body, request.header(b"content-type") or b"")
+            forms += [form] if form is not None else []
+        found = (form.values(name) for name in names for form in forms)
+        return next((values for values in found if values), [])

@@ -7,6 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
+from zope.interface import Attribute, Interface, implementer
+
+
+class IConsumer(Interface):
+    """What a portal gives out for an API key: who came in, and what they may do."""
+
+    name = Attribute("As the configuration calls it, a string.")
+
+    def may_use_route(route: str) -> bool:  # noqa: N805, interfaces have no self
+        """Whether it may go to ``route``."""
+
+    def may_use_model(name: str) -> bool:  # noqa: N805
+        """Whether it may ask for model ``name``."""
 
 
 class ModelPatterns:
@@ -18,7 +31,7 @@ class ModelPatterns:
     def __init__(self, patterns: Sequence[str]) -> None:
         self.patterns = tuple(patterns)
         self._exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
-        wild = [".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns if "*" in pattern]
+        wild = [_expression(pattern) for pattern in patterns if "*" in pattern]
         self._wild = re.compile("|".join(wild), re.DOTALL) if wild else None
 
     def __repr__(self) -> str:
@@ -29,9 +42,21 @@ class ModelPatterns:
         return name in self._exact or (self._wild is not None and self._wild.fullmatch(name) is not None)
 
 
+def _expression(pattern: str) -> str:
+    """The regular expression of a name with ``*``.
+
+    The atomic groups keep it linear: clients choose the names, and ``a.*b.*c`` can be made to try for minutes.
+    """
+    first, *middle, last = map(re.escape, pattern.split("*"))
+    return first + "".join(f"(?>.*?{part})" for part in middle) + ".*" + last
+
+
+@implementer(IConsumer)
 @attrs.frozen(eq=False)
 class Consumer:
     """One ``[consumers]`` entry.
+
+    How many requests it has in flight is not kept here: that number outlives a reload, the entry does not.
 
     :ivar routes: where it may go; None: everywhere.
     :ivar models: what it may ask for; None: anything.

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from twisted.cred.portal import Portal
 
-from aigw.config.settings import Settings
 from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.checker import ApiKeyChecker
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.realm import ConsumerRealm
+
+if TYPE_CHECKING:
+    from aigw.config.settings import Settings
 
 
 class Doors:
     """See the module's head.
 
     :param consumers: by name, made from the same settings.
+    :param now: Unix time, for keys that expire. Not the monotonic clock: an expiry is a date.
+    :ivar checker: knows all keys.
     :ivar key_names: every header that may carry a consumer's key on any route.
     """
 
-    def __init__(self, settings: Settings, consumers: Mapping[str, Consumer]) -> None:
-        self.checker = ApiKeyChecker(_keys(settings), time.time)
+    def __init__(
+        self, settings: Settings, consumers: Mapping[str, Consumer], now: Callable[[], float] = time.time
+    ) -> None:
+        self.checker = ApiKeyChecker(_keys(settings), now)
         portal = Portal(ConsumerRealm(consumers), [self.checker])
         self._authenticators = {
             name: KeyAuthenticator(
                 portal,
-                expires=self.checker.expires,
                 key_names=auth.key_names,
                 bearer=auth.bearer,
                 key_in_header=auth.key_in_header,

@@ -6,13 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.cred.portal import IRealm
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
-from aigw.consumers.consumer import Consumer
-
-
-class IConsumer(Interface):
-    """A consumer, as a portal gives it out; provided by :class:`~aigw.consumers.consumer.Consumer`."""
+from aigw.consumers.consumer import Consumer, IConsumer
 
 
 def _nothing() -> None:
@@ -35,6 +31,7 @@ class ConsumerRealm:
         """The consumer of that name.
 
         :raises NotImplementedError: something other than a consumer is wanted.
+        :raises KeyError: there is none of that name; nobody is let in.
         """
         if IConsumer not in interfaces:
             raise NotImplementedError("only consumers live here")

@@ -92,7 +92,7 @@ def _target(request: Request) -> None:
     target = request.uri
     if target[:1] != b"/":
         if target == b"*" and request.method == b"OPTIONS":
-            request.path = b"/"
+            request.path, request.postpath = b"/", [b""]
             return
         target = _from_absolute(request, target)
     path, found, query = target.partition(b"?")

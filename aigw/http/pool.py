@@ -22,9 +22,6 @@ from aigw.http.client import Call, Connection, ResponseLimits, ResponseSink
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import failure_kind, failure_text
 
-#: Below this age, in seconds, an idle connection is not looked at before it is used again.
-_FRESH = 0.05
-
 
 class _Dialler(Factory):
     """Makes the protocol of one connection attempt."""
@@ -202,7 +199,7 @@ class Pool:
             connection = kept.pop()
             if not kept:
                 self._idle.pop(partition, None)
-            if self._deadlines.now() - connection.idle_since < _FRESH or connection.usable():
+            if connection.usable():
                 return connection
             connection.close()
         return None

@@ -2,13 +2,18 @@
 
 What is judged must be what the provider reads. JSON leaves room for two readers to differ: a member that comes
 twice, NaN, lone surrogates, bytes that are not UTF-8. Such bodies are refused (contract section 3). orjson refuses
-all but the repeated member by itself.
+all but the repeated member and the depth by itself.
+
+Both are looked for in the bytes, since a parsed object no longer knows what it displaced. That is rarely needed: a
+search tells whether a body can be repetitive or deep at all. Then its strings are cut out and its brackets counted,
+all in C: a body of megabytes must not hold up the event loop longer than its parsing does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import attrs
@@ -29,12 +34,17 @@ _NEEDED: dict[str, tuple[str, tuple[type, ...]]] = {
     COUNT_TOKENS: ("messages", (list,)),
 }
 
+#: The two spellings of one field.
 _TWINS = ("max_tokens", "max_completion_tokens")
 
-#: A short string that is a member's name and holds an escape, which could spell any name.
-_ESCAPED_NAME = re.compile(rb'"[^"\\]{0,40}\\(?:[^"\\]|\\.){0,120}"\s*:')
-_COLON = re.compile(rb"[ \t\r\n]*:")
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+#: A member's name of as many characters as ``model`` or ``stream`` have, each plain or escaped. A quote that opens a
+#: string never has a backslash before it, one inside a string always has.
+_NAME = re.compile(rb'(?<!\\)("(?:[^"\\]|\\u[0-9a-fA-F]{4}){5,6}")[ \t\r\n]*:')
+_OPENING, _CLOSING = b"[{", b"]}"
+_NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
+#: Brackets as signed bytes: 1 where one opens, -1 where one closes.
+_STEPS = bytes.maketrans(_OPENING + _CLOSING, b"\x01\x01\xff\xff")
 
 
 def parse(body: bytes, operation: str) -> dict[str, Any]:
@@ -45,9 +55,7 @@ def parse(body: bytes, operation: str) -> dict[str, Any]:
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        if "UTF-8" in error.msg and "BOM" not in error.msg:
-            raise BadRequest("the request body is not valid UTF-8") from None
-        raise BadRequest(f"the request body is not valid JSON: {error.msg} at byte {error.pos}") from None
+        raise BadRequest(f"the request body is not valid JSON: {error.msg} (at {error.pos})") from None
     if not isinstance(fields, dict):
         raise BadRequest("the request body must be a JSON object")
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
@@ -56,12 +64,7 @@ def parse(body: bytes, operation: str) -> dict[str, Any]:
     _check_types(fields)
     needed = _NEEDED.get(operation)
     if needed is not None:
-        name, types = needed
-        value = fields.get(name)
-        if value is None:
-            raise BadRequest(f"{name} is missing in the request body", param=name, code="missing_required_parameter")
-        if not isinstance(value, types):
-            raise BadRequest(f"{name} has the wrong type", param=name, code="invalid_type")
+        _check_needed(fields, *needed)
     return fields
 
 
@@ -73,45 +76,51 @@ def _check_types(fields: dict[str, Any]) -> None:
         raise BadRequest("stream must be true or false", param="stream", code="invalid_type")
 
 
+def _check_needed(fields: dict[str, Any], name: str, types: tuple[type, ...]) -> None:
+    value = fields.get(name)
+    if value is None:
+        raise BadRequest(f"{name} is missing in the request body", param=name, code="missing_required_parameter")
+    if not isinstance(value, types):
+        raise BadRequest(f"{name} has the wrong type", param=name, code="invalid_type")
+
+
 def _check_repeated(body: bytes) -> None:
     """:raises BadRequest: ``model`` or ``stream`` comes twice at the top level, in whatever spelling."""
-    if body.count(b'"model"') < 2 and body.count(b'"stream"') < 2 and not _may_hide_a_name(body):
+    if body.count(b'"model"') < 2 and body.count(b'"stream"') < 2 and not _spells_letters(body):
         return
-    names = _top_level_names(body)
+    found = [(orjson.loads(match[1]), match.start()) for match in _NAME.finditer(body)]
     for name in ("model", "stream"):
-        if names.count(name) > 1:
+        starts = [start for spelt, start in found if spelt == name]
+        if len(starts) > 1 and _at_top_level(body, starts) > 1:
             raise BadRequest(f"{name} comes twice in the request body", param=name, code="repeated_parameter")
 
 
-def _may_hide_a_name(body: bytes) -> bool:
-    return b"\\" in body and b"\\u" in body and _ESCAPED_NAME.search(body) is not None
+def _spells_letters(body: bytes) -> bool:
+    """Whether small letters are escaped, as nobody does who does not want to hide them."""
+    return b"\\" in body and b"\\u00" in body and (b"\\u006" in body or b"\\u007" in body)
 
 
-def _top_level_names(body: bytes) -> list[str]:
-    """The names of the top-level object's members, repeated ones too. ``body`` is valid JSON."""
-    names = []
-    depth = 0
-    for match in _TOKENS.finditer(body):
-        token = match[0]
-        if token in (b"{", b"["):
-            depth += 1
-        elif token in (b"}", b"]"):
-            depth -= 1
-        elif depth == 1 and _COLON.match(body, match.end()) is not None:
-            names.append(orjson.loads(token))
-    return names
+def _at_top_level(body: bytes, starts: list[int]) -> int:
+    """How many of the places ``starts``, in order and outside of strings, are right inside the outermost object."""
+    count = depth = begin = 0
+    for start in starts:
+        brackets = _brackets(body[begin:start])
+        opened = brackets.count(b"[") + brackets.count(b"{")
+        depth += 2 * opened - len(brackets)
+        count += depth == 1
+        begin = start
+    return count
 
 
 def _depth(body: bytes) -> int:
-    deepest = depth = 0
-    for match in _TOKENS.finditer(body):
-        token = match[0]
-        if token in (b"{", b"["):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in (b"}", b"]"):
-            depth -= 1
-    return deepest
+    """How deep the valid JSON ``body`` is nested."""
+    steps = _brackets(body).translate(_STEPS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0)
+
+
+def _brackets(text: bytes) -> bytes:
+    """The brackets of a piece of valid JSON that begins and ends outside of strings."""
+    return _STRING.sub(b"", text).translate(None, _NO_BRACKETS)
 
 
 def serialise(fields: Mapping[str, Any]) -> bytes:
@@ -123,6 +132,9 @@ def serialise(fields: Mapping[str, Any]) -> bytes:
 class Adjustments:
     """What a configuration does to bodies.
 
+    ``max_tokens`` and ``max_completion_tokens`` are one field in both: the client's spelling is kept where it sent
+    one, and a client that sent both has both overridden.
+
     :ivar defaults: fields that are filled in where the client sent none; a ``null`` counts as sent.
     :ivar overrides: fields that win over the client's.
     """
@@ -131,28 +143,34 @@ class Adjustments:
     overrides: Mapping[str, Any]
 
     def apply(self, fields: dict[str, Any]) -> bool:
-        """Adjust ``fields`` in place. ``max_tokens`` and ``max_completion_tokens`` are one field: the client's
-        spelling is kept where it sent one.
+        """Adjust ``fields`` in place. The values are shared with the configuration and must not be changed.
 
         :returns: whether anything changed.
         """
         changed = False
-        for name, value in self.defaults.items():
-            if _spelt(fields, name) not in fields:
-                fields[name] = value
-                changed = True
         for name, value in self.overrides.items():
-            spelt = _spelt(fields, name)
-            if spelt not in fields or fields[spelt] != value or type(fields[spelt]) is not type(value):
-                fields[spelt] = value
+            for spelt in _sent(fields, name) or (name,):
+                if spelt not in fields or not _same(fields[spelt], value):
+                    fields[spelt] = value
+                    changed = True
+        for name, value in self.defaults.items():
+            if not _sent(fields, name):
+                fields[name] = value
                 changed = True
         return changed
 
 
-def _spelt(fields: Mapping[str, Any], name: str) -> str:
-    """The name under which ``fields`` has, or would have, the field ``name``."""
-    if name in _TWINS and name not in fields:
-        twin = _TWINS[name == _TWINS[0]]
-        if twin in fields:
-            return twin
-    return name
+def _sent(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The names under which ``fields`` has the field ``name``."""
+    if name in _TWINS:
+        return tuple(twin for twin in _TWINS if twin in fields)
+    return (name,) if name in fields else ()
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; ``1``, ``1.0`` and ``true`` are not."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict | list):
+        return orjson.dumps(one) == orjson.dumps(other)
+    return bool(one == other)

@@ -1,44 +1,46 @@
 """Reading responses on their way through, without changing them: usage, model, errors, ends.
 
-For a client and a backend that speak one dialect the response passes byte for byte. These taps look at it: a search
-for bytes decides whether an event is worth parsing, a parse decides what it says, so that a model that *writes*
-``"usage":{`` fools nobody. The one thing that is taken out is the extra chunk that ``stream_options.include_usage``
-brings, where the gateway asked for it and the client did not.
+For a client and a backend that speak one dialect the response passes byte for byte, and a tap looks at it. The one
+thing that is taken out is the extra chunk that ``stream_options.include_usage`` brings, where the gateway asked for
+it and the client did not.
+
+A stream is read event by event, each one parsed: a model that *writes* ``"usage":{`` fools nobody. What would be
+parsed most, chunks that differ from the one before in their text alone, is recognised by its :class:`ChunkFrame`
+and not parsed again.
 """
 
 from __future__ import annotations
 
-import re
-from collections import deque
 from typing import Any
 
 import attrs
 import orjson
 
+from aigw.llm import events
+from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
+from aigw.llm.frames import NO_FRAME, ChunkFrame
 from aigw.llm.operations import CHAT, COMPLETIONS, RESPONSES
 from aigw.llm.usage import Usage, from_openai
+
+__all__ = [
+    "JsonTap",
+    "StreamError",
+    "StreamTap",
+    "add_usage_option",
+    "asks_for_usage",
+    "first_event_error",
+]
 
 #: Operations whose streams can be asked for usage.
 _HAVE_OPTION = frozenset((CHAT, COMPLETIONS))
 
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
-_LINES = re.compile(rb"\r\n|\n|\r")
-_TERMINAL = (b"response.completed", b"response.incomplete", b"response.failed")
+#: Bytes of text a token, for the estimate of what a broken stream has brought.
+_BYTES_PER_TOKEN = 4
 
-#: Error codes and types to statuses, for errors that came without one (wire.md: OpenAI's and Anthropic's words).
-_STATUSES = (
-    ("rate_limit", 429),
-    ("insufficient_quota", 429),
-    ("overloaded", 529),
-    ("authentication", 401),
-    ("invalid_api_key", 401),
-    ("permission", 403),
-    ("not_found", 404),
-    ("invalid_request", 400),
-    ("context_length", 400),
-    ("timeout", 504),
-)
+_TERMINAL = ("response.completed", "response.incomplete", "response.failed")
+
+#: Where a chunk's text is, in a choice's ``delta``.
+_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 def asks_for_usage(fields: dict[str, Any], operation: str) -> bool:
@@ -76,80 +78,28 @@ class JsonTap:
         except orjson.JSONDecodeError:
             return
         if isinstance(fields, dict):
-            self.usage = from_openai(fields.get("usage"))
-            model = fields.get("model")
-            self.model = model if isinstance(model, str) else None
-            self.error = bool(fields.get("error")) and "choices" not in fields and "output" not in fields
+            self._read_object(fields)
+        self.error = error_of(fields) is not None and not (
+            "choices" in fields or "output" in fields or "data" in fields
+        )
 
     def read_tail(self, tail: bytes) -> None:
-        """Read the usage off the end of a body that was too large to keep."""
-        for match in reversed(list(_USAGE.finditer(tail))):
-            usage = _object_at(tail, match.end() - 1)
-            if usage is not None:
-                self.usage = from_openai(usage)
+        """Read the usage off the end of a body that was too large to keep; ``tail`` reaches to its last byte.
+
+        Members of the outermost object, and only they, make an object again with a brace before them.
+        """
+        at = tail.rfind(b'"usage"')
+        while at >= 0:
+            fields = events.read(b"{" + tail[at:])
+            if isinstance(fields, dict):
+                self._read_object(fields)
                 return
+            at = tail.rfind(b'"usage"', 0, at)
 
-
-def _object_at(text: bytes, start: int) -> Any:
-    """The JSON object that begins at ``start``."""
-    end = text.find(b"}", start)
-    while end >= 0:
-        try:
-            return orjson.loads(text[start : end + 1])
-        except orjson.JSONDecodeError:
-            end = text.find(b"}", end + 1)
-    return None
-
-
-@attrs.frozen
-class StreamError:
-    """A stream's first event that is an error, as the answer it should have been."""
-
-    status: int
-    body: bytes
-
-
-def first_event_error(event: bytes) -> StreamError | None:
-    """The error that ``event`` is; None for any other event."""
-    if b"error" not in event:
-        return None
-    fields = _data_of(event)
-    if not isinstance(fields, dict) or "choices" in fields:
-        return None
-    error = _error_of(fields)
-    if error is None:
-        return None
-    body = {"error": error} if not isinstance(fields.get("error"), dict | str) else {"error": fields["error"]}
-    return StreamError(_status_of(error), orjson.dumps(body))
-
-
-def _error_of(fields: dict[str, Any]) -> dict[str, Any] | None:
-    error = fields.get("error")
-    if isinstance(error, dict):
-        return error
-    if isinstance(error, str) and error:
-        return {"message": error, "type": None, "code": fields.get("code"), "param": None}
-    if fields.get("type") == "error":
-        return {name: value for name, value in fields.items() if name not in ("type", "sequence_number")}
-    return None
-
-
-def _status_of(error: dict[str, Any]) -> int:
-    for name in ("status", "code"):
-        number = error.get(name)
-        if isinstance(number, int | str) and str(number).isdigit() and 400 <= int(number) <= 599:
-            return int(number)
-    words = f"{error.get('code')} {error.get('type')}"
-    return next((status for word, status in _STATUSES if word in words), 500)
-
-
-def _data_of(event: bytes) -> Any:
-    """The JSON in an event's data; None if there is none."""
-    data = [line[5:].lstrip(b" ") for line in _LINES.split(event) if line.startswith(b"data:")]
-    try:
-        return orjson.loads(b"\n".join(data)) if data else None
-    except orjson.JSONDecodeError:
-        return None
+    def _read_object(self, fields: dict[str, Any]) -> None:
+        self.usage = from_openai(fields.get("usage"))
+        model = fields.get("model")
+        self.model = model if isinstance(model, str) and model else None
 
 
 class StreamTap:
@@ -157,114 +107,144 @@ class StreamTap:
 
     :param hide_usage: take out the chunk that only brings usage.
     :ivar usage: as last told.
-    :ivar model: the model that answers.
+    :ivar model: the model that answers, as first told.
     :ivar done: the stream's own end was seen.
     :ivar error: an error event's object.
-    :ivar events: how many there were.
+    :ivar events: how many there were, comments too.
+    :ivar pieces: how many of them brought text.
+    :ivar output_bytes: the length of that text in UTF-8, as far as it was recognised.
     """
+
+    __slots__ = (
+        "_finished",
+        "_frame",
+        "_hide",
+        "_responses",
+        "done",
+        "error",
+        "events",
+        "model",
+        "output_bytes",
+        "pieces",
+        "usage",
+    )
 
     def __init__(self, operation: str, hide_usage: bool) -> None:
         self._responses = operation == RESPONSES
         self._hide = hide_usage
-        self._latest: deque[bytes] = deque(maxlen=4)
+        self._frame = NO_FRAME
+        self._finished = False
         self.usage: Usage | None = None
         self.model: str | None = None
         self.done = False
         self.error: dict[str, Any] | None = None
-        self.events = 0
+        self.events = self.pieces = self.output_bytes = 0
 
     def feed(self, run: bytes) -> bytes:
         """Look at a run of complete events; returns what the client is to get, the same object if that is all."""
-        self.events += run.count(b"\n\n") or 1
-        self._latest.append(run)
-        if self.model is None:
-            self._learn_model(run)
-        if b'"usage"' in run and _USAGE.search(run) is not None:
-            return self._look_at_each(run)
-        if b"error" in run or b"[DONE]" in run or (self._responses and b"response." in run):
-            return self._look_at_each(run)
-        return run
+        size = self._frame.text_size(run)
+        if size >= 0:
+            self.events += 1
+            self._note_text(size)
+            return run
+        return self._feed_slowly(run)
 
     def finished_cleanly(self) -> bool:
-        """Whether the stream was whole: its own end, or a ``finish_reason``, was seen."""
-        if self.done or self._responses:
-            return self.done
-        return any(self._finishes(event) for run in self._latest for event in _split(run))
+        """Whether the stream was whole: its own end or, but for responses, a ``finish_reason`` was seen."""
+        return self.done or self._finished
 
     def partial_usage(self) -> Usage:
         """The usage of a stream that was not completed: as told, or estimated from what was passed on.
 
-        OpenAI and its like send about one token an event, after a first one that has only the role.
+        A piece of text is one token at OpenAI and its like, many at others, so the text's length counts as well.
         """
         if self.usage is not None:
             return self.usage if self.done else attrs.evolve(self.usage, partial=True)
-        return Usage(output=max(0, self.events - 1), partial=True)
+        return Usage(output=max(self.pieces, self.output_bytes // _BYTES_PER_TOKEN), partial=True)
 
     # -- inside
 
-    def _learn_model(self, run: bytes) -> None:
-        for event in _split(run):
-            fields = _data_of(event)
-            if isinstance(fields, dict):
-                inner = fields.get("response")
-                model = inner.get("model") if isinstance(inner, dict) else fields.get("model")
-                if isinstance(model, str) and model:
-                    self.model = model
-                    return
-
-    def _look_at_each(self, run: bytes) -> bytes:
-        kept = [event for event in _split(run) if not self._look_at(event)]
+    def _feed_slowly(self, run: bytes) -> bytes:
+        kept = [event for event in events.split(run) if self._passes(event)]
         visible = b"".join(kept)
         return run if len(visible) == len(run) else visible
 
-    def _look_at(self, event: bytes) -> bool:
-        """Note what an event says; returns whether it is to be hidden."""
-        if _is_done(event):
+    def _passes(self, event: bytes) -> bool:
+        """Note what an event says; returns whether the client is to see it."""
+        self.events += 1
+        size = self._frame.text_size(event)
+        if size >= 0:
+            self._note_text(size)
+            return True
+        data = events.data(event)
+        if data.strip() == b"[DONE]":
             self.done = True
-            return False
-        fields = _data_of(event)
+            return True
+        fields = events.read(data)
+        error = event_error(event, fields)
+        if error is not None:
+            self.error = error
         if not isinstance(fields, dict):
-            return False
-        if self._responses:
-            self._look_at_response(fields)
-            return False
-        if "choices" not in fields or fields.get("error"):
-            self.error = _error_of(fields) or self.error
-        usage = from_openai(fields.get("usage"))
-        if usage is None:
-            return False
-        self.usage = usage
-        return self._hide and fields.get("choices") == []
+            return True
+        note = self._note_response if self._responses else self._note_chunk
+        return note(event, fields, error is None)
 
-    def _look_at_response(self, fields: dict[str, Any]) -> None:
-        kind = fields.get("type")
-        if kind == "error":
-            self.error = fields
-        elif isinstance(kind, str) and kind.encode() in _TERMINAL:
+    def _note_response(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:
+        kind, response, delta = fields.get("type"), fields.get("response"), fields.get("delta")
+        if isinstance(response, dict):
+            self._note_model(response)
+            self.usage = from_openai(response.get("usage")) or self.usage
+        elif isinstance(delta, str) and well:
+            self._note_text(len(delta.encode()))
+            self._frame = ChunkFrame.of(event) or self._frame
+        if kind in _TERMINAL:
             self.done = True
-            response = fields.get("response")
-            if isinstance(response, dict):
-                self.usage = from_openai(response.get("usage")) or self.usage
+        return True
 
-    def _finishes(self, event: bytes) -> bool:
-        fields = _data_of(event)
-        choices = fields.get("choices") if isinstance(fields, dict) else None
-        return isinstance(choices, list) and any(
-            isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
-        )
+    def _note_chunk(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:
+        if self.model is None:
+            self._note_model(fields)
+        told = fields.get("usage")
+        if told is None and isinstance(fields.get("x_groq"), dict):
+            told = fields["x_groq"].get("usage")
+        self.usage = from_openai(told) or self.usage
+        choices = fields.get("choices")
+        if isinstance(choices, list) and choices:
+            finishes = self._note_choices(choices)
+            if well and not finishes and told is None:
+                self._frame = ChunkFrame.of(event) or self._frame
+        return not (self._hide and well and choices == [] and isinstance(told, dict))
+
+    def _note_choices(self, choices: list[Any]) -> bool:
+        """Note the text of a chunk; returns whether a choice ends in it."""
+        finishes = False
+        for choice in choices:
+            if isinstance(choice, dict):
+                self._note_text(_text_size(choice))
+                finishes = finishes or bool(choice.get("finish_reason"))
+        self._finished = self._finished or finishes
+        return finishes
+
+    def _note_text(self, size: int) -> None:
+        self.pieces += size > 0
+        self.output_bytes += size
+
+    def _note_model(self, fields: dict[str, Any]) -> None:
+        model = fields.get("model")
+        if self.model is None and isinstance(model, str) and model:
+            self.model = model
 
 
-def _split(run: bytes) -> list[bytes]:
-    events, start = [], 0
-    for match in _EVENT_END.finditer(run):
-        events.append(run[start : match.end()])
-        start = match.end()
-    if start < len(run):
-        events.append(run[start:])
-    return events
-
-
-def _is_done(event: bytes) -> bool:
-    return b"[DONE]" in event and any(
-        line[:5] == b"data:" and line[5:].strip() == b"[DONE]" for line in _LINES.split(event)
-    )
+def _text_size(choice: dict[str, Any]) -> int:
+    """The length of the text in a chunk's choice: spoken, thought, or a tool's arguments."""
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        text = choice.get("text")
+        return len(text.encode()) if isinstance(text, str) else 0
+    size = sum(len(text.encode()) for text in map(delta.get, _TEXTS) if isinstance(text, str))
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        size += len(arguments.encode()) if isinstance(arguments, str) else 0
+    return size

@@ -10,6 +10,11 @@ from typing import Any
 
 import attrs
 
+#: No call uses more; a number beyond it is nonsense that neither a counter nor a log line should have to bear.
+_MOST = 10**12
+
+_TOLD = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+
 
 @attrs.frozen
 class Usage:
@@ -29,34 +34,39 @@ class Usage:
 def from_openai(usage: Any) -> Usage | None:
     """The normal form of OpenAI's ``usage``: of chat, completions and embeddings, or of responses.
 
-    Tolerates what compatible servers make of it: missing members, nulls, floats, numbers in strings.
+    Tolerates what compatible servers make of it: missing members, nulls, floats, numbers in strings, DeepSeek's
+    cache hits beside the prompt's, xAI's reasoning beside the completion's.
 
-    :returns: None if ``usage`` is not an object.
+    :returns: None if ``usage`` is not an object or tells no tokens.
     """
-    if not isinstance(usage, dict):
+    if not isinstance(usage, dict) or not any(name in usage for name in _TOLD):
         return None
-    get = usage.get
-    if "input_tokens" in usage or "output_tokens" in usage:
-        read, written = get("input_tokens"), get("output_tokens")
-        about_read, about_written = get("input_tokens_details"), get("output_tokens_details")
-    else:
-        read, written = get("prompt_tokens"), get("completion_tokens")
-        about_read, about_written = get("prompt_tokens_details"), get("completion_tokens_details")
-    cached = cache_write = reasoning = None
-    if isinstance(about_read, dict):
-        cached, cache_write = about_read.get("cached_tokens"), about_read.get("cache_write_tokens")
-    if isinstance(about_written, dict):
-        reasoning = about_written.get("reasoning_tokens")
-    cached = _count(cached) or _count(get("prompt_cache_hit_tokens"))  # the latter is DeepSeek's
-    return Usage(_count(read), _count(written), cached, _count(cache_write), _count(reasoning))
+    read, written = ("input", "output") if "input_tokens" in usage or "output_tokens" in usage else _CHAT
+    details_in = usage.get(f"{read}_tokens_details")
+    reasoning = _of(usage.get(f"{written}_tokens_details"), "reasoning_tokens")
+    input_, output = _count(usage.get(f"{read}_tokens")), _count(usage.get(f"{written}_tokens"))
+    if reasoning and _count(usage.get("total_tokens")) == input_ + output + reasoning:
+        output += reasoning  # xAI: the total includes the reasoning, the completion does not
+    return Usage(
+        input=input_,
+        output=output,
+        cached_input=_of(details_in, "cached_tokens") or _count(usage.get("prompt_cache_hit_tokens")),
+        cache_write=_of(details_in, "cache_write_tokens"),
+        reasoning=reasoning,
+    )
+
+
+_CHAT = ("prompt", "completion")
+
+
+def _of(details: Any, name: str) -> int:
+    return _count(details.get(name)) if isinstance(details, dict) else 0
 
 
 def _count(value: Any) -> int:
-    if value is None:
-        return 0
     if type(value) is int:
-        return value if value > 0 else 0
+        return value if 0 <= value <= _MOST else 0
     try:
-        return max(0, int(float(value)))
+        return _count(int(float(value))) if value is not None else 0
     except (TypeError, ValueError, OverflowError):
         return 0

@@ -275,7 +275,7 @@ class EventBody:
         elif self._tap.done:
             exchange.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
         else:
-            exchange.write(error_event(error, exchange.request_id, exchange.operation))
+            exchange.write(error_event(error, exchange.request_id, exchange.operation, sequence=self._tap.events))
             exchange.abort(error)
 
     def seen(self) -> Usage | None:

@@ -1,16 +1,24 @@
 """When a route matches, and which of two routes that match comes first (contract section 2).
 
 All kinds of condition that a route sets must hold (AND), within a kind any value will do (OR). Of the routes that
-match, the one wins with more kinds set; then an exact host over a wildcard, more headers, an exact path, a regular
-expression (in the file's order), the longest prefix.
+match, the one wins with more kinds set; then an exact host over a wildcard or none, more headers, an exact path, a
+regular expression (in the file's order), the longest prefix.
+
+A route with several paths or hosts stands for as many routes with one of each: what counts is the path and the host by
+which it matches. Two routes of one rank that one request can match are a :func:`conflict <conflicts>`, and no
+configuration with one is ever served. What that leaves open, a request with one header twice and a route for either
+value, is decided by the file's order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 
 import attrs
+
+from aigw.errors import GatewayError
 
 EXACT, REGEX, PREFIX = 0, 1, 2
 
@@ -20,7 +28,9 @@ class PathRule:
     """One entry of ``paths``.
 
     :ivar kind: EXACT, REGEX or PREFIX.
-    :ivar path: normalised, without a slash at its end, for EXACT and PREFIX; the pattern's text for REGEX.
+    :ivar path: for EXACT normalised; for PREFIX also without a slash at its end, so ``/`` is empty; for REGEX the
+        pattern's text.
+    :ivar pattern: for REGEX. Anchored at its start and not at its end.
     """
 
     kind: int
@@ -31,30 +41,34 @@ class PathRule:
     def of(cls, text: str, normalise: Callable[[bytes], bytes]) -> PathRule:
         """Read ``"/x"``, ``"=/x"`` or ``"~regex"``.
 
+        :param normalise: brings a path into the form that requests' paths have; a :class:`GatewayError` if it has none.
         :raises ValueError: it is none of these.
         """
         if text.startswith("~"):
             try:
                 return cls(REGEX, text[1:].encode(), re.compile(text[1:].encode()))
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ValueError(f"{text!r} is not a regular expression: {error}") from None
         exact = text.startswith("=")
         path = text[1:] if exact else text
         if not path.startswith("/"):
             raise ValueError(f"path {text!r} must begin with /, =/ or ~")
-        normal = normalise(path.encode())
+        try:
+            normal = normalise(path.encode())
+        except GatewayError as error:
+            raise ValueError(f"path {text!r}: {error.message}") from None
         if exact:
             return cls(EXACT, normal)
         return cls(PREFIX, normal.rstrip(b"/"))
 
     def segments(self) -> list[bytes]:
-        """The path's segments; none for ``/``."""
+        """A literal path's segments; none for the prefix ``/``; an empty last one if an EXACT path ends in a slash."""
         return self.path.split(b"/")[1:]
 
 
 @attrs.frozen
 class HostRule:
-    """One entry of ``hosts``: exact, or with one ``*`` as its first or last label."""
+    """One entry of ``hosts``: exact, or with one ``*`` as its first or last label, standing for one or more labels."""
 
     text: bytes
     wildcard: bool
@@ -83,7 +97,7 @@ class HostRule:
             plain, rule = (self, other) if not self.wildcard else (other, self)
             return rule.matches(plain.text)
         if self.text.startswith(b"*") != other.text.startswith(b"*"):
-            return True
+            return True  # api.* and *.com: api.com
         one, two = (self.text[1:], other.text[1:]) if self.text.startswith(b"*") else (self.text[:-1], other.text[:-1])
         if self.text.startswith(b"*"):
             return one.endswith(two) or two.endswith(one)
@@ -128,27 +142,31 @@ class Conditions:
         """How many kinds of condition are set."""
         return sum(map(bool, (self.paths, self.hosts, self.methods, self.headers)))
 
+    def ways(self) -> Iterator[tuple[PathRule | None, HostRule | None]]:
+        """Each path with each host by which a request can match; None where any will do."""
+        return product(self.paths or (None,), self.hosts or (None,))
+
     def fits(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-        """Whether a request's headers meet the conditions on headers."""
+        """Whether a request's headers meet those of the route. Of a header that is there twice, any value will do."""
         return all(
             any(name == wanted and value.lower() in values for name, value in headers)
             for wanted, values in self.headers
         )
 
 
-#: Of two ranks, the smaller wins.
-Rank = tuple[int, int, int, int, int]
+#: Of two ranks, the smaller wins. The last number is the place in the file.
+Rank = tuple[int, int, int, int, int, int]
 
 
 def rank(conditions: Conditions, path: PathRule | None, host: HostRule | None, order: int) -> Rank:
     """Where a route stands when it matches by ``path`` and ``host``.
 
-    :param order: its place in the file, which only counts among regular expressions.
+    :param order: its place in the file. It tells regular expressions apart; see the module's head for the rest.
     """
+    exact_host = host is not None and not host.wildcard
     kind = path.kind if path is not None else PREFIX
-    host_rank = 0 if host is None or not host.wildcard else 1
-    last = order if kind == REGEX else -len(path.path) if path is not None else 0
-    return -conditions.kinds(), host_rank, -len(conditions.headers), kind, last
+    length = len(path.path) if path is not None and kind == PREFIX else 0
+    return -conditions.kinds(), -exact_host, -len(conditions.headers), kind, -length, order
 
 
 def conflicts(routes: Sequence[tuple[str, Conditions]]) -> list[tuple[str, str, str]]:
@@ -156,29 +174,37 @@ def conflicts(routes: Sequence[tuple[str, Conditions]]) -> list[tuple[str, str, 
 
     Regular expressions are told apart by the file's order, so two of them never conflict.
     """
-    found = []
-    groups: dict[tuple[object, ...], list[tuple[str, Conditions]]] = {}
+    found: dict[tuple[str, str], str] = {}
+    # Only routes of one rank can conflict, and if their paths and exact hosts are the same: two prefixes of one path
+    # have different lengths.
+    groups: dict[tuple[object, ...], list[tuple[str, Conditions, HostRule | None]]] = {}
     for name, conditions in routes:
-        for path in conditions.paths or (None,):
+        for path, host in conditions.ways():
             if path is not None and path.kind == REGEX:
                 continue
-            # Only routes of one rank and one path can conflict.
-            key = (rank(conditions, path, None, 0), path.path if path is not None else b"")
-            for other, theirs in groups.get(key, ()):
-                if other != name and _overlap(conditions, theirs):
-                    where = path.path.decode() or "/" if path is not None else "every path"
-                    found.append((other, name, f"both match {where} and neither says more"))
-            groups.setdefault(key, []).append((name, conditions))
-    return list(dict.fromkeys(found))
+            exact_host = host.text if host is not None and not host.wildcard else None
+            literal = path.path if path is not None else b""
+            rivals = groups.setdefault((*rank(conditions, path, host, 0), literal, exact_host), [])
+            for other, theirs, their_host in rivals:
+                if other != name and _hosts_overlap(host, their_host) and _overlap(conditions, theirs):
+                    found.setdefault((other, name), _reason(path, host or their_host))
+            rivals.append((name, conditions, host))
+    return [(one, other, why) for (one, other), why in found.items()]
+
+
+def _hosts_overlap(one: HostRule | None, two: HostRule | None) -> bool:
+    return one is None or two is None or one.overlaps(two)
 
 
 def _overlap(one: Conditions, two: Conditions) -> bool:
-    """Whether a request can match both, and be ranked alike, apart from its path."""
+    """Whether methods and headers let one request match both."""
     if one.methods and two.methods and not one.methods & two.methods:
         return False
-    if one.hosts and two.hosts:
-        alike = [(a, b) for a in one.hosts for b in two.hosts if a.wildcard == b.wildcard and a.overlaps(b)]
-        if not alike:
-            return False
     theirs = dict(two.headers)
     return all(name not in theirs or values & theirs[name] for name, values in one.headers)
+
+
+def _reason(path: PathRule | None, host: HostRule | None) -> str:
+    where = (path.path.decode() or "/") if path is not None else "every path"
+    on = f" on {host.text.decode()}" if host is not None else ""
+    return f"both match {where}{on} and neither says more"

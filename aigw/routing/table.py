@@ -3,7 +3,9 @@
 Theory of operation. Routes are put into a tree by the segments of their paths; a regular expression, and a route
 without a path, sits at the root. At a node, routes with an exact host lie in a dictionary by host, all others in a
 list; both are ordered by rank. A request walks down by its path's segments; at every node on its way it looks at
-those routes alone that can match its host, and the best of all wins.
+those routes alone that can match its host, and the best of all wins. So the cost grows with the depth of the path,
+and with the number of routes at one place that have no exact host: regular expressions, wildcards, and routes that
+only differ in methods or headers are tried one by one.
 """
 
 from __future__ import annotations
@@ -93,10 +95,8 @@ class RouteTable(Generic[T]):
     def __init__(self, routes: Iterable[tuple[Conditions, T]]) -> None:
         self.root: Node[T] = Node(None)
         for order, (conditions, value) in enumerate(routes):
-            for path in conditions.paths or (None,):
-                for host in conditions.hosts or (None,):
-                    entry = Entry(rank(conditions, path, host, order), conditions, path, host, value)
-                    self._place(entry)
+            for path, host in conditions.ways():
+                self._place(Entry(rank(conditions, path, host, order), conditions, path, host, value))
         self._sort(self.root)
 
     def _place(self, entry: Entry[T]) -> None:

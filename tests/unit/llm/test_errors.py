@@ -1,0 +1,160 @@
+"""Errors in streams: told to clients, understood from upstreams."""
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.responses import ResponseErrorEvent
+from twisted.trial import unittest
+
+from aigw.errors import UpstreamFailed
+from aigw.llm import events
+from aigw.llm.errors import error_event, first_event_error
+from tests.unit.llm.streams import chunk, sse
+
+ERROR = UpstreamFailed("backend x broke off", code="upstream_cut")
+
+
+class ErrorEventTests(unittest.TestCase):
+    """error_event()"""
+
+    def test_chat_gets_an_error_object(self) -> None:
+        """As OpenAI sends it, on which the SDK raises."""
+        for operation in ("chat", "completions", "raw"):
+            event = error_event(ERROR, "req-1", operation)
+            self.assertEqual(events.kind(event), b"")
+            error = orjson.loads(events.data(event))["error"]
+            self.assertEqual((error["message"], error["code"]), ("backend x broke off", "upstream_cut"))
+            self.assertEqual((error["type"], error["param"]), ("upstream_error", None))
+
+    def test_responses_get_an_event_of_type_error(self) -> None:
+        """Numbered like the others."""
+        event = error_event(ERROR, "req-1", "responses", sequence=7)
+        self.assertEqual(events.kind(event), b"error")
+        parsed = ResponseErrorEvent.model_validate_json(events.data(event))
+        self.assertEqual((parsed.message, parsed.code, parsed.sequence_number), (ERROR.message, "upstream_cut", 7))
+
+    def test_messages_get_anthropics(self) -> None:
+        """With the request's id where that SDK looks for it."""
+        event = error_event(ERROR, "req-1", "messages")
+        self.assertEqual(events.kind(event), b"error")
+        fields = orjson.loads(events.data(event))
+        self.assertEqual((fields["type"], fields["request_id"]), ("error", "req-1"))
+        self.assertEqual(fields["error"], {"type": "upstream_error", "message": ERROR.message})
+
+    def test_is_one_complete_event(self) -> None:
+        """Whatever the message holds."""
+        for operation in ("chat", "responses", "messages"):
+            event = error_event(UpstreamFailed("a\n\ndata: b\r"), "r", operation)
+            self.assertEqual(events.split(event), [event])
+            self.assertTrue(event.endswith(b"\n\n"))
+
+
+class FirstEventErrorTests(unittest.TestCase):
+    """first_event_error()"""
+
+    def status(self, error: object) -> int:
+        """The status that an error object comes to."""
+        found = first_event_error(sse({"error": error}))
+        assert found is not None
+        return found.status
+
+    def test_other_events_are_no_error(self) -> None:
+        """Nor is a text about errors."""
+        for event in (
+            chunk("hi"),
+            chunk('{"error": {"message": "x"}}'),
+            chunk("x", error=None),
+            sse({"type": "response.created", "response": {"error": None}}, "response.created"),
+            b"data: [DONE]\n\n",
+            b": error\n\n",
+            b"data: error\n\n",
+            sse({"error": {}}),
+            sse({"error": ""}),
+            sse(["error"]),
+        ):
+            self.assertIsNone(first_event_error(event), event)
+
+    def test_every_way_to_say_it_is_understood(self) -> None:
+        """With its message and, where it has one, its code."""
+        ways = (
+            sse({"error": {"message": "m", "type": "t", "param": None, "code": "c"}}),
+            sse({"error": "m", "code": "c"}),
+            sse([{"error": {"message": "m", "code": "c"}}]),
+            sse({"type": "error", "code": "c", "message": "m", "param": None, "sequence_number": 0}, "error"),
+            sse({"type": "error", "error": {"message": "m", "code": "c"}}, "error"),
+            sse({"object": "error", "message": "m", "code": "c"}),
+            sse({"message": "m", "code": "c"}, "error"),
+            sse({"error": {"message": "m", "code": "c"}}).replace(b"\n", b"\r\n"),
+            b"\xef\xbb\xbf" + sse({"error": {"message": "m", "code": "c"}}),
+            b": waiting\n" + sse({"error": {"message": "m", "code": "c"}}),
+            sse({"error": {"message": "m", "code": "c"}}).replace(b'"error"', b'"\\u0065rror"'),
+            sse({"error": {"message": "m", "code": "c"}}).replace(b'"error":', b'"error" :  '),
+            sse({"type": "response.failed", "response": {"error": {"message": "m", "code": "c"}}}, "response.failed"),
+            chunk("", "error", error={"message": "m", "code": "c"}),
+        )
+        for event in ways:
+            found = first_event_error(event)
+            assert found is not None, event
+            error = orjson.loads(found.body)["error"]
+            self.assertEqual((error["message"], error["code"]), ("m", "c"), event)
+            self.assertLessEqual({"message", "type", "param", "code"}, set(error))
+
+    def test_event_of_type_error_without_json_is_one(self) -> None:
+        """Its text is the message."""
+        found = first_event_error(b"event: error\ndata: went wrong\n\n")
+        assert found is not None
+        self.assertEqual(found.status, 500)
+        self.assertEqual(orjson.loads(found.body)["error"]["message"], "went wrong")
+
+    def test_status_is_the_one_it_names(self) -> None:
+        """As a number or as text."""
+        self.assertEqual(self.status({"code": 503}), 503)
+        self.assertEqual(self.status({"code": "429"}), 429)
+        self.assertEqual(self.status({"status": 404, "code": "x"}), 404)
+        for nonsense in (200, 399, 600, 4290, "4²9", "1" * 5000, True, None, [], {}):
+            self.assertEqual(self.status({"code": nonsense, "message": "m"}), 500, nonsense)
+
+    def test_status_is_read_off_the_words(self) -> None:
+        """OpenAI's and Anthropic's, in code or type."""
+        for error, status in (
+            ({"type": "requests", "code": "rate_limit_exceeded"}, 429),
+            ({"type": "rate_limit_error"}, 429),
+            ({"type": "insufficient_quota", "code": "insufficient_quota"}, 429),
+            ({"type": "overloaded_error"}, 529),
+            ({"type": "invalid_request_error", "code": "invalid_api_key"}, 401),
+            ({"type": "authentication_error"}, 401),
+            ({"type": "permission_error"}, 403),
+            ({"type": "invalid_request_error", "code": "model_not_found"}, 404),
+            ({"type": "invalid_request_error", "code": "context_length_exceeded"}, 400),
+            ({"type": "invalid_request_error"}, 400),
+            ({"code": 429, "status": "RESOURCE_EXHAUSTED"}, 429),
+            ({"type": "server_error"}, 500),
+            ({"type": "api_error", "code": None}, 500),
+        ):
+            self.assertEqual(self.status(error), status, error)
+
+    def test_code_that_is_a_number_becomes_text(self) -> None:
+        """The SDKs expect a word; what else the upstream told stays."""
+        found = first_event_error(sse({"error": {"code": 503, "message": "m", "metadata": {"provider": "p"}}}))
+        assert found is not None
+        error = orjson.loads(found.body)["error"]
+        self.assertEqual(
+            error, {"code": "503", "message": "m", "metadata": {"provider": "p"}, "type": None, "param": None}
+        )
+
+    @given(
+        st.binary(max_size=40)
+        | st.recursive(
+            st.none() | st.text(max_size=4) | st.integers(-(2**63), 2**63) | st.booleans(),
+            lambda inner: (
+                st.lists(inner, max_size=2)
+                | st.dictionaries(st.sampled_from(["error", "type", "code", "message", "status"]), inner, max_size=4)
+            ),
+        ).map(lambda fields: sse(fields, "error"))
+    )
+    def test_never_raises(self, event: bytes) -> None:
+        """And what it makes is JSON with a status that is an error's."""
+        found = first_event_error(event)
+        if found is not None:
+            self.assertTrue(400 <= found.status <= 599)
+            self.assertIsInstance(orjson.loads(found.body)["error"]["message"], str)

@@ -1,0 +1,123 @@
+"""The routes as resources: the stock walk over the tree ends where the table says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from hypothesis import given
+from twisted.trial import unittest
+from twisted.web.resource import IResource, Resource, getChildForRequest
+from zope.interface.verify import verifyObject
+
+from aigw.errors import MethodNotAllowed, NoRoute
+from aigw.http.target import normalise_path
+from aigw.routing.conditions import Conditions
+from aigw.web.tree import RouteTree
+from tests.unit.routing import naive
+from tests.unit.routing.naive import REQUEST, ROUTES, Asked, Written
+
+
+@attrs.define
+class FakeRequest:
+    """A request as the wire makes it: path and, of it, the segments still to walk."""
+
+    method: bytes
+    host: bytes
+    path: bytes
+    headers: list[tuple[bytes, bytes]]
+    prepath: list[bytes] = attrs.field(factory=list)
+    postpath: list[bytes] = attrs.field(factory=list)
+
+    @classmethod
+    def of(cls, asked: Asked) -> FakeRequest:
+        return cls(asked.method, asked.host, asked.path, list(asked.headers), [], asked.path[1:].split(b"/"))
+
+
+def tree_of(**routes: dict[str, Any]) -> RouteTree:
+    """A tree whose routes are only names."""
+    entries: Any = [(Conditions.of(**route, normalise=normalise_path), name) for name, route in routes.items()]
+    return RouteTree(entries)
+
+
+class TreeTests(unittest.TestCase):
+    """Walking it."""
+
+    def walk(self, tree: RouteTree, path: bytes, method: bytes = b"GET") -> tuple[Any, FakeRequest]:
+        """The resource that a path leads to, and the request after the walk."""
+        request: Any = FakeRequest.of(Asked(method=method, path=path))
+        return getChildForRequest(tree, request), request
+
+    def test_every_place_is_a_resource(self) -> None:
+        """Root, branch, leaf, and where a path leaves the tree."""
+        tree = tree_of(a={"paths": ["/a/b"]})
+        self.assertIs(self.walk(tree, b"/a")[0], tree.getChildWithDefault(b"a", None))
+        for resource in (tree, *(self.walk(tree, path)[0] for path in (b"/a", b"/a/b", b"/a/x", b"/x/y"))):
+            verifyObject(IResource, resource)
+
+    def test_selects_what_the_path_leads_to(self) -> None:
+        """With the prefix that it matched."""
+        tree = tree_of(a={"paths": ["/a"]}, b={"paths": ["/a/b"]}, e={"paths": ["=/a/b/c"]})
+        for path, route, prefix in (
+            (b"/a", "a", b"/a"),
+            (b"/a/", "a", b"/a"),
+            (b"/a/x/y/z", "a", b"/a"),
+            (b"/a/b/x", "b", b"/a/b"),
+            (b"/a/b/c", "e", b"/a/b/c"),
+            (b"/a/b/c/d", "b", b"/a/b"),
+        ):
+            resource, request = self.walk(tree, path)
+            match = resource.select(request)
+            self.assertEqual((match.value, match.prefix), (route, prefix), path)
+
+    def test_walk_ends_where_the_tree_ends(self) -> None:
+        """A client's thousand segments are not walked, and their rest is there for whoever wants it."""
+        _, request = self.walk(tree_of(a={"paths": ["/a"]}), b"/a" + b"/x" * 1000)
+        self.assertEqual(request.prepath, [b"a"])
+        self.assertEqual(len(request.postpath), 1000)
+        _, request = self.walk(tree_of(a={"paths": ["/a/b"]}), b"/a" + b"/x" * 1000)
+        self.assertEqual(request.prepath, [b"a", b"x"])
+
+    def test_segments_stay_encoded(self) -> None:
+        """An encoded slash leads to no child."""
+        tree = tree_of(a={"paths": ["/a/b"]}, enc={"paths": ["/a%2Fb"]})
+        resource, request = self.walk(tree, b"/a%2Fb")
+        self.assertEqual(resource.select(request).value, "enc")
+
+    def test_nobody_takes_it(self) -> None:
+        """The errors are the table's."""
+        resource, request = self.walk(tree_of(a={"paths": ["/a"], "methods": ["POST"]}), b"/a")
+        self.assertRaises(MethodNotAllowed, resource.select, request)
+        resource, request = self.walk(tree_of(), b"/")
+        self.assertRaises(NoRoute, resource.select, request)
+
+    def test_can_stand_in_another_tree(self) -> None:
+        """It is a resource like any other: under a child of a stock one, the walk goes on."""
+        root = Resource()
+        root.putChild(b"gw", tree_of(a={"paths": ["/gw/a"]}).getChildWithDefault(b"gw", None))
+        request: Any = FakeRequest.of(Asked(path=b"/gw/a/x"))
+        resource: Any = getChildForRequest(root, request)
+        self.assertEqual(resource.select(request).value, "a")
+
+    def test_only_the_configuration_adds_routes(self) -> None:
+        """Nor does a resource answer by itself: that would go past the front door."""
+        tree = tree_of(a={"paths": ["/a/b"]})
+        for resource in (tree, tree.getChildWithDefault(b"a", None), tree.getChildWithDefault(b"x", None)):
+            self.assertRaises(TypeError, resource.putChild, b"c", Resource())
+            self.assertRaises(TypeError, resource.render, None)
+
+    @given(ROUTES, REQUEST)
+    def test_same_answer_as_trying_all_routes(self, routes: list[Written], asked: Asked) -> None:
+        """The walk and a loop over all routes agree."""
+        entries: Any = [(route.compiled(), n) for n, route in enumerate(routes)]
+        request: Any = FakeRequest.of(asked)
+        resource: Any = getChildForRequest(RouteTree(entries), request)
+        found: object
+        try:
+            match = resource.select(request)
+            found = match.value, match.prefix.decode()
+        except MethodNotAllowed as error:
+            found = set(dict(error.response_headers())[b"allow"].decode().split(", "))
+        except NoRoute:
+            found = set()
+        self.assertEqual(found, naive.answer(routes, asked))
