@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import stat
 import sys
 from typing import Any
@@ -352,6 +353,10 @@ class TroubleTests(AccessLogTestCase):
 
     def test_blocking_standard_output_is_not_waited_for(self) -> None:
         """Standard output is shared with others and so stays blocking; a full pipe must not stop the event loop."""
+        # Waiting would be for ever: make it a failure.
+        self.addCleanup(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, self.waited))
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 20, 1)
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
@@ -365,6 +370,9 @@ class TroubleTests(AccessLogTestCase):
         self.assertTrue(os.get_blocking(writer))
         log.close()
         self.assertGreater(log.dropped, 90)
+
+    def waited(self, _number: int, _frame: object) -> None:
+        self.fail("it waits for the reader")
 
     def test_memory_is_bounded(self) -> None:
         """A reader that never reads costs 4 MiB; further lines are lost and counted."""
