@@ -26,7 +26,6 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import Site as StockSite
 
 from aigw import __version__
 from aigw.config.errors import ConfigError
@@ -39,18 +38,11 @@ from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
 from aigw.snapshot import Snapshot
 from aigw.systemd import Notifier
-from aigw.web.admin import AdminRoot
+from aigw.web.admin import AdminRoot, AdminSite
 from aigw.web.site import FrontDoor
 
 #: Seconds that what was cut has to get out.
 _CUT_GRACE = 0.2
-
-
-class AdminSite(StockSite):
-    """The admin listener. Its requests are not logged: probes come every few seconds."""
-
-    def log(self, request: Any) -> None:
-        """Nothing."""
 
 
 class Listeners:
@@ -102,7 +94,7 @@ class Listeners:
 
     def addresses(self) -> dict[str, str]:
         """Where each one listens, for the status page and the log."""
-        return {description: str(port.getHost()) for description, port in self._ports.items()}
+        return {description: _shown(port.getHost()) for description, port in self._ports.items()}
 
 
 class Gateway(MultiService):
@@ -351,3 +343,11 @@ class Gateway(MultiService):
 
 def _limits(settings: Settings) -> ServerLimits:
     return ServerLimits(body=settings.server.max_request_body, max_connections=settings.server.max_connections)
+
+
+def _shown(address: Any) -> str:
+    """An address as people write it."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return str(getattr(address, "name", address))
+    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

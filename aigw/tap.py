@@ -47,3 +47,6 @@ def makeService(options: Options) -> IService:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
+    except OSError as error:  # of the access log
+        sys.stderr.write(f"{options['config']}: server.access_log: {error}\n")
+        raise SystemExit(1) from None

@@ -7,7 +7,8 @@ is there twice, it is refused, since two parts of a system could believe two dif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.cred.error import UnauthorizedLogin
@@ -20,6 +21,10 @@ from aigw.consumers.forms import Form, body_form, urlencoded
 from aigw.errors import Unauthorized
 
 _BEARER = b"bearer "
+
+#: Seconds for which a login is remembered, and how many are.
+_GOOD_FOR = 60.0
+_MOST_LOGINS = 100_000
 
 
 class Presented(Protocol):
@@ -38,6 +43,8 @@ class KeyAuthenticator:
     """One ``[auth]`` entry at work.
 
     :param portal: its checker and realm must answer at once.
+    :param now: Unix time.
+    :param expires: when the key with a digest expires, Unix time; None if it never does.
     :param key_names: in the order they are looked for. Upper and lower case are the same, in queries and bodies too.
     :param bearer: whether ``Authorization: Bearer`` counts too. Where ``authorization`` is one of ``key_names``, it is
         looked at in its turn and as a whole, as Kong does: its value is the key, scheme and all.
@@ -51,6 +58,8 @@ class KeyAuthenticator:
         self,
         portal: Portal,
         *,
+        now: Callable[[], float] = time.time,
+        expires: Callable[[bytes], float | None] = lambda hashed: None,
         key_names: Sequence[str],
         bearer: bool = True,
         key_in_header: bool = True,
@@ -61,6 +70,9 @@ class KeyAuthenticator:
         run_on_preflight: bool = True,
     ) -> None:
         self._portal = portal
+        self._now = now
+        self._expires = expires
+        self._logged_in: dict[bytes, tuple[Consumer, float]] = {}
         self._names = tuple(dict.fromkeys(name.lower().encode() for name in key_names))
         self.header_names = frozenset(self._names)
         #: Where each header stands in the search. A Bearer token comes after all names, nothing at all after that.
@@ -106,9 +118,22 @@ class KeyAuthenticator:
     # -- inside
 
     def _login(self, key: bytes) -> Consumer:
+        """The consumer behind ``key``. A login through the portal is good for a minute, or until the key expires."""
+        hashed = digest(key)
+        known = self._logged_in.get(hashed)
+        if known is not None and known[1] > self._now():
+            return known[0]
+        consumer = self._log_in(hashed)
+        until = self._now() + _GOOD_FOR
+        expires = self._expires(hashed)
+        if len(self._logged_in) < _MOST_LOGINS:
+            self._logged_in[hashed] = consumer, until if expires is None else min(until, expires)
+        return consumer
+
+    def _log_in(self, hashed: bytes) -> Consumer:
         outcome: list[Any] = []
         # The checker and the realm answer at once, so the Deferred has fired when it comes back.
-        self._portal.login(ApiKey(digest(key)), None, IConsumer).addBoth(outcome.append)
+        self._portal.login(ApiKey(hashed), None, IConsumer).addBoth(outcome.append)
         result = outcome[0]
         if isinstance(result, Failure):
             result.trap(UnauthorizedLogin)

@@ -48,6 +48,11 @@ class ApiKeyChecker:
             raise UnauthorizedLogin
         return found[0].encode()
 
+    def expires(self, key_digest: bytes) -> float | None:
+        """The Unix time from which on a known key is void; None if it never is."""
+        found = self._keys.get(key_digest)
+        return found[1] if found is not None else None
+
     def knows(self, token: bytes) -> bool:
         """Whether ``token`` is one of the keys, be it expired."""
         return digest(token) in self._keys

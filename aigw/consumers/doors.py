@@ -34,6 +34,8 @@ class Doors:
         self._authenticators = {
             name: KeyAuthenticator(
                 portal,
+                now=now,
+                expires=self.checker.expires,
                 key_names=auth.key_names,
                 bearer=auth.bearer,
                 key_in_header=auth.key_in_header,

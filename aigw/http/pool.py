@@ -22,6 +22,10 @@ from aigw.http.client import Call, Connection, ResponseLimits, ResponseSink
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import failure_kind, failure_text
 
+#: Seconds for which an idle connection is taken without a look at its socket: those of one turn of the reactor, which
+#: has just looked itself.
+_FRESH = 0.001
+
 
 class _Dialler(Factory):
     """Makes the protocol of one connection attempt."""
@@ -199,7 +203,7 @@ class Pool:
             connection = kept.pop()
             if not kept:
                 self._idle.pop(partition, None)
-            if connection.usable():
+            if self._deadlines.now() - connection.idle_since < _FRESH or connection.usable():
                 return connection
             connection.close()
         return None
