@@ -349,5 +349,6 @@ def _shown(address: Any) -> str:
     """An address as people write it."""
     host = getattr(address, "host", None)
     if host is None:
-        return str(getattr(address, "name", address))
+        name = getattr(address, "name", address)
+        return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
     return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"

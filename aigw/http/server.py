@@ -10,8 +10,9 @@ from typing import Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
+from zope.interface import implementer
 
 from aigw.errors import GatewayError
 from aigw.http.channel import ServerChannel
@@ -55,6 +56,7 @@ class Site(Protocol):
         """The wire refused something by itself; ``request`` is None where not even a head could be read."""
 
 
+@implementer(IProtocolNegotiationFactory)
 class ServerFactory(Factory):
     """Makes the channels of one listener or several.
 
@@ -78,6 +80,10 @@ class ServerFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> ServerChannel:
         """A channel for a new connection."""
         return ServerChannel(self, addr)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What is spoken over TLS. Twisted's TLS endpoint breaks off a handshake with ALPN where nobody says."""
+        return [b"http/1.1"]
 
     def date_lines(self, keep: bool) -> bytes:
         """``Date``, ``Connection: close`` unless ``keep``, and the empty line; made once a second."""

@@ -12,6 +12,7 @@ import socket
 from typing import Any
 
 import orjson
+import trustme
 from twisted.internet import defer, reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
@@ -441,6 +442,42 @@ class RefusalTests(GatewayTestCase):
         self.assertEqual(finished.status, 1)
         self.assertIn("cannot listen", finished.stderr)
         self.assertNotIn("Traceback", finished.stdout + finished.stderr)
+
+
+class ListenerTests(GatewayTestCase):
+    """Other ways in than plain TCP."""
+
+    async def test_tls_and_unix_sockets(self) -> None:
+        """curl, with its ALPN, through a certificate of its own; and through a socket in the file system."""
+        pems = self.fresh_directory("pems")
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.directory / "ca.pem"))
+        issued = authority.issue_cert("localhost").private_key_and_cert_chain_pem
+        issued.write_to_path(str(pems / "localhost.pem"))
+        port, path = free_port(), self.fresh_directory("unix") / "s"
+        text = """
+            [backends.echo]
+            provider = "echo"
+            [models."*"]
+            targets = [{ backend = "echo" }]
+            [routes.all]
+            paths = ["/v1"]
+            [consumers.one]
+            keys = ["consumer-key"]
+            """
+        daemon = await self.start_daemon(text)
+        also = f'listen = ["tls:{pems}:{port}:interface=127.0.0.1", "unix:{path}", '
+        daemon.config.write_text(daemon.config.read_text().replace("listen = [", also))
+        daemon.signal("HUP")
+        await daemon.says("reloaded")
+        ask = ["curl", "-sS", "-H", "apikey: consumer-key", "-H", "content-type: application/json", "-d"]
+        ask.append(json.dumps(chat(True)))
+        secure = [*ask, "--cacert", str(self.directory / "ca.pem"), f"https://localhost:{port}/v1/chat/completions"]
+        local = [*ask, "--unix-socket", str(path), "http://localhost/v1/chat/completions"]
+        for command in (secure, local):
+            finished = await self.run_program(command)
+            self.assertEqual((finished.status, finished.stderr), (0, ""))
+            self.assertTrue(finished.stdout.endswith("data: [DONE]\n\n"), finished)
 
 
 class ManyStreamsTests(GatewayTestCase):
