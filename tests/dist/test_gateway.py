@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import socket
+import tempfile
 from typing import Any
 
 import orjson
@@ -454,7 +455,10 @@ class ListenerTests(GatewayTestCase):
         authority.cert_pem.write_to_path(str(self.directory / "ca.pem"))
         issued = authority.issue_cert("localhost").private_key_and_cert_chain_pem
         issued.write_to_path(str(pems / "localhost.pem"))
-        port, path = free_port(), self.fresh_directory("unix") / "s"
+        # A socket's path has at most 107 bytes, fewer than the test's own directory.
+        sockets = tempfile.TemporaryDirectory()
+        self.addCleanup(sockets.cleanup)
+        port, path = free_port(), pathlib.Path(sockets.name) / "s"
         text = """
             [backends.echo]
             provider = "echo"
