@@ -1,13 +1,13 @@
 """One connection to an upstream, and the calls that it carries one after the other.
 
-Theory of operation. A :class:`Connection` carries at most one :class:`Call` at a time. Bytes that arrive are fed to
-one llhttp parser, which calls back; the callbacks hand the response to the call's sink. When the response is
-complete and nothing speaks against it, the connection goes back to its pool; any byte that arrives without a call,
-or behind a response's end, poisons it. A call that is cancelled closes its connection at once, since the rest of
-its response would otherwise have to be read and paid for.
+Theory of operation. A :class:`Connection` carries at most one :class:`Call` at a time. Bytes that arrive go to its
+:class:`~aigw.http.response.ResponseReader`; what that finds is handed to the call's sink. When the response is
+complete and nothing speaks against it, the connection goes back to its pool, before the sink hears of the end. Any
+byte that arrives without a call, or behind a response's end, spoils the connection. A call that is cancelled closes
+its connection at once: the rest of its response would otherwise have to be read, and paid for.
 
-Left to us by httptools: how many informational responses come (RFC 9110 section 15.2), how large a head is, the
-responses to HEAD, whose ``Content-Length`` announces nothing, and transfer codings other than ``chunked``.
+A connection is ``ready`` when it may carry a call: over TLS only once the server has proved who it is, so that not
+one byte of a request is written before.
 """
 
 from __future__ import annotations
@@ -15,72 +15,76 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
-import httptools
+from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from aigw.http.failures import CallFailure
+from aigw.http.failures import BadResponse, CallFailure
 from aigw.http.headers import Header
+from aigw.http.response import ResponseLimits, ResponseReader
 from aigw.http.writer import EagerWriter
 
 if TYPE_CHECKING:
-    from aigw.http.pool import Pool
+    from aigw.http.pool import Lane, Pool
 
+__all__ = ["Call", "Connection", "ResponseLimits", "ResponseSink"]
 
-@attrs.frozen
-class ResponseLimits:
-    """Bounds on what an upstream may send besides a body."""
-
-    head_bytes: int = 64 * 1024
-    head_count: int = 200
-    informational: int = 16
+_PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
 
 class ResponseSink(Protocol):
     """Who gets a response. None of these is called after ``on_end``, ``on_failure`` or :meth:`Call.cancel`."""
 
     def on_sent(self) -> None:
-        """The request is on a connection (told again after a replay). May come before ``Pool.call`` returns."""
+        """The request is on a connection; told again after a replay.
+
+        May come before ``Pool.call`` has returned: do not rely on having its result yet.
+        """
 
     def on_head(self, status: int, headers: list[Header]) -> None:
-        """The final response's head; names in lower case, hop-by-hop fields still in."""
+        """The final response's head; names in lower case, hop-by-hop fields still in. The list is the sink's."""
 
     def on_data(self, data: bytes) -> None:
-        """A piece of the body, without its chunk framing."""
+        """A piece of the body, without its chunk framing. May still come once after :meth:`Call.pause`."""
 
     def on_end(self, delimited: bool) -> None:
         """The body is complete. ``delimited`` is False where only the connection's close says so."""
 
     def on_failure(self, failure: CallFailure) -> None:
-        """There will be no complete response."""
+        """There will be no complete response. Never comes before ``Pool.call`` has returned."""
 
 
 class Call:
     """One request and its response. Made by :meth:`aigw.http.pool.Pool.call`.
 
-    :ivar attempts: connections it was written to.
+    :ivar attempts: connections that the request was written to; 2 after a replay.
     :ivar reused: the present one had carried a call before.
+    :ivar began: ``on_head`` was called.
+    :ivar number: its place among the calls of its pool that had to wait.
     """
 
-    __slots__ = ("attempts", "began", "connection", "head", "partition", "pool", "request", "reused", "sink")
+    __slots__ = ("attempts", "began", "connection", "head", "lane", "number", "request", "reused", "sink")
 
-    def __init__(self, pool: Pool, request: bytes, sink: ResponseSink, head: bool, partition: bytes) -> None:
-        self.pool = pool
+    def __init__(self, lane: Lane, request: bytes, sink: ResponseSink, head: bool) -> None:
+        self.lane = lane
         self.request = request
         self.sink: ResponseSink | None = sink
         self.head = head
-        self.partition = partition
         self.connection: Connection | None = None
+        self.number = 0
         self.attempts = 0
         self.reused = False
         self.began = False
 
     def cancel(self) -> None:
-        """End it, wherever it is: nothing is called back any more, its connection or place in the queue is given up."""
+        """End it, wherever it is: nothing is called back any more, its connection or place in the queue is given up.
+
+        Harmless when it is over.
+        """
         if self.sink is None:
             return
         self.sink = None
@@ -88,17 +92,17 @@ class Call:
         if connection is not None:
             connection.abandon()
         else:
-            self.pool.withdraw(self)
+            self.lane.withdraw(self)
 
     def pause(self) -> None:
         """Read no more of the response until :meth:`resume`; the upstream feels it through TCP."""
         if self.connection is not None:
-            self.connection.transport.pauseProducing()
+            self.connection.pause()
 
     def resume(self) -> None:
         """Read on."""
         if self.connection is not None:
-            self.connection.transport.resumeProducing()
+            self.connection.resume()
 
     def fail(self, kind: str, message: str) -> None:
         """For the pool and its connections: the call is over."""
@@ -110,43 +114,27 @@ class Call:
 
 @implementer(IHandshakeListener)
 class Connection(TwistedProtocol):
-    """A connection of one pool. Idle when ``call`` is None.
+    """A connection of one lane of a pool.
 
-    :ivar handshaking: TLS is not established yet.
+    :ivar call: what it carries; None while it is idle.
+    :ivar idle_since: the clock when it last became idle.
+    :ivar carried: calls that it has carried, the present one included.
+    :ivar ready: it may carry calls; False again once it is closing.
     """
 
     transport: Any
 
-    def __init__(self, pool: Pool, partition: bytes, limits: ResponseLimits) -> None:
+    def __init__(self, pool: Pool, lane: Lane, limits: ResponseLimits) -> None:
         self.pool = pool
-        self.partition = partition
+        self.lane = lane
         self.call: Call | None = None
         self.idle_since = 0.0
         self.carried = 0
-        self.open = self.handshaking = False
-        self._limits = limits
-        self._parser = httptools.HttpResponseParser(self)
-        self._refusal = ""
-        self._reset()
-
-    def _reset(self) -> None:
-        self._headers: list[Header] = []
-        self._trailers = self._unparsed = self._informational = 0
-        self._received = self._in_body = self._bodyless = self._until_close = self._finished = False
-        self._keep = True
+        self.ready = False
+        self._paused = False
+        self._reader = ResponseReader(limits)
 
     # -- what the pool does
-
-    def connectionMade(self) -> None:
-        """Ready to carry calls, or to shake hands first."""
-        self.open = True
-        self._writer = EagerWriter(self.transport)
-        self.handshaking = ISSLTransport.providedBy(self.transport)
-
-    def handshakeCompleted(self) -> None:
-        """TLS: the server is who it should be. Not one byte of a request is written before that."""
-        self.handshaking = False
-        self.pool.ready(self)
 
     def carry(self, call: Call) -> None:
         """Send ``call``'s request; its response goes to its sink."""
@@ -155,194 +143,152 @@ class Connection(TwistedProtocol):
         call.attempts += 1
         call.reused = self.carried > 0
         self.carried += 1
-        self._reset()
-        self._writer.write(call.request)
-        if call.sink is not None:
-            call.sink.on_sent()
+        self._reader.expect(call.head)
+        self._write(call.request)
+        sink = call.sink
+        if sink is not None:
+            sink.on_sent()
 
-    def usable(self) -> bool:
-        """Whether an idle connection may carry another call: the socket has neither its end nor stray bytes."""
-        if not self.open:
-            return False
-        sock = getattr(self.transport, "socket", None)
-        if sock is None or getattr(self.transport, "TLS", False):
+    def alive(self) -> bool:
+        """Whether an idle connection may carry another call: neither its end nor stray bytes wait in the socket."""
+        if self._socket is None:  # a transport in memory
             return True
         try:
-            sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self._socket.recv(1, _PEEK)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:
-            return False
-        return False  # the peer's FIN, or bytes nobody asked for
+            pass
+        return False
 
     def abandon(self) -> None:
         """Close at once; nobody wants what is on its way."""
         self.call = None
-        self.close()
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once, throwing away what waits to be sent."""
+        self.ready = False
+        self.lane.forget(self)
+        self.transport.abortConnection()
 
     def close(self) -> None:
-        """Close at once, without flushing."""
-        if self.open:
-            self.open = False
-            self.transport.abortConnection()
+        """Close an idle connection in an orderly way."""
+        self.ready = False
+        self.lane.forget(self)
+        self.transport.loseConnection()
+        if self._secure:
+            # TLS would wait for the other side's goodbye, for ever if need be; what is below it does not.
+            self._wire.loseConnection()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        self._paused = True
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        self.transport.resumeProducing()
 
     # -- what the transport tells
 
+    def connectionMade(self) -> None:
+        """The transport is there; over TLS the handshake is yet to come."""
+        transport = self.transport
+        self._write = EagerWriter(transport).write
+        secure = ISSLTransport.providedBy(transport)
+        self._wire = wire = transport.transport if secure else transport
+        self._socket: Any = getattr(wire, "socket", None)
+        if isinstance(wire, tcp.Connection):
+            # The endpoint's own protocol has done its part; every read would still pass through it.
+            wire.protocol = transport if secure else self
+        self._secure = secure
+        if not secure:
+            self.pool.connected(self)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is established with the server that was meant."""
+        self.pool.connected(self)
+
     def dataReceived(self, data: bytes) -> None:
-        """Bytes of a response; or, without a call, the connection is spoilt."""
+        """Bytes of a response; without a call, they are nobody's."""
         call = self.call
         if call is None:
-            self._spoil()
+            if self.ready:
+                self.abort()
             return
-        if not self._in_body:
-            # Also counts an endless status line, of which the parser tells nothing before it is complete.
-            self._unparsed += len(data)
-            if self._unparsed > self._limits.head_bytes + _READ:
-                self._broken("its response head is too large")
-                return
-        self._received = True
+        reader = self._reader
+        why = ""
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._broken("it switched protocols unasked")
-        except httptools.HttpParserError as error:
-            if self.call is None:
-                self._spoil()  # bytes behind a complete response, which has been delivered
-            else:
-                self._broken(self._refusal or str(error))
-        if self._finished and self.open:
-            self._release()
-
-    def connectionLost(self, reason: Failure = ConnectionDone) -> None:  # type: ignore[assignment]
-        """The connection is gone; so is the call it carried, unless its body ends exactly here."""
-        self.open = False
-        call, self.call = self.call, None
-        self.pool.lost(self, reason)
-        if call is None or call.sink is None:
-            return
-        if self._until_close and reason.check(ConnectionDone):
-            sink, call.sink = call.sink, None
-            sink.on_end(False)
-        elif self._received:
-            call.fail("cut", f"{self.pool.name} closed the connection within its answer")
-        elif call.reused:
-            self.pool.replay(call)
-        else:
-            call.fail("reset", f"{self.pool.name} closed the connection without an answer")
-
-    def _broken(self, why: str) -> None:
-        """What came cannot be trusted: the call fails, the connection is closed."""
-        call, self.call = self.call, None
-        self._spoil()
-        if call is not None:
+            reader.feed(data)
+        except BadResponse as refused:
+            why = str(refused)
+        if reader.status:
+            self._deliver(call, reader)
+        if self.call is not call:
+            return  # cancelled meanwhile
+        if reader.complete:
+            self._finish(call, reader.keep and not why)
+        elif why:
+            self.abandon()
             call.fail("protocol", f"{self.pool.name}: {why}")
 
-    def _spoil(self) -> None:
-        self.pool.discard(self)
-        self.close()
-
-    # -- what the parser tells
-
-    def on_message_begin(self) -> None:
-        """A response begins; behind a complete one it is nobody's."""
-        if self.call is None:
-            self._refuse("it sent more than it was asked for")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header field; or a trailer, which is counted and dropped (RFC 9110 section 6.5.1)."""
-        if self._in_body:
-            self._trailers += len(name) + len(value) + 4
-            if self._trailers > self._limits.head_bytes:
-                self._refuse("its trailers are too large")
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone; so is the call that it carried, unless its body ends exactly here."""
+        self.ready = False
+        self._socket = None
+        call, self.call = self.call, None
+        reader = self._reader
+        reader.close()
+        retry = call is not None and not reader.touched and call.reused
+        if call is not None and retry:
+            call.connection = None
+            self.lane.put_first(call)
+        self.pool.lost(self, reason)
+        if call is None or retry:
             return
-        self._headers.append((name.lower(), value))
+        if reader.until_close and call.began and reason.check(ConnectionDone):
+            self._end(call, False)
+        elif reader.touched:
+            call.fail("cut", f"{self.pool.name} closed the connection within its response")
+        else:
+            call.fail("reset", f"{self.pool.name} closed the connection without a response")
 
-    def on_headers_complete(self) -> None:
-        """The head is whole: an informational one is skipped, the final one delivered."""
-        status = self._parser.get_status_code()
-        if self._unparsed > self._limits.head_bytes or len(self._headers) > self._limits.head_count:
-            self._check_head()
-        if status < 200:
-            self._skip_informational(status)
-            return
-        self._in_body = True
-        call = self.call
-        if call is None or call.sink is None:
-            return
-        headers = self._headers
-        self._delimit(status, headers, call.head)
-        call.began = True
-        call.sink.on_head(status, headers)
-        if self._bodyless and self.call is call:
-            # The parser would wait for the body that Content-Length seems to announce.
-            self._keep = False
-            self._end(call)
+    # -- inside
 
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
-        call = self.call
-        if call is not None and call.sink is not None:
-            call.sink.on_data(data)
+    def _deliver(self, call: Call, reader: ResponseReader) -> None:
+        """Head and body as far as they have come."""
+        if not call.began:
+            call.began = True
+            call.sink.on_head(reader.status, reader.headers)  # type: ignore[union-attr]
+        pieces = reader.body
+        if pieces:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            if self.call is call:
+                call.sink.on_data(data)  # type: ignore[union-attr]
 
-    def on_message_complete(self) -> None:
-        """The response is whole."""
-        if not self._in_body:
-            return  # an informational one; the final response follows
-        call = self.call
-        if call is None:
-            return
-        self._keep = self._keep and self._parser.should_keep_alive()
-        self._end(call)
-
-    def _check_head(self) -> None:
-        """More came than a head may have; how much of it is head?"""
-        size = sum(len(name) + len(value) + 4 for name, value in self._headers)
-        if size > self._limits.head_bytes or len(self._headers) > self._limits.head_count:
-            self._refuse("its response head is too large")
-
-    def _delimit(self, status: int, headers: list[Header], head: bool) -> None:
-        """Find out how the body ends (RFC 9112 section 6.3)."""
-        length, chunked = None, False
-        for name, value in headers:
-            if name == b"content-length":
-                length = value
-            elif name == b"transfer-encoding":
-                chunked = True
-                if value.strip().lower() != b"chunked":
-                    self._refuse("its transfer coding is not chunked")
-        self._bodyless = head
-        self._until_close = not chunked and length is None and status not in (204, 304) and not head
-
-    def _skip_informational(self, status: int) -> None:
-        self._informational += 1
-        if status == 101 or self._informational > self._limits.informational:
-            self._refuse("it sent too many informational responses" if status != 101 else "it switched protocols")
-        self._headers = []
-
-    def _end(self, call: Call) -> None:
-        sink, call.sink = call.sink, None
-        call.connection = None
+    def _finish(self, call: Call, keep: bool) -> None:
+        """The response is complete: the connection goes back to its pool, or is closed."""
         self.call = None
-        self._finished = True
-        if sink is not None:
-            sink.on_end(True)
-
-    def _release(self) -> None:
-        """After a complete response: back to the pool, or closed."""
-        self._finished = False
-        if self._keep and not self._unsent():
+        if keep and not self._unsent():
+            if self._paused:
+                self.resume()
             self.pool.release(self)
         else:
-            self._spoil()
+            self.abort()
+        self._end(call, True)
+
+    def _end(self, call: Call, delimited: bool) -> None:
+        sink, call.sink = call.sink, None
+        call.connection = None
+        if sink is not None:
+            sink.on_end(delimited)
 
     def _unsent(self) -> bool:
         """Whether part of the request still waits: its upstream answered early and may not read the rest."""
-        transport = self.transport
-        return bool(getattr(transport, "dataBuffer", b"") or getattr(transport, "_tempDataBuffer", None))
-
-    def _refuse(self, why: str) -> None:
-        self._refusal = why
-        raise ValueError(why)  # out of the parser, which wraps it
-
-
-_READ = 64 * 1024
+        wire = self._wire
+        if getattr(wire, "dataBuffer", None) or getattr(wire, "_tempDataBuffer", None):
+            return True
+        return self._secure and bool(getattr(self.transport, "_appSendBuffer", None))

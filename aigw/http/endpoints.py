@@ -2,72 +2,85 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+import idna
 from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.ssl import (
-    Certificate,
-    TLSVersion,
-    optionsForClientTLS,
-    platformTrust,
-    trustRootFromCertificates,
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+    wrapClientTLS,
 )
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
+
+from aigw.http.failures import CertificateRefused
+from aigw.http.trust import Verifying, certificates
+
+__all__ = ["certificates", "client_endpoint", "failure_kind", "failure_text"]
 
 #: Seconds after which an attempt to connect is given up whatever happens; the caller's own timeout is shorter.
 _CONNECT = 30.0
 
 
-def client_endpoint(reactor: Any, host: str, port: int, tls: bool, *, ca: str | None = None) -> IStreamClientEndpoint:
+#: A dial that is lost was shaking hands.
+_LOST = (error.ConnectionDone, error.ConnectionLost)
+#: What the commonest failures are called; the others say it themselves.
+_TEXTS: tuple[tuple[type[BaseException], str], ...] = (
+    (error.ConnectionRefusedError, "connection refused"),
+    (error.TimeoutError, "connecting took too long"),
+    (error.DNSLookupError, "no address found for its name"),
+    (error.NoRouteError, "no route to it"),
+    *((kind, "it closed the connection during the TLS handshake") for kind in _LOST),
+)
+
+
+def client_endpoint(
+    reactor: Any, host: str, port: int, tls: bool, *, ca: str | None = None, unix: str | None = None
+) -> IStreamClientEndpoint:
     """An endpoint for ``host``: an address as it is, a name by all its addresses (RFC 8305).
 
-    :param tls: verify the server by its name (service_identity), TLS 1.2 or newer.
+    :param tls: verify that the server is ``host`` (service_identity), TLS 1.2 or newer.
     :param ca: a PEM file of the authorities to trust instead of the system's.
+    :param unix: the path of a socket to connect to instead; ``host`` is still who the server has to be.
     :raises OSError: ``ca`` cannot be read.
-    :raises ValueError: ``ca`` holds no certificate.
+    :raises ValueError: ``ca`` holds no certificate, or ``host`` is no name.
     """
     endpoint: Any
-    if isIPAddress(host):
+    if unix is not None:
+        endpoint = UNIXClientEndpoint(reactor, unix, timeout=_CONNECT)
+    elif isIPAddress(host):
         endpoint = TCP4ClientEndpoint(reactor, host, port, timeout=_CONNECT)
     elif isIPv6Address(host):
         endpoint = TCP6ClientEndpoint(reactor, host, port, timeout=_CONNECT)
     else:
-        endpoint = HostnameEndpoint(reactor, host.encode("idna"), port, timeout=_CONNECT)
+        host = ascii_name(host)
+        endpoint = HostnameEndpoint(reactor, host, port, timeout=_CONNECT)
     if not tls:
         result: IStreamClientEndpoint = endpoint
         return result
-    # Made once: a context costs milliseconds, a connection from it a fraction of one.
-    options = optionsForClientTLS(
-        host,
-        trustRoot=platformTrust() if ca is None else trustRootFromCertificates(certificates(ca)),
-        extraCertificateOptions={"raiseMinimumTo": TLSVersion.TLSv1_2},
-    )
-    return wrapClientTLS(options, endpoint)
+    return wrapClientTLS(Verifying(host, ca), endpoint, clock=reactor)
 
 
-def certificates(path: str) -> list[Certificate]:
-    """Every certificate in a PEM file.
+def ascii_name(host: str) -> str:
+    """A host's name as DNS and certificates have it.
 
-    :raises ValueError: there is none.
+    :raises ValueError: it is none.
     """
-    begin = "-----BEGIN CERTIFICATE-----"
-    found = [begin + part for part in Path(path).read_text().split(begin)[1:]]
-    if not found:
-        raise ValueError(f"{path} holds no PEM certificate")
-    return [Certificate.loadPEM(one.encode()) for one in found]
+    if host.isascii():
+        return host
+    return idna.encode(host, uts46=True).decode("ascii")
 
 
 def failure_kind(failure: Failure) -> str:
     """The kind of :class:`~aigw.http.failures.CallFailure` that a failed attempt to connect is."""
     if failure.check(error.DNSLookupError):
         return "dns"
-    if failure.check(SSL.Error, VerificationError, error.VerifyError, error.CertificateError):
+    if failure.check(SSL.Error, CertificateRefused, *_LOST):
         return "tls"
     return "connect"
 
@@ -75,20 +88,17 @@ def failure_kind(failure: Failure) -> str:
 def failure_text(failure: Failure) -> str:
     """Why an attempt to connect failed, for a person."""
     value = failure.value
+    if isinstance(value, CertificateRefused):
+        return f"TLS: {value}"
     if isinstance(value, SSL.Error):
-        return tls_text(value)
-    if failure.check(VerificationError):
-        return "its certificate is for another name"
-    if failure.check(error.ConnectionRefusedError):
-        return "connection refused"
-    if failure.check(error.TimeoutError):
-        return "connecting took too long"
-    if failure.check(error.DNSLookupError):
-        return "no address found"
+        return _openssl_text(value)
+    for kind, text in _TEXTS:
+        if isinstance(value, kind):
+            return text
     return str(value) or type(value).__name__
 
 
-def tls_text(value: SSL.Error) -> str:
+def _openssl_text(value: SSL.Error) -> str:
     """OpenSSL's reasons, without its error stack."""
     reasons = value.args[0] if value.args and isinstance(value.args[0], list) else []
     texts = [str(entry[-1]) for entry in reasons if entry and entry[-1]]

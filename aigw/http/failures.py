@@ -17,6 +17,7 @@ KINDS = {
 class CallFailure(Exception):
     """A call did not bring a complete response.
 
+    :param message: names the upstream and the reason, nothing that was sent or received.
     :ivar kind: one of :data:`KINDS`.
     :ivar began: a response head had been delivered.
     """
@@ -25,6 +26,14 @@ class CallFailure(Exception):
         super().__init__(message)
         self.kind = kind
         self.began = began
+
+
+class BadResponse(Exception):
+    """What an upstream sent is no response that may be passed on. The message says why, in half a sentence."""
+
+
+class CertificateRefused(Exception):
+    """A server's certificate does not prove that it is the server that was meant. The message says why."""
 
 
 class EventTooLarge(Exception):

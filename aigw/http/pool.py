@@ -1,16 +1,23 @@
 """Connections to one upstream: opened when needed, used again, bounded in number.
 
 Theory of operation. A call takes the idle connection that was used last (LIFO: the others may expire), else a new
-one if the cap allows, else it waits in a queue, first in, first out. Whenever a connection comes free, fails or is
-lost, the queue is looked at again. Connections of different partitions, that is of different credentials, are kept
-apart: at the cap an idle one of another partition is closed to make room. A call whose reused connection dies
-before one byte of the response is sent once more on a fresh one: nobody can know why a server closes an idle
-connection, and servers close them all the time (RFC 9112 section 9.3.1).
+one if the cap allows, else it waits, first come, first served. Whenever a connection comes free, fails or is lost, the
+queue is looked at again. Connections of different partitions, that is of different credentials, are kept apart, each
+partition in its :class:`Lane`; at the cap an idle connection of another lane is closed to make room. Dials belong to a
+lane, not to a call: each waiting call has one under way while the cap allows, and takes whatever connection comes
+first, a new one or one that another call has done with. A dial that a cancelled call leaves over is given up.
+
+A call whose reused connection dies before one byte of the response is sent once more, on a fresh connection: servers
+close idle connections all the time, and one that crossed with the request cannot be told from one that came before
+(RFC 9112 section 9.3.1). There are no timeouts in here but that of idle connections: whoever calls has deadlines of
+its own, and :meth:`~aigw.http.client.Call.cancel`.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,26 +25,110 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-from aigw.http.client import Call, Connection, ResponseLimits, ResponseSink
+from aigw.http.client import Call, Connection, ResponseSink
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import failure_kind, failure_text
-
-#: Seconds for which an idle connection is taken without a look at its socket: those of one turn of the reactor, which
-#: has just looked itself.
-_FRESH = 0.001
+from aigw.http.response import ResponseLimits
 
 
-class _Dialler(Factory):
-    """Makes the protocol of one connection attempt."""
+class Dial(Factory):
+    """One attempt to open a connection for a lane."""
 
     noisy = False
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.connection: Connection | None = None
+        self.attempt: Deferred[Any] | None = None
 
     def buildProtocol(self, addr: object) -> Connection:
-        """The one connection that this attempt is for."""
-        return self._connection
+        """TCP is established; over TLS the handshake follows."""
+        pool = self.lane.pool
+        self.connection = connection = Connection(pool, self.lane, pool.limits)
+        return connection
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        if self.connection is not None:
+            self.connection.abort()
+        elif self.attempt is not None:
+            self.attempt.cancel()
+
+
+class Lane:
+    """The connections of one partition, and the calls that wait for one.
+
+    :ivar idle: the one used last is last.
+    :ivar open: all that may carry calls, idle or not.
+    """
+
+    __slots__ = ("dials", "idle", "open", "partition", "pool", "waiting")
+
+    def __init__(self, pool: Pool, partition: bytes) -> None:
+        self.pool = pool
+        self.partition = partition
+        self.idle: list[Connection] = []
+        self.open: set[Connection] = set()
+        self.dials: list[Dial] = []
+        self.waiting: deque[Call] = deque()
+
+    def wait(self, call: Call) -> None:
+        """A call waits for a connection."""
+        self.waiting.append(call)
+        self.pool.queued_count += 1
+
+    def put_first(self, call: Call) -> None:
+        """Send a call again, before anything that waits, on a fresh connection."""
+        self.waiting.appendleft(call)
+        self.pool.queued_count += 1
+
+    def next_call(self, *, fresh: bool) -> Call | None:
+        """Take the first call that waits and may use a connection.
+
+        :param fresh: it has carried nothing yet; calls that are sent again need such a one.
+        """
+        for call in self.waiting:
+            if fresh or not call.attempts:
+                self.waiting.remove(call)
+                self.pool.queued_count -= 1
+                return call
+        return None
+
+    def withdraw(self, call: Call) -> None:
+        """A call without a connection is cancelled."""
+        if call not in self.waiting:
+            return
+        self.waiting.remove(call)
+        self.pool.queued_count -= 1
+        if len(self.dials) > len(self.waiting):
+            dial = self.dials[-1]
+            self.end_dial(dial)
+            dial.give_up()
+        self.pool.changed(self)
+        self.pool.dial_where_wanted()
+
+    def end_dial(self, dial: Dial) -> None:
+        """A dial has brought a connection, or has failed, or is given up."""
+        self.dials.remove(dial)
+        self.pool.dialling -= 1
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is closing."""
+        if connection in self.open:
+            self.open.remove(connection)
+            if connection in self.idle:
+                self.idle.remove(connection)
+            self.pool.changed(self, -1)
+
+    @property
+    def wants(self) -> bool:
+        """Whether a call waits for which nobody dials."""
+        return len(self.waiting) > len(self.dials)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing left to keep it for."""
+        return not (self.open or self.waiting or self.dials)
 
 
 class Pool:
@@ -48,6 +139,10 @@ class Pool:
     :param max_connections: open and opening ones together.
     :param idle_timeout: seconds after which an unused connection is closed.
     :param queue_limit: calls that may wait for a connection; one more fails with ``queue_full``.
+    :ivar size: open connections.
+    :ivar queued_count: calls that wait for a connection.
+    :ivar dialling: attempts to connect under way.
+    :ivar connections_changed: called with 1 when a connection is open and with -1 when it is open no more.
     """
 
     def __init__(
@@ -62,17 +157,18 @@ class Pool:
         limits: ResponseLimits | None = None,
     ) -> None:
         self.name = name
+        self.limits = limits or ResponseLimits()
+        self.connections_changed: Callable[[int], None] | None = None
+        self.size = self.queued_count = self.dialling = 0
         self._endpoint = endpoint
         self._deadlines = deadlines
+        self._now = deadlines.now
         self._max = max_connections
         self._idle_timeout = idle_timeout
         self._queue_limit = queue_limit
-        self._limits = limits or ResponseLimits()
-        self._idle: dict[bytes, list[Connection]] = {}
-        self._open: set[Connection] = set()
-        self._dialling: dict[Connection, Deferred[Any]] = {}
-        self._queue: deque[Call] = deque()
-        self._retired = False
+        self._lanes: dict[bytes, Lane] = {}
+        self._retired = self._calling = self._expiring = False
+        self._calls = 0
         self._expiry = deadlines.idle(self._expire)
 
     # -- for callers
@@ -84,191 +180,171 @@ class Pool:
         :param partition: only connections of the same partition are used.
         :returns: the call; ``sink.on_sent`` may have been called already, nothing else.
         """
-        call = Call(self, request, sink, head, partition)
-        connection = self._take_idle(partition)
-        if connection is not None:
-            connection.carry(call)
-        elif len(self._queue) >= self._queue_limit:
-            # Not from inside this call: its caller has yet to learn which call failed.
-            self._deadlines.after(0, lambda: call.fail("queue_full", f"{self.name}: too many calls wait"))
-        else:
-            self._queue.append(call)
-            self._serve_queue()
-        return call
+        lane = self._lanes.get(partition)
+        if lane is not None:
+            idle = lane.idle
+            while idle:
+                connection = idle.pop()
+                if connection.alive():
+                    call = Call(lane, request, sink, head)
+                    connection.carry(call)
+                    return call
+                connection.abort()
+        return self._enqueue(request, sink, head, partition)
 
     def close_idle(self) -> None:
         """Close every connection that carries nothing."""
-        for connection in [one for kept in self._idle.values() for one in kept]:
-            self.discard(connection)
-            connection.close()
+        for lane in list(self._lanes.values()):
+            for connection in lane.idle[:]:
+                connection.close()
 
     def retire(self) -> None:
-        """No connection is kept any more; those that carry a call close after it."""
+        """No connection is kept any more; those that carry a call close after it. Calls still work."""
         self._retired = True
         self.close_idle()
 
     @property
-    def size(self) -> int:
-        """Open connections."""
-        return len(self._open)
-
-    @property
     def idle_count(self) -> int:
         """Open connections that carry nothing."""
-        return sum(map(len, self._idle.values()))
+        return sum(len(lane.idle) for lane in self._lanes.values())
 
     @property
-    def queued_count(self) -> int:
-        """Calls that wait for a connection."""
-        return len(self._queue)
+    def busy_count(self) -> int:
+        """Open connections that carry a call."""
+        return self.size - self.idle_count
 
-    # -- for calls and connections
-
-    def withdraw(self, call: Call) -> None:
-        """A call without a connection is cancelled."""
-        if call in self._queue:
-            self._queue.remove(call)
-        # One attempt for each waiting call is enough.
-        attempts = [c for c in self._dialling if c.partition == call.partition]
-        waiting = sum(1 for c in self._queue if c.partition == call.partition)
-        for connection in attempts[waiting:]:
-            attempt = self._dialling.pop(connection)
-            if attempt.called:
-                connection.close()
-            else:
-                attempt.cancel()
+    # -- for connections and lanes
 
     def release(self, connection: Connection) -> None:
         """A connection has carried its call and may carry another."""
-        if self._retired:
-            self.discard(connection)
-            connection.close()
-            return
-        call = self._next_waiting(connection.partition) if self._queue else None
+        lane = connection.lane
+        call = lane.next_call(fresh=False) if lane.waiting else None
         if call is not None:
             connection.carry(call)
-            return
-        connection.idle_since = self._deadlines.now()
-        self._idle.setdefault(connection.partition, []).append(connection)
-        if not self._expiry.active:
-            self._expiry.restart(self._idle_timeout)
-        if self._queue:
-            self._serve_queue()
+        elif self._retired:
+            connection.close()
+        else:
+            connection.idle_since = self._now()
+            lane.idle.append(connection)
+            if not self._expiring:
+                self._expiring = True
+                self._expiry.restart(self._idle_timeout)
+            if self.queued_count:
+                self.dial_where_wanted()
 
-    def discard(self, connection: Connection) -> None:
-        """A connection must not be used again."""
-        kept = self._idle.get(connection.partition)
-        if kept and connection in kept:
-            kept.remove(connection)
-        if kept is not None and not kept:
-            del self._idle[connection.partition]
-
-    def ready(self, connection: Connection) -> None:
-        """A connection may carry its first call."""
-        if self._dialling.pop(connection, None) is None:
-            connection.close()  # nobody waits for it any more
+    def connected(self, connection: Connection) -> None:
+        """A dial has brought a connection that may carry calls."""
+        lane = connection.lane
+        for dial in lane.dials:
+            if dial.connection is connection:
+                break
+        else:
+            connection.abort()  # it was given up
             return
-        self._open.add(connection)
-        for call in self._queue:
-            if call.partition == connection.partition:
-                self._queue.remove(call)
-                connection.carry(call)
-                return
-        self.release(connection)
+        lane.end_dial(dial)
+        connection.ready = True
+        lane.open.add(connection)
+        self.changed(lane, 1)
+        call = lane.next_call(fresh=True)
+        if call is not None:
+            connection.carry(call)
+        else:
+            self.release(connection)
 
     def lost(self, connection: Connection, reason: Failure) -> None:
-        """A connection is closed."""
-        if connection in self._dialling:  # while it was shaking hands
-            self._failed(reason, connection)
-            return
-        self.discard(connection)
-        self._open.discard(connection)
-        if self._queue:
-            self._serve_queue()
+        """A connection is closed, by whomever."""
+        lane = connection.lane
+        lane.forget(connection)
+        for dial in lane.dials:
+            if dial.connection is connection:  # while it was shaking hands
+                self._failed(reason, dial)
+                return
+        self.dial_where_wanted()
 
-    def replay(self, call: Call) -> None:
-        """Send a call again whose reused connection was dead, before anything that waits, on a fresh connection."""
-        call.connection = None
-        self._queue.appendleft(call)
-        if self.idle_count:
-            # What killed this connection has likely killed its neighbours.
-            self.close_idle()
-        self._serve_queue()
+    def changed(self, lane: Lane, by: int = 0) -> None:
+        """Lanes have changed; ``by`` says how the number of open connections has."""
+        if by:
+            self.size += by
+            if self.connections_changed is not None:
+                self.connections_changed(by)
+        if lane.empty and self._lanes.get(lane.partition) is lane:
+            del self._lanes[lane.partition]
+
+    def dial_where_wanted(self) -> None:
+        """Dial for waiting calls, first come, first served, as far as the cap allows."""
+        while self.queued_count:
+            wanting = [lane for lane in self._lanes.values() if lane.wants]
+            if not wanting:
+                return
+            lane = min(wanting, key=lambda lane: lane.waiting[len(lane.dials)].number)
+            if not self._room_for(lane):
+                return
+            self._dial(lane)
 
     # -- inside
 
-    def _take_idle(self, partition: bytes) -> Connection | None:
-        kept = self._idle.get(partition)
-        while kept:
-            connection = kept.pop()
-            if not kept:
-                self._idle.pop(partition, None)
-            if self._deadlines.now() - connection.idle_since < _FRESH or connection.usable():
-                return connection
-            connection.close()
-        return None
+    def _enqueue(self, request: bytes, sink: ResponseSink, head: bool, partition: bytes) -> Call:
+        """No idle connection is there: dial, or wait."""
+        lane = self._lanes.get(partition) or Lane(self, partition)
+        call = Call(lane, request, sink, head)
+        room = self._room_for(lane)
+        if not room and self.queued_count - self.dialling >= self._queue_limit:
+            self._fail_later(call, "queue_full", "too many calls wait for a connection")
+            return call
+        self._calls += 1
+        call.number = self._calls
+        self._lanes[partition] = lane
+        lane.wait(call)
+        if room:
+            self._calling = True
+            self._dial(lane)
+            self._calling = False
+        return call
 
-    def _next_waiting(self, partition: bytes) -> Call | None:
-        for call in self._queue:
-            if call.partition == partition and call.attempts == 0:
-                self._queue.remove(call)
-                return call
-        return None
-
-    def _serve_queue(self) -> None:
-        """Dial for waiting calls as far as the cap allows."""
-        waiting: dict[bytes, int] = {}
-        for call in self._queue:
-            waiting[call.partition] = waiting.get(call.partition, 0) + 1
-        for connection in self._dialling:
-            waiting[connection.partition] = waiting.get(connection.partition, 0) - 1
-        for partition, missing in waiting.items():
-            for _ in range(missing):
-                if not self._room_for(partition):
-                    return
-                self._dial(partition)
-
-    def _room_for(self, partition: bytes) -> bool:
-        if len(self._open) + len(self._dialling) < self._max:
+    def _room_for(self, lane: Lane) -> bool:
+        if self.size + self.dialling < self._max:
             return True
-        for other, kept in self._idle.items():
-            if other != partition:
-                oldest = kept[0]
-                self.discard(oldest)
-                self._open.discard(oldest)
-                oldest.close()
-                return True
-        return False
+        oldest = [other.idle[0] for other in self._lanes.values() if other is not lane and other.idle]
+        if not oldest:
+            return False
+        min(oldest, key=lambda connection: connection.idle_since).close()
+        return True
 
-    def _dial(self, partition: bytes) -> None:
-        connection = Connection(self, partition, self._limits)
-        attempt: Deferred[Any] = self._endpoint.connect(_Dialler(connection))
-        self._dialling[connection] = attempt
-        attempt.addCallbacks(lambda _: self._connected(connection), self._failed, errbackArgs=(connection,))
+    def _dial(self, lane: Lane) -> None:
+        dial = Dial(lane)
+        lane.dials.append(dial)
+        self.dialling += 1
+        dial.attempt = self._endpoint.connect(dial)
+        dial.attempt.addErrback(self._failed, dial)
 
-    def _connected(self, connection: Connection) -> None:
-        # Over TLS the connection says itself when it is ready.
-        if connection.open and not connection.handshaking:
-            self.ready(connection)
-
-    def _failed(self, failure: Failure, connection: Connection) -> None:
-        if self._dialling.pop(connection, None) is None:
+    def _failed(self, failure: Failure, dial: Dial) -> None:
+        """A dial has brought nothing."""
+        lane = dial.lane
+        if dial not in lane.dials:
             return  # it was given up
-        kind, text = failure_kind(failure), failure_text(failure)
-        for call in self._queue:
-            if call.partition == connection.partition:
-                self._queue.remove(call)
-                call.fail(kind, f"{self.name}: {text}")
-                break
-        self._serve_queue()
+        lane.end_dial(dial)
+        call = lane.next_call(fresh=True)
+        self.changed(lane)
+        kind, why = failure_kind(failure), failure_text(failure)
+        if call is None:
+            pass
+        elif self._calling:
+            self._fail_later(call, kind, why)
+        else:
+            call.fail(kind, f"{self.name}: {why}")
+        self.dial_where_wanted()
+
+    def _fail_later(self, call: Call, kind: str, why: str) -> None:
+        """Not from inside :meth:`call`: whoever calls has yet to learn which call it is that failed."""
+        self._deadlines.after(0, partial(call.fail, kind, f"{self.name}: {why}"))
 
     def _expire(self) -> None:
         """Close what has been idle for too long; come again when the next one is due."""
-        now = self._deadlines.now()
-        due = now - self._idle_timeout + 1e-6
-        for connection in [one for kept in self._idle.values() for one in kept if one.idle_since <= due]:
-            self.discard(connection)
-            connection.close()
-        if self._idle:
-            oldest = min(kept[0].idle_since for kept in self._idle.values())
-            self._expiry.restart_at(oldest + self._idle_timeout)
+        due = self._now() - self._idle_timeout + 1e-6
+        for lane in list(self._lanes.values()):
+            while lane.idle and lane.idle[0].idle_since <= due:
+                lane.idle[0].close()
+        left = [lane.idle[0].idle_since for lane in self._lanes.values() if lane.idle]
+        self._expiring = bool(left)
+        if left:
+            self._expiry.restart_at(min(left) + self._idle_timeout)

@@ -1,8 +1,13 @@
 """Server-sent events: finding where one ends and the next begins, without changing a byte.
 
-The format is the HTML standard's "event stream interpretation": lines end in CR, LF or CRLF, a blank line ends an
-event. :class:`EventFramer` cuts a stream of arbitrary pieces into runs of complete events; what it gives out,
-joined, is what came in. Nothing is decoded: all structural bytes are ASCII, so UTF-8 passes untouched.
+The format is the HTML standard's "event stream interpretation" (section 9.2.6): lines end in CR, LF or CRLF, a blank
+line ends an event. :class:`EventFramer` cuts a stream of arbitrary pieces into runs of complete events; what it gives
+out, joined, is what came in. Nothing is decoded: all structural bytes are ASCII, so UTF-8 passes untouched. Lines are
+never split by ``str.splitlines``, which knows seven more ends of lines, all of which occur in what models write.
+
+A CR at the end of a piece may be half of a CRLF. Where the event's lines end in CR alone, it is taken for the whole
+blank line, since the next byte may be a long time coming; should an LF follow after all, it goes in front of the next
+event, where it is one more blank line. Where they end in LF or CRLF, the LF is waited for.
 """
 
 from __future__ import annotations
@@ -15,64 +20,71 @@ from aigw.http.failures import EventTooLarge
 
 __all__ = ["Event", "EventFramer", "EventTooLarge", "event_fields", "split_events"]
 
-#: The end of an event: a line's end and a blank line, in every mixture. A CR that is the last byte may be half of
-#: a CRLF, so a blank line that ends in CR counts only when the next byte is there and is no LF.
-_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
-_BLANK_AT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+#: Nothing but these at the end of a piece says for certain, without a look at what is before them, that it ends an
+#: event; and nearly every piece that does so ends in one of them.
+_ENDS = (b"\n\n", b"\r\n\r\n")
+
+#: A line's end and a blank line, in every mixture; see the module's head about a CR at the very end.
+_BLANK = re.compile(rb"\r?\n(?:\r?\n|\r(?!\Z))|\r(?!\n)\r\n?")
+#: The same where nothing follows, so that the last CR is whole.
+_LAST_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+#: Bytes before a piece in which a blank line may have begun.
+_OVERLAP = 3
 
 
 class EventFramer:
     """Cuts a stream into runs of complete events.
 
-    :param max_event: bytes that an unfinished event may have.
+    :param max_event: bytes that an unfinished event may have; noticed at most one piece later.
     """
 
     __slots__ = ("_max", "_rest")
 
     def __init__(self, max_event: int = 1 << 20) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._max = max_event
 
     @property
     def rest(self) -> bytes:
         """The unfinished event at the end, if there is one."""
-        return self._rest
+        return bytes(self._rest)
 
     def feed(self, data: bytes) -> bytes:
         """All events that are complete with ``data``, as one run; ``b""`` if there is none.
 
         :raises EventTooLarge: an event does not end within the bound.
         """
-        if not self._rest and data[-2:] == b"\n\n":
-            return data
-        return self._feed_slowly(data)
+        if data.endswith(_ENDS):
+            if not self._rest:
+                return data
+            run = bytes(self._rest + data)
+            self._rest.clear()
+            return run
+        return self._cut(data)
 
-    def _feed_slowly(self, data: bytes) -> bytes:
-        # What was kept holds no complete event but may end within a blank line: look again at its last bytes.
-        start = max(0, len(self._rest) - 4)
-        data = self._rest + data if self._rest else data
-        end = _last_end(data, start)
-        self._rest = data[end:]
-        if len(self._rest) > self._max:
+    def _cut(self, data: bytes) -> bytes:
+        # A bytearray, so that an event which comes byte by byte is not copied as often as it has bytes.
+        rest = self._rest
+        start = max(0, len(rest) - _OVERLAP)
+        rest += data
+        if b"\r" in data or b"\r" in rest[start : start + _OVERLAP]:
+            end = max((match.end() for match in _BLANK.finditer(rest, start)), default=0)
+        else:
+            found = rest.rfind(b"\n\n", start)
+            end = found + 2 if found >= 0 else 0
+        if len(rest) - end > self._max:
             raise EventTooLarge(f"an event of more than {self._max} bytes")
-        return data[:end]
-
-
-def _last_end(data: bytes, start: int) -> int:
-    """Where the last complete event ends, 0 if none does."""
-    if b"\r" not in data:
-        return data.rfind(b"\n\n", start) + 2 if b"\n\n" in data[start:] else 0
-    end = 0
-    for match in _BLANK.finditer(data, start):
-        end = match.end()
-    return end
+        run = bytes(rest[:end])
+        del rest[:end]
+        return run
 
 
 def split_events(run: bytes) -> list[bytes]:
-    """The events of a run of complete ones, byte for byte."""
+    """The events of a run of complete ones, byte for byte; joined they are ``run``."""
     events = []
     start = 0
-    for match in _BLANK_AT_END.finditer(run):
+    for match in _LAST_BLANK.finditer(run):
         events.append(run[start : match.end()])
         start = match.end()
     if start < len(run):
@@ -94,14 +106,16 @@ class Event:
     has_data: bool
 
 
-def event_fields(event: bytes) -> Event:
-    """Interpret one event; ``id`` and ``retry`` mean nothing to a gateway."""
+def event_fields(event: bytes, *, first: bool = False) -> Event:
+    """Interpret one event; ``id`` and ``retry`` mean nothing to a gateway.
+
+    :param first: it is its stream's first, which may begin with a byte order mark.
+    """
     kind, data = b"", []
-    for line in re.split(rb"\r\n|\n|\r", event.removeprefix(b"\xef\xbb\xbf")):
+    for line in _LINE_END.split(event.removeprefix(b"\xef\xbb\xbf") if first else event):
         name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
         if name == b"data":
-            data.append(value)
+            data.append(value.removeprefix(b" "))
         elif name == b"event":
-            kind = value
+            kind = value.removeprefix(b" ")
     return Event(kind, b"\n".join(data), bool(data))

@@ -1,8 +1,12 @@
 """Where server-sent events end, whatever the network does to them; after the HTML standard and its conformance tests."""
 
-import itertools
+from __future__ import annotations
 
-from hypothesis import given
+import itertools
+import re
+from typing import Any
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
@@ -13,6 +17,27 @@ lines = st.sampled_from(
 )
 ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
 streams = st.lists(st.tuples(lines, ends), max_size=30).map(lambda pairs: b"".join(line + end for line, end in pairs))
+BYTES = st.lists(st.sampled_from([b"a", b":", b"data:", b"\n", b"\r"]), max_size=40).map(b"".join)
+
+
+def dispatched(stream: bytes) -> list[tuple[bytes, bytes]]:
+    """What the standard's algorithm dispatches, written down as it is there: all of the stream at once, line by line."""
+    events, kind, data = [], b"", b""
+    whole = stream.removeprefix(b"\xef\xbb\xbf")
+    *complete, _unfinished = re.split(rb"\r\n|\n|\r", whole)
+    for line in complete:
+        if not line:
+            if data:
+                events.append((kind, data[:-1]))
+            kind = data = b""
+            continue
+        name, _, value = line.partition(b":")
+        value = value[1:] if value[:1] == b" " else value
+        if name == b"data":
+            data += value + b"\n"
+        elif name == b"event":
+            kind = value
+    return events
 
 
 def framed(pieces: list[bytes]) -> tuple[list[bytes], bytes]:
@@ -22,10 +47,16 @@ def framed(pieces: list[bytes]) -> tuple[list[bytes], bytes]:
     return [event for run in runs for event in split_events(run)], framer.rest
 
 
-def meaning(pieces: list[bytes]) -> tuple[list[bytes], bytes]:
-    """The same without stray blank lines, which end nothing and may be counted to either side."""
-    events, rest = framed(pieces)
-    return [event.strip(b"\r\n") for event in events if event.strip(b"\r\n")], rest.lstrip(b"\r\n")
+def read(pieces: list[bytes]) -> list[tuple[bytes, bytes]]:
+    """The same, interpreted; comments and blank lines left out."""
+    fields = [event_fields(event, first=not place) for place, event in enumerate(framed(pieces)[0])]
+    return [(event.type, event.data) for event in fields if event.has_data]
+
+
+def cut(stream: bytes, at: list[int]) -> list[bytes]:
+    """``stream`` in pieces."""
+    points = sorted({min(point, len(stream)) for point in at} | {0, len(stream)})
+    return [stream[start:end] for start, end in itertools.pairwise(points)]
 
 
 class FramerTests(unittest.TestCase):
@@ -33,8 +64,8 @@ class FramerTests(unittest.TestCase):
 
     def test_whole_events_pass_without_a_copy(self) -> None:
         """The usual case costs next to nothing."""
-        data = b"data: a\n\ndata: b\n\n"
-        self.assertIs(EventFramer().feed(data), data)
+        for data in (b"data: a\n\ndata: b\n\n", b"data: a\r\n\r\n"):
+            self.assertIs(EventFramer().feed(data), data)
 
     def test_half_an_event_waits(self) -> None:
         framer = EventFramer()
@@ -42,14 +73,15 @@ class FramerTests(unittest.TestCase):
         self.assertEqual(framer.rest, b"data: b")
         self.assertEqual(framer.feed(b"\n"), b"")
         self.assertEqual(framer.feed(b"\n"), b"data: b\n\n")
+        self.assertEqual(framer.rest, b"")
 
     def test_every_mixture_of_line_ends(self) -> None:
         for end in (b"\n", b"\r\n", b"\r"):
-            for blank in (b"\n", b"\r\n"):
-                if end == b"\r" and blank == b"\n":
+            for blank in (b"\n", b"\r\n", b"\r"):
+                if end == b"\r" and blank[:1] == b"\n":
                     continue  # that is one CRLF, no blank line
-                events, rest = framed([b"data: a" + end + blank + b"data: b" + end + blank])
-                self.assertEqual((len(events), rest), (2, b""), (end, blank))
+                events, rest = framed([b"data: a" + end + blank + b"data: b" + end + blank + b":"])
+                self.assertEqual((len(events), rest), (2, b":"), (end, blank))
 
     def test_carriage_return_at_the_end_may_be_half_of_a_line_end(self) -> None:
         """Or a phantom blank line would split the event behind it."""
@@ -57,26 +89,87 @@ class FramerTests(unittest.TestCase):
         self.assertEqual(events, [b"data: a\r\ndata: b\r\n\r\n"])
         self.assertEqual(rest, b"")
 
+    def test_stream_of_carriage_returns_is_not_one_event_behind(self) -> None:
+        framer = EventFramer()
+        self.assertEqual(framer.feed(b"data: a\r\r"), b"data: a\r\r")
+        self.assertEqual((framer.feed(b"data: b\r"), framer.feed(b"\r")), (b"", b"data: b\r\r"))
+
     def test_other_separators_are_text(self) -> None:
         """U+2028, U+0085, VT and FF end lines in Python, not in streams."""
-        data = "data: a\u2028b\u0085c\x0b\x0cd\n\n".encode()
+        data = "data: a\u2028b\u2029\u0085c\x0b\x0c\x1c\x1dd\n\n".encode()
         self.assertEqual(framed([data])[0], [data])
+        self.assertEqual(read([data]), [(b"", data[6:-2])])
 
     def test_bound(self) -> None:
         framer = EventFramer(max_event=100)
         with self.assertRaises(EventTooLarge):
             for _ in range(20):
-                framer.feed(b"data: 0123456789")
+                framer.feed(b"data: 0123456789\n")
 
+    def test_bound_is_for_one_event(self) -> None:
+        framer = EventFramer(max_event=100)
+        for _ in range(50):
+            self.assertEqual(framer.feed(b"data: 0123456789\n\ndata"), b"data: 0123456789\n\n")
+            self.assertEqual(framer.feed(b": 0123456789\n\n"), b"data: 0123456789\n\n")
+
+    @settings(max_examples=400)
     @given(streams, st.lists(st.integers(0, 400), max_size=20))
     def test_any_split_gives_the_same_events(self, stream: bytes, cuts: list[int]) -> None:
-        """And nothing is lost or changed."""
-        points = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
-        pieces = [stream[start:end] for start, end in itertools.pairwise(points)]
+        """And nothing is lost or changed. A byte behind the stream settles what its last CR was."""
+        pieces = [*cut(stream, cuts), b":"]
         events, rest = framed(pieces)
+        self.assertEqual(b"".join(events) + rest, stream + b":")
+        self.assertEqual(read(pieces), dispatched(stream + b":"))
+
+    @settings(max_examples=400)
+    @given(BYTES, st.lists(st.integers(0, 100), max_size=20))
+    def test_any_bytes(self, stream: bytes, cuts: list[int]) -> None:
+        events, rest = framed(cut(stream, cuts))
         self.assertEqual(b"".join(events) + rest, stream)
-        # A trailing CR may be waited for or not, depending on where it was cut; a byte behind it settles it.
-        self.assertEqual(meaning([*pieces, b"x"]), meaning([stream + b"x"]))
+        self.assertEqual(read([*cut(stream, cuts), b":"]), dispatched(stream + b":"))
+
+    def test_events_do_not_wait(self) -> None:
+        """An event whose blank line is complete beyond doubt is given out with the read that completes it."""
+        for end in (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n", b"\r\r"):
+            stream = b"data: a" + end
+            for point in range(len(stream)):
+                framer = EventFramer()
+                out = framer.feed(stream[:point]) + framer.feed(stream[point:])
+                self.assertEqual(out, stream, (end, point))
+
+
+def _conforms(self: unittest.TestCase, case: tuple[bytes, list[Any]]) -> None:
+    stream, expected = case
+    wanted = [entry if isinstance(entry, tuple) else (b"", entry) for entry in expected]
+    self.assertEqual(read([stream]), wanted)
+    self.assertEqual(read([bytes((byte,)) for byte in stream]), wanted)
+
+
+#: The stream tests of web-platform-tests' eventsource directory, by their names there; ``message`` events only have
+#: their data written down. A stream's unfinished last event is never dispatched.
+CONFORMANCE: dict[str, tuple[bytes, list[Any]]] = {
+    "format_bom": (b"\xef\xbb\xbfdata:1\n\n\xef\xbb\xbfdata:2\n\ndata:3\n\n", [b"1", b"3"]),
+    "format_bom_2": (b"\xef\xbb\xbf\xef\xbb\xbfdata:1\n\ndata:2\n\ndata:3\n\n", [b"2", b"3"]),
+    "format_comments": (
+        b"data:1\r:\0\n:\r\ndata:2\n:" + b"x" * 2048 + b"\rdata:3\n:data:fail\r:" + b"x" * 2048 + b"\ndata:4\n\n",
+        [b"1\n2\n3\n4"],
+    ),
+    "format_data_before_final_empty_line": (b"retry:1000\ndata:test1\n\nid:test\ndata:test2", [b"test1"]),
+    "format_field_data": (b"data:\n\ndata\ndata\n\ndata:test\n\n", [b"", b"\n", b"test"]),
+    "format_field_event": (b"event:test\ndata:x\n\ndata:x\n\n", [(b"test", b"x"), b"x"]),
+    "format_field_event_empty": (b"event: \ndata:data\n\n", [b"data"]),
+    "format_field_parsing": (
+        b"data:\0\ndata:  2\rData:1\ndata\0:2\ndata:1\r\0data:4\nda-ta:3\rdata_5\ndata:3\rdata:\r\n data:32\ndata:4\n\n",
+        [b"\0\n 2\n1\n3\n\n4"],
+    ),
+    "format_field_unknown": (b"data:test\n data\ndata\nfoobar:xxx\njustsometext\n:thisisacommentyay\n\n", [b"test\n"]),
+    "format_leading_space": (b"data:\ttest\rdata: \ndata:test\n\n", [b"\ttest\n\ntest"]),
+    "format_newlines": (b"data:test\r\ndata\ndata:test\r\n\r\n", [b"test\n\ntest"]),
+    "format_null_character": (b"data:\0\n\n\n\n", [b"\0"]),
+    "format_utf_8": ("data:ok…\n\n".encode(), ["ok…".encode()]),
+}
+for name_, case_ in CONFORMANCE.items():
+    setattr(FramerTests, f"test_wpt_{name_}", lambda self, case=case_: _conforms(self, case))
 
 
 class FieldTests(unittest.TestCase):
@@ -90,12 +183,20 @@ class FieldTests(unittest.TestCase):
             b"data\n\n": (b"", b""),
             b"data: a\ndata: b\n\n": (b"", b"a\nb"),
             b"event: error\ndata: {}\n\n": (b"error", b"{}"),
-            b"\xef\xbb\xbfdata: a\n\n": (b"", b"a"),
+            b"event: a\nevent: b\ndata: {}\n\n": (b"b", b"{}"),
             b"id: 1\r\ndata: a\r\n\r\n": (b"", b"a"),
+            b"data: [DONE]": (b"", b"[DONE]"),
         }
         for event, (kind, data) in cases.items():
             fields = event_fields(event)
             self.assertEqual((fields.type, fields.data, fields.has_data), (kind, data, True), event)
 
+    def test_byte_order_mark_is_dropped_once(self) -> None:
+        """In front of a stream; anywhere else it makes an unknown field."""
+        event = b"\xef\xbb\xbfdata: a\n\n"
+        self.assertEqual(event_fields(event, first=True).data, b"a")
+        self.assertFalse(event_fields(event).has_data)
+
     def test_comments_have_no_data(self) -> None:
-        self.assertFalse(event_fields(b": ping\n\n").has_data)
+        for event in (b": ping\n\n", b":\n\n", b"\n", b"retry: 3000\n\n", b"event: ping\n\n"):
+            self.assertFalse(event_fields(event).has_data)
