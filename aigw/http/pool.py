@@ -30,6 +30,10 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import failure_kind, failure_text
 from aigw.http.response import ResponseLimits
 
+#: Seconds for which an idle connection is taken without a look at its socket: those of one turn of the reactor, which
+#: has just looked itself.
+_FRESH = 0.001
+
 
 class Dial(Factory):
     """One attempt to open a connection for a lane."""
@@ -185,7 +189,7 @@ class Pool:
             idle = lane.idle
             while idle:
                 connection = idle.pop()
-                if connection.alive():
+                if self._now() - connection.idle_since < _FRESH or connection.alive():
                     call = Call(lane, request, sink, head)
                     connection.carry(call)
                     return call

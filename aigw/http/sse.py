@@ -29,8 +29,8 @@ _BLANK = re.compile(rb"\r?\n(?:\r?\n|\r(?!\Z))|\r(?!\n)\r\n?")
 #: The same where nothing follows, so that the last CR is whole.
 _LAST_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-#: Bytes before a piece in which a blank line may have begun.
-_OVERLAP = 3
+#: Bytes before a piece in which a blank line may have begun: a line's LF and the CR of a CRLF.
+_OVERLAP = 2
 
 
 class EventFramer:

@@ -3,7 +3,8 @@
 Twisted's ``optionsForClientTLS`` does the same and more; it is not used for three reasons. It makes a context for each
 host, of some milliseconds and a few hundred kilobytes each, where one for each set of authorities will do. It keeps
 OpenSSL's reason to itself, so that an expired certificate and one of an unknown authority look alike in a log. And it
-takes a certificate for verified whose names cannot be read at all; here whatever goes wrong refuses it.
+lets a certificate pass whose names service_identity refuses to read, such as one for ``*.com`` (Twisted 26.10: anything
+but a VerificationError is logged and forgotten); here whatever goes wrong refuses the certificate.
 """
 
 from __future__ import annotations
