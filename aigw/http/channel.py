@@ -1,37 +1,36 @@
-"""The server side of HTTP/1.1: one channel a connection, requests answered in the order they came.
+"""One connection of a client: requests are read, answered in the order they came, and the connection is ended well.
 
-Theory of operation. What arrives is fed to one llhttp parser, whose callbacks build a :class:`Request`. Whenever the
-parser has taken a piece, the channel looks where it stands: a request that is complete goes to ``site.render``; one
-whose head is there but whose body is not goes to ``site.admit`` first, so that it can be refused unread. While a
-request is being answered, bytes of the next ones are kept, up to a bound, then the transport is paused: one request
-at a time, in order, in bounded memory.
+Theory of operation. A :class:`~aigw.http.reader.RequestReader` turns bytes into requests, one at a time. A request
+that is complete goes to ``site.render``; one whose head is there but whose body is not goes to ``site.admit`` first,
+so that it can be refused unread. While a request is being answered, or its answer is stuck because the client does
+not read, nothing is parsed: bytes are kept up to a bound, then the transport is paused. So a client costs one
+request, one bounded buffer of input and what one write left over of output, whatever it does.
 
-One deadline serves all phases of a connection: waiting for a head (absolute, so that a trickle of bytes does not
-extend it), for more of a body, for a reader that has stopped reading, between requests.
+One deadline serves all phases: the head (absolute, so that a trickle of bytes does not extend it), the body, a reader
+that has stopped reading, the time between requests. It is restarted, seldom cancelled: where it finds nothing to end,
+it does nothing.
 
 A refusal of the wire's own (malformed, too large, too late) is answered, then the connection lingers: our side is
 shut, what the client still sends is thrown away for a moment, so that the client gets to read the answer instead of a
-reset. What httptools leaves to us is judged in :mod:`aigw.http.judge`.
+reset. The same where a request was answered before its body was read.
 
-Reading, answering and ending share the state of one connection, so they stay in one module, although it is long.
+A client that shuts its side (FIN) has left: upstream work for nobody costs money. Clients that close after sending
+and still read are not served; none of the SDKs does that.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import httptools
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IAddress, ISSLTransport
+from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aigw.errors import BadRequest, BodyTooLarge, GatewayError, HeadTooLarge, Overloaded, RequestTimeout
-from aigw.http.headers import Header
-from aigw.http.judge import judge
+from aigw.errors import GatewayError, Overloaded, RequestTimeout
+from aigw.http.reader import RequestReader
 from aigw.http.request import Request
 from aigw.http.writer import EagerWriter
 
@@ -41,15 +40,22 @@ if TYPE_CHECKING:
 #: Bytes of following requests that are kept while one is answered.
 _AHEAD = 64 * 1024
 
-#: Bytes of chunk framing that a body may have whatever its size.
-_CHUNK_OVERHEAD = 16 * 1024
-
-#: Bytes of a refused request that are read and thrown away before the connection is closed regardless.
+#: Bytes of a refused request that are read and thrown away before the connection is closed regardless,
 _LINGER_BYTES = 64 * 1024 * 1024
+#: and the times ``linger`` that this may take.
+_LINGER_TIMES = 15
+
+#: Seconds that a connection without a request so far has left when a drain begins: one may be on its way.
+_FIRST_REQUEST_GRACE = 1.0
 
 
-class ServerChannel(Protocol):
-    """One connection of a client."""
+class ServerChannel(TwistedProtocol):
+    """One connection of a client.
+
+    :ivar client: the peer's address, empty on a unix socket.
+    :ivar secure: it came over TLS.
+    :ivar stalled: the client does not take what was written; it is taken again from whoever feeds it.
+    """
 
     log = Logger()
     transport: Any
@@ -58,30 +64,20 @@ class ServerChannel(Protocol):
         self.factory = factory
         self.client: str = getattr(address, "host", "") or ""
         self.secure = False
-        self.keep = True
-        self.limits = factory.limits
-        self._parser = httptools.HttpRequestParser(self)
+        self.stalled = False
+        self._reader = RequestReader(self)
+        self._now = factory.deadlines.now
         self._deadline = factory.deadlines.idle(self._too_late)
-        self._ready: deque[Request] = deque()  # complete, not yet answered
-        self._current: Request | None = None  # being answered
-        self._reading: Request | None = None  # its head is there, its body is not
-        self._refusal: GatewayError | None = None  # to be answered after all that came before it
-        self._ahead: list[bytes] = []
-        self._ahead_size = 0
-        self._served = self._pumping = self._stalled = self._lingering = self._closed = False
-        self._left_unread = 0
-        self._idle_since = 0.0
-        self._stall_mark = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        """Before a request's first byte."""
-        self._url = b""
-        self._headers: list[Header] = []
-        self._pieces: list[bytes] = []
-        self._trailers = self._body_size = self._raw_size = self._chunk = 0
-        self._began = 0.0
-        self._admitted = False
+        self._answering: Request | None = None
+        self._ahead = b""  # came while it could not be read
+        self._paused = False  # because of too much of that
+        self._in_turn = False  # within _read, which goes on by itself
+        self._served = False
+        self._closing = False  # nothing will be read any more
+        self._lost = False
+        self._thrown_away = 0
+        self._linger_until = 0.0
+        self._unsent_then = 0
 
     # -- the connection
 
@@ -89,356 +85,288 @@ class ServerChannel(Protocol):
         """A client is there."""
         factory = self.factory
         self._writer = EagerWriter(self.transport)
-        self.secure = hasattr(self.transport, "getPeerCertificate")
+        self.secure = ISSLTransport.providedBy(self.transport)
         self.transport.registerProducer(self, True)
         factory.channels.add(self)
-        if len(factory.channels) > self.limits.max_connections:
-            self._refuse_wire(Overloaded("too many connections", code="too_many_connections", retry_after=1))
+        self._deadline.restart(factory.limits.head_timeout)
+        if len(factory.channels) > factory.limits.max_connections:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """There are too many connections. Say so, unless saying so costs as much as serving, or too many are told."""
+        if self.secure or len(self.factory.channels) > 2 * self.factory.limits.max_connections:
+            self._closing = True
+            self.transport.abortConnection()
         else:
-            self._deadline.restart(self.limits.head_timeout)
+            self._refuse(Overloaded("too many connections", code="too_many_connections", retry_after=1))
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The client is gone; so is whoever works for it."""
-        self._closed = True
+        self._lost = self._closing = True
         self._deadline.discard()
-        current, self._current = self._current, None
-        reading, self._reading = self._reading, None
-        for request in (current, reading):
+        self._ahead = b""
+        answering, self._answering = self._answering, None
+        request = answering or self._reader.request
+        try:
             if request is not None:
                 request.lost()
-        self._ready.clear()
-        self.factory.lost(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes of requests."""
-        if self._lingering or self._refusal is not None:
-            self._throw_away(len(data))
-        elif self._current is not None:
-            self._ahead.append(data)
-            self._ahead_size += len(data)
-            if self._ahead_size > _AHEAD:
-                self.transport.pauseProducing()
-        else:
-            self._feed(data)
-            self._pump()
-
-    def _throw_away(self, size: int) -> None:
-        self._left_unread += size
-        if self._left_unread > _LINGER_BYTES:
-            self.transport.abortConnection()
+        finally:
+            self.factory.lost(self)
 
     # -- reading
 
-    def _feed(self, data: bytes) -> None:
-        if not self._began:
-            self._begin(data)
-            if self._refusal is not None:
-                return
-        self._chunk = len(data)
-        self._raw_size += self._chunk
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refusal = BadRequest("Upgrade and CONNECT are not served here", code="upgrade_refused")
-        except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, GatewayError):
-                raise
-            self._refusal = error.__context__
-        except httptools.HttpParserError as error:
-            self._refusal = self._refusal or BadRequest(f"malformed request: {error}", code="malformed_request")
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of requests."""
+        if self._closing:
+            self._throw_away(len(data))
+        elif self._answering is None and not self.stalled:
+            self._read(data)
         else:
-            self._check_progress()
+            self._ahead += data
+            if len(self._ahead) > _AHEAD and not self._paused:
+                self._paused = True
+                self.transport.pauseProducing()
 
-    def _begin(self, data: bytes) -> None:
-        self._began = self.factory.deadlines.now()
-        self._raw_size = 0
-        # What the parser forgives, and other servers do not: RFC 9112 section 2.2 allows one empty line.
-        if data.find(b"  ", 0, max(0, data.find(b"\r\n"))) >= 0 or data.startswith(b"\r\n\r\n"):
-            self._refusal = BadRequest("malformed request: stray white space", code="malformed_request")
+    def _read(self, data: bytes) -> None:
+        """Read requests and have them answered, as long as that happens at once."""
+        reader = self._reader
+        self._in_turn = True
+        while data:
+            try:
+                request = reader.feed(data, self._now())
+            except GatewayError as error:
+                self._refuse(error)
+                break
+            if request is None:
+                self._expect_more()
+                break
+            self._ahead = reader.rest
+            self._served = True
+            self._answering = request
+            self._ask(request, self.factory.site.render)
+            if self._occupied():
+                break
+            data, self._ahead = self._ahead, b""
+        self._in_turn = False
 
-    def _check_progress(self) -> None:
-        """Bounds on what the parser has taken without calling back."""
-        if self._reading is not None:
-            self._deadline.restart(self.limits.body_idle)
-            overhead = self._raw_size - self.limits.head_bytes - self._body_size
-            if overhead > _CHUNK_OVERHEAD + 16 * self._body_size:
-                self._refusal = BadRequest("the body's chunks are mostly framing", code="malformed_request")
-        elif self._began:
-            self._deadline.restart_at(self._began + self.limits.head_timeout)
-            if self._raw_size > self.limits.head_bytes + _AHEAD:
-                self._refusal = HeadTooLarge(f"the request's head is larger than {self.limits.head_bytes} bytes")
+    def _occupied(self) -> bool:
+        return self._answering is not None or self.stalled or self._closing
 
-    # -- what the parser tells
-
-    def on_message_begin(self) -> None:
-        """Another request begins, maybe behind one in the same piece."""
-        if not self._began:
-            self._began = self.factory.deadlines.now()
-            self._raw_size = self._chunk
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request target."""
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field; or a trailer, which is counted and dropped (RFC 9110 section 6.5.1)."""
-        if self._reading is None:
-            self._headers.append((name.lower(), value))
-        else:
-            self._trailers += len(name) + len(value) + 4
-            if self._trailers > self.limits.head_bytes:
-                raise HeadTooLarge(f"the request's trailers are larger than {self.limits.head_bytes} bytes")
-
-    def on_headers_complete(self) -> None:
-        """The head is there: is it one that everybody reads alike?"""
-        if self._raw_size > self.limits.head_bytes or len(self._headers) > self.limits.head_count:
-            self._check_head()
-        parser = self._parser
-        version = parser.get_http_version()
-        request = Request(self, parser.get_method(), self._url, self._headers, self._began)
-        length = judge(request, version)
-        if length is not None and length > self.limits.body:
-            raise BodyTooLarge(f"the request body is larger than max_request_body = {self.limits.body} bytes")
-        if not parser.should_keep_alive() or version == "1.0":
-            request.keep = False
-        self._reading = request
-
-    def _check_head(self) -> None:
-        """More came than a head may have; how much of it is head?"""
-        if len(self._headers) > self.limits.head_count:
-            raise HeadTooLarge(f"the request has more than {self.limits.head_count} header fields")
-        if len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers) > self.limits.head_bytes:
-            raise HeadTooLarge(f"the request's head is larger than {self.limits.head_bytes} bytes")
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body, counted as it comes."""
-        self._body_size += len(data)
-        if self._body_size > self.limits.body:
-            raise BodyTooLarge(f"the request body is larger than max_request_body = {self.limits.body} bytes")
-        self._pieces.append(data)
-
-    def on_message_complete(self) -> None:
-        """The request is complete."""
-        request = self._reading
-        if request is None:
-            return
-        self._reading = None
-        pieces = self._pieces
-        if pieces:
-            request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            request.bytes_in = self._body_size
-        request.complete = self.factory.deadlines.now()
-        self._ready.append(request)
-        self._clear()
-
-    # -- answering
-
-    def _pump(self) -> None:
-        """Answer what is ready, in order, one at a time; then look at what came meanwhile."""
-        if self._pumping:
-            return
-        self._pumping = True
-        try:
-            while self._current is None and not self._closed and not self._lingering:
-                if self._ready:
-                    self._render(self._ready.popleft())
-                elif self._refusal is not None:
-                    self._refuse_wire(self._refusal)
-                elif self._ahead:
-                    self._feed_ahead()
-                else:
-                    self._wait()
-                    return
-        finally:
-            self._pumping = False
-
-    def _feed_ahead(self) -> None:
-        data, self._ahead = b"".join(self._ahead), []
-        if self._ahead_size > _AHEAD:
+    def _read_on(self) -> None:
+        """Take what was kept; it was kept because of something that is over now."""
+        data, self._ahead = self._ahead, b""
+        if self._paused:
+            self._paused = False
             self.transport.resumeProducing()
-        self._ahead_size = 0
-        self._feed(data)
+        self._read(data)
 
-    def _wait(self) -> None:
-        """Nothing to answer: is a request on its way, or are we between two?"""
-        if self._reading is not None:
-            if not self._admitted:
-                self._admit(self._reading)
-        elif not self._began and not self._stalled:
-            if self.factory.draining:
-                self._hang_up()
-            elif self._served:
-                self._idle_since = self.factory.deadlines.now()
-                if not self._deadline.active:
-                    self._deadline.restart(self.limits.keep_alive)
+    def _expect_more(self) -> None:
+        """A request is there in part."""
+        reader = self._reader
+        request = reader.request
+        limits = self.factory.limits
+        if request is None:
+            self._deadline.restart_at(reader.began + limits.head_timeout)
+            return
+        self._deadline.restart(limits.body_idle)
+        if not request.admitted:
+            request.admitted = True
+            self._admit(request)
 
     def _admit(self, request: Request) -> None:
         """The body is still to come: ask whether it is wanted."""
-        self._admitted = True
-        self._guard(request, self.factory.site.admit)
-        if request.status or self._closed:
-            return
-        if request.http_minor and request.header(b"expect") is not None:
+        self._ask(request, self.factory.site.admit)
+        if request.http_minor and not request.status and not self._closing and b"expect" in request.fields:
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _render(self, request: Request) -> None:
-        self._current = request
-        self._served = True
-        self._guard(request, self.factory.site.render)
-
-    def _guard(self, request: Request, ask: Callable[[Request], None]) -> None:
+    def _ask(self, request: Request, site: Callable[[Request], None]) -> None:
+        """Have the site look at a request; a refusal, or a fault of its own, becomes the answer."""
         try:
-            ask(request)
+            site(request)
         except GatewayError as error:
-            request.refuse(error)
+            self._answer_error(request, error)
         except Exception:
             self.log.failure("answering a request failed")
-            if request.status:
-                request.abort()
-            else:
-                request.refuse(GatewayError("an internal error occurred"))
+            self._answer_error(request, GatewayError("an internal error occurred"))
 
-    def _refuse_wire(self, error: GatewayError) -> None:
+    def _answer_error(self, request: Request, error: GatewayError) -> None:
+        if request.status:
+            request.abort()
+        else:
+            request.refuse(error)
+
+    def _throw_away(self, size: int) -> None:
+        """The rest of what was refused. As long as it comes, the client has not come to the answer."""
+        self._thrown_away += size
+        if self._thrown_away > _LINGER_BYTES:
+            self.transport.abortConnection()
+        elif self._linger_until:
+            self._deadline.restart_at(min(self._now() + self.factory.limits.linger, self._linger_until))
+
+    # -- refusals of our own
+
+    def _refuse(self, error: GatewayError) -> None:
         """Answer what never became a proper request, and close so that the answer is read."""
-        self._refusal = None
-        self.keep = False
-        request, self._reading = self._reading, None
-        answer = request or Request(self, b"", b"", [], self._began)
-        answer.gone = None
-        self._current = answer
+        request = self._reader.request
+        answer = request or Request(self, b"", b"", [], self._reader.began)
         if not answer.request_id:
             answer.request_id = os.urandom(16).hex()
-        if not answer.status:
-            answer.refuse(error)
-        site = self.factory.site
-        site.refused(request, self.client, error)
-        self._linger()
+        answer.keep = False
+        self._answering = answer
+        answer.refuse(error)
+        self.factory.site.refused(request, self.client, error)
 
     # -- what requests do
 
     def write(self, data: bytes) -> None:
         """Send; a client that does not take all of it pauses whoever feeds it."""
-        if not self._closed and not self._writer.write(data):
+        if not self._lost and not self._writer.write(data):
             self.pauseProducing()
 
     def closing_lines(self, request: Request) -> bytes:
         """The last lines of a response's head: what only the connection knows."""
-        if self.factory.draining or request is self._reading or not self.keep:
-            request.keep = False
-        lines: bytes = self.factory.date_lines(request.keep)
+        factory = self.factory
+        if factory.draining or not request.whole:
+            request.keep = False  # a body that was not read cannot be told from the next request
+        lines: bytes = factory.date_lines[request.keep]
         return lines
 
     def response_done(self, request: Request) -> None:
         """All of a response was written."""
+        self._answering = None
         request.tell(None)
-        unread = request is self._reading
-        if unread:
-            self._reading = None
-        if self._current is request:
-            self._current = None
-        if unread:
+        if self._closing:
+            return
+        if not request.whole or (self._ahead and not request.keep):
             self._linger()
-        elif not request.keep and not self._lingering:
+        elif not request.keep or self.factory.draining:
             self._hang_up()
-        else:
-            self._pump()
+        elif not self.stalled:
+            self._deadline.restart(self.factory.limits.keep_alive)
+            if self._ahead and not self._in_turn:
+                self._read_on()
 
     def response_aborted(self, request: Request) -> None:
         """A response ends where it is."""
-        self._current = None
+        self._answering = None
         request.tell(None)
         if request.chunked or request.left:
             self._hang_up()
         else:
             # Without framing, a close would look like the end: only a reset tells (HTTP/1.0).
+            self._closing = True
             self.transport.abortConnection()
 
-    # -- the transport as a consumer of ours
+    # -- the transport takes, or does not take, what is written
 
     def pauseProducing(self) -> None:
         """The client does not take what was written."""
-        if self._stalled:
+        if self.stalled or self._lost:
             return
-        self._stalled = True
-        self._stall_mark = self._unsent()
-        self._deadline.restart(self.limits.write_stall)
-        current = self._current
-        if current is not None and current.producer is not None:
-            current.producer.pauseProducing()
+        self.stalled = True
+        self._unsent_then = self._unsent()
+        self._deadline.restart(self.factory.limits.write_stall)
+        answering = self._answering
+        if answering is not None and answering.producer is not None:
+            answering.producer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """The client has taken all."""
-        self._stalled = False
-        self._deadline.cancel()
-        current = self._current
-        if current is not None:
-            if current.producer is not None:
-                current.producer.resumeProducing()
-        elif not self._closed:
-            self._pump()
+        if not self.stalled or self._lost:
+            return
+        self.stalled = False
+        answering = self._answering
+        if answering is not None:
+            if answering.producer is not None:
+                answering.producer.resumeProducing()
+        elif self.factory.draining:
+            self._hang_up()
+        elif not self._closing and not self._in_turn:
+            self._deadline.restart(self.factory.limits.keep_alive)
+            self._read_on()
 
     def stopProducing(self) -> None:
         """connectionLost tells the same."""
 
     def _unsent(self) -> int:
+        """Bytes that wait in the transport for the client to take them."""
         transport = self.transport
         waiting = getattr(transport, "_tempDataLen", 0) + len(getattr(transport, "dataBuffer", b""))
         return int(waiting) - int(getattr(transport, "offset", 0))
 
-    # -- the clock and the end
+    # -- the clock
 
     def _too_late(self) -> None:
-        if self._lingering:
+        unsent = self._unsent()
+        if (unsent and self._closing) or (self.stalled and not self._closing):
+            self._check_stall(unsent)
+        elif self._closing:
             self.transport.abortConnection()
-        elif self._stalled:
-            unsent = self._unsent()
-            if unsent < self._stall_mark:
-                self._stall_mark = unsent
-                self._deadline.restart(self.limits.write_stall)
-            else:
-                self.transport.abortConnection()
-        elif self._reading is not None:
-            self._refuse_wire(RequestTimeout("the request body did not come in time"))
-        elif self._began:
-            self._refuse_wire(RequestTimeout("the request head did not come in time"))
-        elif self._current is not None:
-            pass  # whoever answers has timeouts of its own; _wait() starts the clock again
-        elif self._idle_since + self.limits.keep_alive > self.factory.deadlines.now() + 1e-3:
-            # Left running from before the last request, which is cheaper than to stop and start it for each.
-            self._deadline.restart_at(self._idle_since + self.limits.keep_alive)
+        elif self._answering is not None:
+            return  # which has deadlines of its own
+        elif self._reader.request is not None:
+            self._refuse(RequestTimeout("the request body did not come in time"))
+        elif self._reader.waiting:
+            self._refuse(RequestTimeout("the request head did not come in time"))
         else:
             self._hang_up()
 
+    def _check_stall(self, unsent: int) -> None:
+        if unsent < self._unsent_then:
+            self._unsent_then = unsent
+            self._deadline.restart(self.factory.limits.write_stall)
+        else:
+            self._closing = True
+            self.transport.abortConnection()
+
+    # -- ends
+
+    def drain(self) -> None:
+        """Close an idle connection now. One that is in use is closed behind its response; one that has not carried
+        a request yet gets a moment for its first."""
+        if self._answering is not None or self.stalled or self._closing:
+            return
+        if self._reader.request is None and not self._reader.waiting:
+            if self._served:
+                self._hang_up()
+            else:
+                self._deadline.restart(_FIRST_REQUEST_GRACE)
+
     def cut(self, error: GatewayError) -> None:
         """Let whoever answers end the response, then close."""
-        current = self._current
-        if current is not None and current.cut is not None:
-            current.cut(error)
+        answering = self._answering
+        if answering is not None and answering.cut is not None:
+            answering.cut(error)
         self._hang_up()
-
-    def hang_up_if_idle(self) -> None:
-        """For a drain: close at once, unless a request is being read or answered."""
-        if self._current is None and self._reading is None and not self._ready and not self._stalled:
-            self._hang_up()
 
     def _hang_up(self) -> None:
         """Close when all that was written is sent."""
-        self.keep = False
-        if not self._closed and not self._lingering:
-            self._lingering = True
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
-            self._deadline.restart(self.limits.write_stall)
+        if self._closing:
+            return
+        self._stop_reading()
+        self.transport.loseConnection()
+        # Behind TLS, the close waits for the client's own.
+        limits = self.factory.limits
+        self._deadline.restart(limits.write_stall if self._unsent_then else limits.linger)
 
     def _linger(self) -> None:
-        """Close our side, and leave the client time to read before the rest."""
-        if self._closed or self._lingering:
-            return
+        """Close our side, and leave the client time to read; input that nobody takes would make a close a reset."""
+        limits = self.factory.limits
         half_close = getattr(self.transport, "loseWriteConnection", None)
         if half_close is None or self.secure:
-            self._hang_up()
-            return
-        self._lingering = True
+            self._hang_up()  # TLS lingers by itself: it waits for the client's close
+        else:
+            self._stop_reading()
+            half_close()
+            self._deadline.restart(limits.write_stall if self._unsent_then else limits.linger)
+        self._linger_until = self._now() + _LINGER_TIMES * limits.linger
+
+    def _stop_reading(self) -> None:
+        """From here on, input is thrown away."""
+        self._closing = True
+        self._ahead = b""
+        self._unsent_then = self._unsent()
+        if self._paused:
+            self._paused = False
+            self.transport.resumeProducing()
         self.transport.unregisterProducer()
-        half_close()
-        self._deadline.restart(self.limits.linger)

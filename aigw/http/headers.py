@@ -36,6 +36,14 @@ def connection_tokens(headers: Sequence[Header]) -> frozenset[bytes]:
     return tokens - _PLAIN if tokens else tokens
 
 
+def wants_close(headers: Sequence[Header]) -> bool:
+    """Whether ``Connection`` says that no further message follows (RFC 9112 section 9.6)."""
+    return any(
+        name == b"connection" and b"close" in [token.strip().lower() for token in value.split(b",")]
+        for name, value in headers
+    )
+
+
 def end_to_end(headers: Sequence[Header]) -> list[Header]:
     """What of ``headers`` may be passed on: neither hop-by-hop nor nominated nor framing."""
     nominated = connection_tokens(headers)

@@ -7,14 +7,24 @@ been walked around by exactly these differences (RFC 9112 sections 3.2, 6.1 and 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from aigw.errors import BadRequest, GatewayError, MethodNotAllowed, NotSupported
-from aigw.http.headers import connection_tokens
+from aigw.http.headers import connection_tokens, wants_close
 from aigw.http.request import Request
 from aigw.http.target import normalise_path
 
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive"))
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+|(?:%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?")
+#: What :func:`judge` returns for a body that comes in chunks.
+CHUNKED = -1
+
+_PLAIN_CONNECTION = frozenset((b"keep-alive", b"Keep-Alive"))
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
+
+#: Bytes of the longest domain name with brackets, colon and port.
+_LONGEST_HOST = 263
+
+#: Fields that decide how a request is read, and so come once or not at all.
+_ONCE = (b"host", b"transfer-encoding", b"expect")
 
 
 class ExpectationFailed(GatewayError):
@@ -25,89 +35,104 @@ class ExpectationFailed(GatewayError):
     default_code = "expectation_failed"
 
 
-def judge(request: Request, version: str) -> int | None:
-    """Fill in the request's path, query and host, or refuse it.
+def judge(request: Request, minor: int) -> int:
+    """Fill in the request's path, query, host and what its ``Connection`` says; or refuse it.
 
-    :param version: as the parser read it.
-    :returns: the body's ``Content-Length``, if it has one.
+    :param minor: the version's second digit.
+    :returns: the body's length, 0 where there is none, :data:`CHUNKED` where only its end will tell.
     :raises GatewayError: the head is not one that everybody reads alike.
     """
-    if version != "1.1":
-        if version != "1.0":
-            raise _malformed("only HTTP/1.0 and HTTP/1.1 are spoken here")
+    if not minor:
         request.http_minor = 0
+        request.keep = False
     if request.method == b"TRACE":
         raise MethodNotAllowed("TRACE is not served here", headers=[(b"allow", b"GET, HEAD, OPTIONS, POST")])
     fields = request.fields
+    if len(fields) != len(request.headers):
+        _check_repeated(request)
     host = fields.get(b"host")
     if host is not None:
         request.host = _host(host)
-    if (host is None and version == "1.1") or (
-        len(fields) != len(request.headers) and len(request.header_values(b"host")) > 1
-    ):
-        raise _malformed("a request has exactly one Host")
+    elif minor:
+        raise malformed("a request has exactly one Host")
     if b"upgrade" in fields:
         raise BadRequest("Upgrade is not served here", code="upgrade_refused")
-    coding = fields.get(b"transfer-encoding")
-    if coding is not None:
-        _check_coding(coding, version)
     if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
         raise ExpectationFailed("only Expect: 100-continue is met here")
-    if fields.get(b"connection", b"close") not in _PLAIN_CONNECTION:
-        request.nominated = connection_tokens(request.headers)
+    if fields.get(b"connection", b"keep-alive") not in _PLAIN_CONNECTION:
+        _heed_connection(request)
     _target(request)
-    length = fields.get(b"content-length")
-    return int(length) if length is not None else None
+    return _body_length(fields, minor)
 
 
-#: Hosts that were judged already; a gateway is called by few names.
-_KNOWN_HOSTS: dict[bytes, bytes] = {}
-
-
-def _malformed(why: str) -> BadRequest:
+def malformed(why: str) -> BadRequest:
+    """The refusal of what is not a request as HTTP has it."""
     return BadRequest(f"malformed request: {why}", code="malformed_request")
 
 
+def unknown_coding() -> NotSupported:
+    """The refusal of a ``Transfer-Encoding`` other than ``chunked`` (RFC 9112 section 6.1)."""
+    return NotSupported("of the transfer codings only chunked is known here")
+
+
+def _check_repeated(request: Request) -> None:
+    for name in _ONCE:
+        if len(request.header_values(name)) > 1:
+            raise malformed(f"{name.decode('ascii').title()} comes more than once")
+    # Of a field that may be repeated, ``fields`` has the last one only.
+    if b"connection" in request.fields:
+        _heed_connection(request)
+
+
+def _heed_connection(request: Request) -> None:
+    request.nominated = connection_tokens(request.headers)
+    if wants_close(request.headers):
+        request.keep = False
+
+
+@lru_cache(maxsize=256)
 def _host(value: bytes) -> bytes:
-    host = _KNOWN_HOSTS.get(value)
-    if host is None:
-        match = _HOST.fullmatch(value)
-        if match is None:
-            raise _malformed("Host is not a host")
-        host = match[1].lower()
-        if len(_KNOWN_HOSTS) < 1024:
-            _KNOWN_HOSTS[value] = host
-    return host
+    match = _HOST.fullmatch(value)
+    if match is None or len(value) > _LONGEST_HOST:
+        raise malformed("Host is not a host")
+    return match[1].lower()
 
 
-def _check_coding(value: bytes, version: str) -> None:
-    if version == "1.0":
-        raise _malformed("Transfer-Encoding in HTTP/1.0")
-    if value.strip().lower() != b"chunked":
-        raise NotSupported("of the transfer codings only chunked is known here")
+def _body_length(fields: dict[bytes, bytes], minor: int) -> int:
+    """How the body ends (RFC 9112 section 6.3). llhttp has refused both fields at once, and lengths that are none."""
+    coding = fields.get(b"transfer-encoding")
+    if coding is None:
+        length = fields.get(b"content-length")
+        return int(length) if length is not None else 0
+    if not minor:
+        raise malformed("Transfer-Encoding in HTTP/1.0")
+    if coding.lower() != b"chunked":
+        raise unknown_coding()
+    return CHUNKED
 
 
 def _target(request: Request) -> None:
     """Origin form; absolute form for the same host; ``*`` for OPTIONS (RFC 9112 section 3.2)."""
     target = request.uri
     if target[:1] != b"/":
-        if target == b"*" and request.method == b"OPTIONS":
-            request.path, request.postpath = b"/", [b""]
-            return
-        target = _from_absolute(request, target)
+        # OPTIONS * asks the server as a whole: what its root has to say.
+        whole = target == b"*" and request.method == b"OPTIONS"
+        target = b"/" if whole else _from_absolute(request, target)
     path, found, query = target.partition(b"?")
-    request.path = path = normalise_path(path)
     if found:
+        if b"#" in query:
+            raise BadRequest("the request target holds a fragment", code="bad_path")
         request.query = query
+    request.path = path = normalise_path(path)
     request.postpath = path[1:].split(b"/")
 
 
 def _from_absolute(request: Request, target: bytes) -> bytes:
     scheme, found, rest = target.partition(b"://")
     if not found or scheme.lower() not in (b"http", b"https"):
-        raise _malformed("the request target is not a path")
+        raise malformed("the request target is not a path")
     cut = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
     authority, path = rest[:cut], rest[cut:]
     if authority.lower() != (request.header(b"host") or b"").lower():
-        raise _malformed("the request target names another host than Host")
+        raise malformed("the request target names another host than Host")
     return path if path.startswith(b"/") else b"/" + path

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aigw.http.channel import ServerChannel
 
 _JSON = (b"content-type", b"application/json")
+_FRAMING = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 
 
 class Request:
@@ -41,6 +42,8 @@ class Request:
     :ivar body: complete when the site's ``render`` is called.
     :ivar received: the clock when the head began to arrive.
     :ivar complete: the clock when the body was there; 0.0 before.
+    :ivar whole: all of it was read, body included.
+    :ivar admitted: the site was asked whether the body is wanted.
     :ivar keep: the connection may carry another request behind this one.
     :ivar state: free for the site.
     :ivar status: of the response, 0 before one was begun.
@@ -51,6 +54,8 @@ class Request:
     # What most requests never change; on the class, so that making a request costs little.
     http_minor = 1
     keep = True
+    whole = False
+    admitted = False
     path = b""
     query: bytes | None = None
     host = b""
@@ -73,6 +78,8 @@ class Request:
     left: int | None = None
     _deferreds: list[Deferred[None]] | None = None
     _headers: Headers | None = None
+    _code = 200
+    _set: Sequence[Header] = ()
 
     def __init__(self, channel: ServerChannel, method: bytes, uri: bytes, headers: list[Header], began: float) -> None:
         self.channel = channel
@@ -118,6 +125,8 @@ class Request:
         """
         if self.disconnected or self.finished:
             return
+        if self.status:
+            raise RuntimeError("this request is being answered already")
         self.status = status
         channel = self.channel
         parts = [STATUS_LINES.get(status) or status_line(status)]
@@ -140,6 +149,8 @@ class Request:
         :param length: the body's length in bytes, if it is known.
         :param extra: further header lines, as they are sent.
         """
+        if self.status:
+            raise RuntimeError("this request is being answered already")
         self.status = status
         lines = [STATUS_LINES.get(status) or status_line(status)]
         lines += [b"%s: %s\r\n" % header for header in headers]
@@ -152,8 +163,7 @@ class Request:
         elif self.http_minor:
             lines.append(b"transfer-encoding: chunked\r\n")
             self.chunked = self.method != b"HEAD"
-        else:
-            self.keep = False  # HTTP/1.0: the body ends with the connection
+        # Else the body ends with the connection, which is not kept for HTTP/1.0.
         lines.append(self.channel.closing_lines(self))
         self.head_pending = b"".join(lines)
 
@@ -161,6 +171,8 @@ class Request:
         """A piece of the body, in one write; ignored when the client is gone."""
         if self.disconnected or self.finished or not data:
             return
+        if not self.status:
+            self._start_as_set()
         size = len(data)
         if self.method == b"HEAD":
             return
@@ -180,6 +192,8 @@ class Request:
         """The body is complete. If less came than was announced, this is :meth:`abort`."""
         if self.disconnected or self.finished:
             return
+        if not self.status:
+            self._start_as_set()
         if self.left and self.method != b"HEAD":
             self.abort()
             return
@@ -214,6 +228,8 @@ class Request:
         if not streaming:
             raise ValueError("only streaming (push) producers")
         self.producer = producer
+        if self.channel.stalled:
+            producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
         """Nobody needs to be paused any more."""
@@ -240,6 +256,27 @@ class Request:
         """The last value of a field, as in twisted.web."""
         values = self.header_values(name.lower())
         return values[-1] if values else None
+
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        """The status of an answer that is begun by :meth:`write`; the reason phrase is always the registered one."""
+        self._code = code
+
+    def setHeader(self, name: bytes | str, value: bytes | str) -> None:
+        """A header of an answer that is begun by :meth:`write`; replaces one of that name."""
+        name = (name.encode("ascii") if isinstance(name, str) else name).lower()
+        value = value.encode("latin-1") if isinstance(value, str) else value
+        self._set = [*(header for header in self._set if header[0] != name), (name, value)]
+
+    def _start_as_set(self) -> None:
+        lengths = [int(value) for name, value in self._set if name == b"content-length"]
+        self.start(self._code, self._set_headers(), lengths[0] if lengths else None)
+
+    def respond_as_set(self, body: bytes) -> None:
+        """:meth:`respond` with what :meth:`setResponseCode` and :meth:`setHeader` were told."""
+        self.respond(self._code, self._set_headers(), body)
+
+    def _set_headers(self) -> list[Header]:
+        return [header for header in self._set if header[0] not in _FRAMING]
 
     # -- for the channel
 

@@ -1,6 +1,6 @@
-"""The server side of HTTP/1.1 as its users see it: limits, the site that answers, the factory of channels.
+"""The server side of HTTP/1.1: what one connection may ask, who answers, and all connections together.
 
-What happens on one connection is in :mod:`aigw.http.channel`.
+A connection itself is a :class:`~aigw.http.channel.ServerChannel`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ServerFactory(Factory):
     """Makes the channels of one listener or several.
 
     :ivar site: who answers; may be replaced at any time.
-    :ivar limits: for connections from now on; may be replaced at any time.
+    :ivar limits: read for each request; may be replaced at any time.
     :ivar channels: the open ones.
     """
 
@@ -74,8 +74,8 @@ class ServerFactory(Factory):
         self.channels: set[ServerChannel] = set()
         self.draining = False
         self._drained: list[Deferred[None]] = []
-        self._date_until = -1.0
-        self._with_date = (b"", b"")
+        self._date_timer = deadlines.idle(self._forget_date)
+        self._date_lines: tuple[bytes, bytes] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> ServerChannel:
         """A channel for a new connection."""
@@ -85,14 +85,20 @@ class ServerFactory(Factory):
         """What is spoken over TLS. Twisted's TLS endpoint breaks off a handshake with ALPN where nobody says."""
         return [b"http/1.1"]
 
-    def date_lines(self, keep: bool) -> bytes:
-        """``Date``, ``Connection: close`` unless ``keep``, and the empty line; made once a second."""
-        now = self.deadlines.now()
-        if now >= self._date_until:
-            self._date_until = now + 1.0 - time.time() % 1.0
-            date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode("ascii")
-            self._with_date = (b"date: %s\r\nconnection: close\r\n\r\n" % date, b"date: %s\r\n\r\n" % date)
-        return self._with_date[keep]
+    @property
+    def date_lines(self) -> tuple[bytes, bytes]:
+        """``Date``, ``Connection: close`` in the first one, and the empty line; made once a second."""
+        lines = self._date_lines
+        return lines if lines is not None else self._make_date()
+
+    def _make_date(self) -> tuple[bytes, bytes]:
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode("ascii")
+        self._date_lines = (b"date: %s\r\nconnection: close\r\n\r\n" % date, b"date: %s\r\n\r\n" % date)
+        self._date_timer.restart(1.0 - time.time() % 1.0)
+        return self._date_lines
+
+    def _forget_date(self) -> None:
+        self._date_lines = None
 
     def drain(self) -> Deferred[None]:
         """Let every connection end after its response; fires when the last one is closed."""
@@ -100,7 +106,7 @@ class ServerFactory(Factory):
         done: Deferred[None] = Deferred()
         self._drained.append(done)
         for channel in list(self.channels):
-            channel.hang_up_if_idle()
+            channel.drain()
         self._tell_drained()
         return done
 

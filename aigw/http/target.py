@@ -9,6 +9,7 @@ refused.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from aigw.errors import BadRequest
 
@@ -20,6 +21,10 @@ _HEX = {b"%%%02X" % byte: byte for byte in range(256)}
 _PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)*/?")
 
 
+#: Bytes up to which a path is remembered with its form: the paths of an API are few and short.
+_REMEMBERED = 512
+
+
 def normalise_path(raw: bytes) -> bytes:
     """The one form of ``raw``, a request target's path.
 
@@ -27,6 +32,10 @@ def normalise_path(raw: bytes) -> bytes:
 
     :raises BadRequest: the path has no safe form.
     """
+    return _remembered(raw) if len(raw) <= _REMEMBERED else _normalise(raw)
+
+
+def _normalise(raw: bytes) -> bytes:
     if raw and _PLAIN.fullmatch(raw):
         return raw
     if not raw.startswith(b"/"):
@@ -36,6 +45,9 @@ def normalise_path(raw: bytes) -> bytes:
     path = _ESCAPE.sub(_unescape, raw)
     _check_utf8(path)
     return b"/" + b"/".join(_without_dots(path))
+
+
+_remembered = lru_cache(maxsize=1024)(_normalise)
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
