@@ -29,7 +29,8 @@ from aigw.http.response import ResponseLimits, ResponseReader
 from aigw.http.writer import EagerWriter
 
 if TYPE_CHECKING:
-    from aigw.http.pool import Lane, Pool
+    from aigw.http.lanes import Lane
+    from aigw.http.pool import Pool
 
 __all__ = ["Call", "Connection", "ResponseLimits", "ResponseSink"]
 

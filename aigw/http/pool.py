@@ -3,9 +3,10 @@
 Theory of operation. A call takes the idle connection that was used last (LIFO: the others may expire), else a new
 one if the cap allows, else it waits, first come, first served. Whenever a connection comes free, fails or is lost, the
 queue is looked at again. Connections of different partitions, that is of different credentials, are kept apart, each
-partition in its :class:`Lane`; at the cap an idle connection of another lane is closed to make room. Dials belong to a
-lane, not to a call: each waiting call has one under way while the cap allows, and takes whatever connection comes
-first, a new one or one that another call has done with. A dial that a cancelled call leaves over is given up.
+partition in its :class:`~aigw.http.lanes.Lane`; at the cap an idle connection of another lane is closed to make room.
+Dials belong to a lane, not to a call: each waiting call has one under way while the cap allows, and takes whatever
+connection comes first, a new one or one that another call has done with. A dial that a cancelled call leaves over is
+given up.
 
 A call whose reused connection dies before one byte of the response is sent once more, on a fresh connection: servers
 close idle connections all the time, and one that crossed with the request cannot be told from one that came before
@@ -15,124 +16,21 @@ its own, and :meth:`~aigw.http.client.Call.cancel`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from aigw.http.client import Call, Connection, ResponseSink
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import failure_kind, failure_text
+from aigw.http.lanes import Dial, Lane
 from aigw.http.response import ResponseLimits
 
 #: Seconds for which an idle connection is taken without a look at its socket: those of one turn of the reactor, which
 #: has just looked itself.
 _FRESH = 0.001
-
-
-class Dial(Factory):
-    """One attempt to open a connection for a lane."""
-
-    noisy = False
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-        self.connection: Connection | None = None
-        self.attempt: Deferred[Any] | None = None
-
-    def buildProtocol(self, addr: object) -> Connection:
-        """TCP is established; over TLS the handshake follows."""
-        pool = self.lane.pool
-        self.connection = connection = Connection(pool, self.lane, pool.limits)
-        return connection
-
-    def give_up(self) -> None:
-        """Nobody waits for it any more."""
-        if self.connection is not None:
-            self.connection.abort()
-        elif self.attempt is not None:
-            self.attempt.cancel()
-
-
-class Lane:
-    """The connections of one partition, and the calls that wait for one.
-
-    :ivar idle: the one used last is last.
-    :ivar open: all that may carry calls, idle or not.
-    """
-
-    __slots__ = ("dials", "idle", "open", "partition", "pool", "waiting")
-
-    def __init__(self, pool: Pool, partition: bytes) -> None:
-        self.pool = pool
-        self.partition = partition
-        self.idle: list[Connection] = []
-        self.open: set[Connection] = set()
-        self.dials: list[Dial] = []
-        self.waiting: deque[Call] = deque()
-
-    def wait(self, call: Call) -> None:
-        """A call waits for a connection."""
-        self.waiting.append(call)
-        self.pool.queued_count += 1
-
-    def put_first(self, call: Call) -> None:
-        """Send a call again, before anything that waits, on a fresh connection."""
-        self.waiting.appendleft(call)
-        self.pool.queued_count += 1
-
-    def next_call(self, *, fresh: bool) -> Call | None:
-        """Take the first call that waits and may use a connection.
-
-        :param fresh: it has carried nothing yet; calls that are sent again need such a one.
-        """
-        for call in self.waiting:
-            if fresh or not call.attempts:
-                self.waiting.remove(call)
-                self.pool.queued_count -= 1
-                return call
-        return None
-
-    def withdraw(self, call: Call) -> None:
-        """A call without a connection is cancelled."""
-        if call not in self.waiting:
-            return
-        self.waiting.remove(call)
-        self.pool.queued_count -= 1
-        if len(self.dials) > len(self.waiting):
-            dial = self.dials[-1]
-            self.end_dial(dial)
-            dial.give_up()
-        self.pool.changed(self)
-        self.pool.dial_where_wanted()
-
-    def end_dial(self, dial: Dial) -> None:
-        """A dial has brought a connection, or has failed, or is given up."""
-        self.dials.remove(dial)
-        self.pool.dialling -= 1
-
-    def forget(self, connection: Connection) -> None:
-        """A connection is closing."""
-        if connection in self.open:
-            self.open.remove(connection)
-            if connection in self.idle:
-                self.idle.remove(connection)
-            self.pool.changed(self, -1)
-
-    @property
-    def wants(self) -> bool:
-        """Whether a call waits for which nobody dials."""
-        return len(self.waiting) > len(self.dials)
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing left to keep it for."""
-        return not (self.open or self.waiting or self.dials)
 
 
 class Pool:
