@@ -42,13 +42,3 @@ def wants_close(headers: Sequence[Header]) -> bool:
         name == b"connection" and b"close" in [token.strip().lower() for token in value.split(b",")]
         for name, value in headers
     )
-
-
-def end_to_end(headers: Sequence[Header]) -> list[Header]:
-    """What of ``headers`` may be passed on: neither hop-by-hop nor nominated nor framing."""
-    nominated = connection_tokens(headers)
-    return [
-        header
-        for header in headers
-        if header[0] not in HOP_BY_HOP and header[0] != b"content-length" and header[0] not in nominated
-    ]

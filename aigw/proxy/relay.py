@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from aigw.errors import GatewayError, UpstreamFailed
-from aigw.http.headers import HOP_BY_HOP, Header
+from aigw.http.headers import HOP_BY_HOP, Header, connection_tokens
 from aigw.http.sse import EventFramer, EventTooLarge, split_events
 from aigw.llm.errors import error_event
 from aigw.llm.operations import RAW
@@ -72,14 +72,14 @@ class ResponseHead:
         self.length: int | None = None
         self.encoded = False
         self.headers: list[Header] = []
-        nominated: set[bytes] | None = None
+        nominates = False
         for header in headers:
             name, value = header
             if name in _NEVER_DOWN:
                 if name == b"content-length":
                     self.length = int(value)
-                elif name == b"connection" and b"," in value:
-                    nominated = {token.strip().lower() for token in value.split(b",")}
+                elif name == b"connection":
+                    nominates = True
                 continue
             if name == b"content-type":
                 self.content_type = value
@@ -88,6 +88,7 @@ class ResponseHead:
             elif name.startswith(b"cf-"):
                 continue
             self.headers.append(header)
+        nominated = connection_tokens(headers) if nominates else None
         if nominated:
             self.headers = [header for header in self.headers if header[0] not in nominated]
 

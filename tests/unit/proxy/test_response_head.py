@@ -1,0 +1,29 @@
+"""Which of an upstream's header fields go down to the client."""
+
+from twisted.trial import unittest
+
+from aigw.http.headers import HOP_BY_HOP
+from aigw.proxy.relay import ResponseHead
+
+
+class ResponseHeadTests(unittest.SynchronousTestCase):
+    """RFC 9110 section 7.6.1, and what a provider's own site says for itself."""
+
+    def test_hop_by_hop_fields_and_framing_stop_here(self) -> None:
+        kept = [(b"content-type", b"application/json"), (b"x-a", b"1"), (b"x-a", b"2"), (b"retry-after", b"7")]
+        dropped = [(name, b"close") for name in sorted(HOP_BY_HOP)]
+        dropped += [(b"content-length", b"5"), (b"set-cookie", b"a=b"), (b"cf-ray", b"x")]
+        head = ResponseHead(200, kept[:2] + dropped + kept[2:])
+        self.assertEqual(head.headers, kept)
+        self.assertEqual((head.content_type, head.length), (b"application/json", 5))
+
+    def test_nominated_fields_stop_here(self) -> None:
+        """Those that any Connection field names, one alone as well as several."""
+        headers = [
+            (b"connection", b"X-Foo"),
+            (b"x-foo", b"1"),
+            (b"x-bar", b"2"),
+            (b"connection", b"close, x-bar"),
+            (b"x-baz", b"3"),
+        ]
+        self.assertEqual(ResponseHead(200, headers).headers, [(b"x-baz", b"3")])
