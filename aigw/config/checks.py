@@ -26,7 +26,25 @@ from aigw.config.tables import (
 from aigw.config.values import key_digest
 
 #: Providers that are at no one place, so that a backend of theirs must say where it is.
-NEED_URL = frozenset(("azure", "vertex", "bedrock", "openai-compatible"))
+NEED_URL = frozenset(("azure", "openai-compatible"))
+
+#: Keys of a backend that mean something to certain providers only.
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    "delay": ("echo",),
+    "region": ("bedrock",),
+    "project": ("vertex",),
+    "location": ("vertex",),
+    "api_version": ("azure", "anthropic"),
+}
+#: The same for the keys of its ``auth``.
+_AUTH_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    "ambient": ("bedrock", "vertex"),
+    "service_account": ("vertex",),
+    "access_key": ("bedrock",),
+    "session_token": ("bedrock",),
+}
+#: What certain providers cannot be called without.
+_NEEDED = {"bedrock": "region", "vertex": "project"}
 
 
 def check(tables: dict[str, Any]) -> Iterator[Fault]:
@@ -92,9 +110,22 @@ def _backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
     provider = table.get("provider")
     if isinstance(provider, str) and provider in NEED_URL and "url" not in table:
         yield path, f'has no url, and "{provider}" has no usual one (url = "https://…")'
-    if "delay" in table and provider != "echo":
-        yield (*path, "delay"), 'is only for provider = "echo"'
+    yield from _only_for(path, table, provider, _ONLY_FOR)
+    auth = table.get("auth")
+    if isinstance(auth, dict):
+        yield from _only_for((*path, "auth"), auth, provider, _AUTH_ONLY_FOR)
+    needed = _NEEDED.get(provider) if isinstance(provider, str) else None
+    if needed is not None and needed not in table:
+        yield path, f'has no {needed}, and "{provider}" needs one ({needed} = "…")'
     yield from _credential_set_twice(path, table)
+
+
+def _only_for(
+    path: KeyPath, table: dict[str, Any], provider: Any, only_for: dict[str, tuple[str, ...]]
+) -> Iterator[Fault]:
+    for key, providers in only_for.items():
+        if key in table and provider not in providers:
+            yield (*path, key), "is only for provider = " + " or ".join(f'"{name}"' for name in providers)
 
 
 def _credential_set_twice(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
@@ -121,6 +152,10 @@ def _auth_of_backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
         for key in ("header", "prefix"):
             if key in table:
                 yield (*path, key), "has no effect with passthrough (the client's header goes on as it is)"
+    if "access_key" in table and "secret" not in table and "inline" not in table:
+        yield (*path, "access_key"), "is half of a pair (secret = …, the secret access key)"
+    if "session_token" in table and "access_key" not in table:
+        yield (*path, "session_token"), "belongs to an access_key (access_key = …)"
 
 
 def _model(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:

@@ -146,7 +146,7 @@ class SecretSource(Table):
 class BackendAuth(Table):
     """A backend's ``auth``: which credential the provider gets, and in which header."""
 
-    exactly_one = ("secret", "inline", "passthrough")
+    exactly_one = ("secret", "inline", "passthrough", "ambient", "service_account")
 
     secret: SecretName | None = None
     """The name of one of [secrets]."""
@@ -154,6 +154,14 @@ class BackendAuth(Table):
     """The token itself; the file is then a secret as well."""
     passthrough: bool = False
     """The client's own credential goes on to the provider."""
+    ambient: bool = False
+    """What the machine has: AWS's credential chain ("bedrock"), Google's default credentials ("vertex")."""
+    service_account: SecretName | None = None
+    """The name of one of [secrets] that is a Google service account's JSON key; provider "vertex"."""
+    access_key: Token | None = None
+    """The id of an AWS access key whose secret the other keys give; provider "bedrock"."""
+    session_token: SecretName | None = None
+    """The name of one of [secrets]: the session token of temporary AWS keys; beside access_key."""
     header: EditedHeaderName | None = None
     """The header it is sent in, instead of the provider's usual one."""
     prefix: Prefix | None = None
@@ -224,6 +232,10 @@ ProviderName = Literal[
 ]
 
 
+PlaceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.:-]*$")]
+NativeOperation = Literal["chat", "completions", "embeddings", "responses", "messages", "count_tokens", "models"]
+
+
 class Backend(Table):
     """``[backends.NAME]``: one upstream account of one provider."""
 
@@ -231,6 +243,14 @@ class Backend(Table):
     """Whose API it is."""
     url: Url | None = None
     """Where it is, path included; absent: the provider's own."""
+    region: PlaceName | None = None
+    """The AWS region; provider "bedrock"."""
+    project: PlaceName | None = None
+    """The Google Cloud project; provider "vertex"."""
+    location: PlaceName | None = None
+    """The Google Cloud location, or "global"; provider "vertex"."""
+    api_version: Text | None = None
+    """The version of the API that is asked for; providers "azure" and "anthropic"."""
     ca: Text | None = None
     """A PEM file of certificates to trust instead of the system's, relative to the configuration file."""
     model: Text | None = None
@@ -243,6 +263,10 @@ class Backend(Table):
     """Body fields that are filled in where the client sent none."""
     overrides: BodyFields = {}
     """Body fields that win over the client's."""
+    drop_unsupported: bool = False
+    """Leave out what the provider has nothing like, instead of refusing it with 400."""
+    operations: Many[NativeOperation] | None = None
+    """What it has itself, where that is less than its provider usually has; the rest is translated or refused."""
     headers: HeaderEdits = HeaderEdits()
     """What changes in the request's headers."""
     timeouts: Timeouts = Timeouts()

@@ -68,9 +68,24 @@ class FitTests(FileTestCase):
         self.load(BACKEND + text.format("{ full_path = '/x' }"))
 
     def test_provider_without_a_usual_place(self) -> None:
-        for provider in ("openai-compatible", "azure", "vertex", "bedrock"):
+        """Nobody else knows where those are."""
+        for provider in ("azure", "openai-compatible"):
             self.assert_wrong(f"[backends.b]\nprovider = '{provider}'", "backends.b", "has no url")
-            self.load(BACKEND + f"[backends.b]\nprovider = '{provider}'\nurl = 'http://h'")
+        self.assert_wrong("[backends.b]\nprovider = 'bedrock'", "backends.b", "has no region")
+        self.assert_wrong("[backends.b]\nprovider = 'vertex'", "backends.b", "has no project")
+
+    def test_keys_of_another_provider(self) -> None:
+        """A key that could have no effect is an error, with the providers that it is for."""
+        backend = "[backends.b]\nprovider = 'openai'\n"
+        self.assert_wrong(backend + "region = 'eu-central-1'", "backends.b.region", 'only for provider = "bedrock"')
+        self.assert_wrong(backend + "api_version = '1'", "backends.b.api_version", '"azure" or "anthropic"')
+        self.assert_wrong(backend + "auth = { ambient = true }", "backends.b.auth.ambient", '"bedrock" or "vertex"')
+
+    def test_half_a_pair_of_aws_keys(self) -> None:
+        """An id without its secret signs nothing."""
+        backend = "[backends.b]\nprovider = 'bedrock'\nregion = 'eu-central-1'\n"
+        auth = "auth = { ambient = true, access_key = 'AKIAIOSFODNN7EXAMPLE' }"
+        self.assert_wrong(backend + auth, "backends.b.auth.access_key", "half of a pair")
 
     def test_delay_without_echo(self) -> None:
         self.assert_wrong("[backends.b]\nprovider = 'openai'\ndelay = 1", "backends.b.delay", "echo")
