@@ -1,0 +1,265 @@
+"""A call of a model, in the one form that all dialects are read into and all providers are written from.
+
+It is made where client and backend speak different dialects; a pair of the same dialect bypasses it byte for byte.
+The vocabulary is the field's: a conversation is a sequence of turns, a turn a sequence of parts, and everything that
+steers the answer is an option under OpenAI's name (``max_tokens``, ``temperature``, ``stop`` …), whatever the client's
+dialect called it.
+
+Tool results are parts of user turns here, as they are at Anthropic, Gemini and Bedrock; OpenAI's ``tool`` messages
+become such turns and user turns are taken apart again where a provider wants messages of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from aigw.errors import BadRequest
+
+Role = Literal["system", "user", "assistant"]
+
+
+@attrs.frozen
+class Text:
+    """Some text.
+
+    :ivar cache: a cache mark behind it, as Anthropic's ``cache_control`` has it.
+    """
+
+    text: str
+    cache: dict[str, Any] | None = None
+
+
+@attrs.frozen
+class Image:
+    """A picture: its bytes in base64 with their media type, or where it is.
+
+    :ivar detail: OpenAI's ``detail``.
+    """
+
+    media_type: str | None = None
+    data: str | None = attrs.field(default=None, repr=False)
+    url: str | None = None
+    file_id: str | None = None
+    detail: str | None = None
+    cache: dict[str, Any] | None = None
+
+
+@attrs.frozen
+class Audio:
+    """Sound: base64, and its format (``wav``, ``mp3``)."""
+
+    data: str = attrs.field(repr=False)
+    format: str = "wav"
+
+
+@attrs.frozen
+class Document:
+    """A file to read: its bytes in base64 with their media type, or its plain text, or where it is."""
+
+    media_type: str | None = None
+    data: str | None = attrs.field(default=None, repr=False)
+    text: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+    name: str | None = None
+    cache: dict[str, Any] | None = None
+
+
+@attrs.frozen
+class Reasoning:
+    """What the model thought in an earlier turn.
+
+    :ivar signature: the provider's proof that it is unchanged, opaque; sent back where it came from.
+    :ivar redacted: thoughts that only the provider can read, opaque, instead of ``text``.
+    """
+
+    text: str = ""
+    signature: str | None = None
+    redacted: str | None = None
+
+
+@attrs.frozen
+class ToolCall:
+    """A tool that the model called.
+
+    :ivar arguments: JSON text of an object; never empty.
+    :ivar signature: see :class:`Reasoning`; Gemini has one on calls as well.
+    """
+
+    id: str
+    name: str
+    arguments: str = "{}"
+    signature: str | None = None
+    cache: dict[str, Any] | None = None
+
+
+@attrs.frozen
+class ToolResult:
+    """What a tool answered.
+
+    :ivar id: of the :class:`ToolCall`.
+    :ivar name: of the tool, where the client told it; :func:`tool_names` knows it from the conversation.
+    """
+
+    id: str
+    parts: tuple[Part, ...] = ()
+    error: bool = False
+    name: str | None = None
+    cache: dict[str, Any] | None = None
+
+
+@attrs.frozen
+class Foreign:
+    """A part that one dialect has and no other: Anthropic's server tools, for instance.
+
+    :ivar dialect: whose it is: ``openai``, ``anthropic``, …
+    :ivar fields: as the client sent it.
+    """
+
+    dialect: str
+    fields: dict[str, Any]
+
+
+Part = Text | Image | Audio | Document | Reasoning | ToolCall | ToolResult | Foreign
+
+
+@attrs.frozen
+class Turn:
+    """One turn of the conversation.
+
+    :ivar field: where the client wrote it (``messages[3]``), for error messages.
+    """
+
+    role: Role
+    parts: tuple[Part, ...]
+    field: str = "messages"
+    name: str | None = None
+
+
+@attrs.frozen
+class Tool:
+    """A function that the model may call.
+
+    :ivar schema: JSON Schema of its arguments; None if the client gave none.
+    """
+
+    name: str
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    cache: dict[str, Any] | None = None
+
+
+@attrs.frozen
+class ToolChoice:
+    """Whether the model is to call tools: as it likes, some, none, or the ``one`` of that name."""
+
+    mode: Literal["auto", "any", "none", "one"]
+    name: str | None = None
+
+
+@attrs.frozen
+class ResponseFormat:
+    """What the answer is to look like: any JSON, or JSON that fits a schema."""
+
+    kind: Literal["json", "schema"]
+    schema: dict[str, Any] | None = None
+    name: str = "response"
+    description: str | None = None
+    strict: bool | None = None
+
+
+@attrs.frozen
+class ReasoningWish:
+    """How much the model is to think.
+
+    :ivar effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``.
+    :ivar budget: tokens, where the dialect counts in them.
+    :ivar adaptive: the model decides (Anthropic's ``adaptive``).
+    :ivar show: whether the client wants to read the thoughts; None: it did not say.
+    """
+
+    effort: str | None = None
+    budget: int | None = None
+    adaptive: bool = False
+    show: bool | None = None
+
+
+@attrs.define
+class Call:
+    """See the module's head.
+
+    :ivar stream: the answer is to be streamed.
+    :ivar include_usage: the client wants a stream's usage (always, in dialects that do not ask).
+    :ivar options: everything else that steers the answer, by OpenAI's name where OpenAI has it, as it was sent.
+        Fields that no dialect here knows are among them, and go to the provider as they are.
+    :ivar names: what the client called an option, where its dialect has another name for it.
+    :ivar drop_unsupported: leave out what the provider has nothing like, instead of refusing it.
+    """
+
+    model: str
+    turns: tuple[Turn, ...] = attrs.field(repr=False)
+    stream: bool = False
+    include_usage: bool = False
+    tools: tuple[Tool | Foreign, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tools: bool | None = None
+    format: ResponseFormat | None = None
+    reasoning: ReasoningWish | None = None
+    options: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    names: dict[str, str] = attrs.field(factory=dict, repr=False)
+    drop_unsupported: bool = False
+
+    def unsupported(self, field: str, provider: str, why: str = "") -> None:
+        """``provider`` has nothing like the client's ``field``: leave it out if that is allowed.
+
+        :param field: the client's own name for it, as a path (``messages[2].content[0]``).
+        :param why: what would be possible instead, or what exactly is not.
+        :raises BadRequest: it is not allowed.
+        """
+        if not self.drop_unsupported:
+            reason = f": {why}" if why else ""
+            raise BadRequest(
+                f"{field} is not supported by provider {provider}{reason}", param=field, code="unsupported_parameter"
+            )
+
+    def spelt(self, option: str) -> str:
+        """What the client calls ``option``."""
+        return self.names.get(option, option)
+
+
+def leading_system(turns: Sequence[Turn]) -> tuple[tuple[Part, ...], Sequence[Turn]]:
+    """The parts of the system turns at the beginning, and the turns that follow them."""
+    count = next((index for index, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    return tuple(part for turn in turns[:count] for part in turn.parts), turns[count:]
+
+
+def alternating(turns: Iterable[Turn]) -> list[Turn]:
+    """The conversation with neighbours of one role merged, as most providers want it.
+
+    In a merged user turn the tool results come first: they must follow their calls directly.
+    """
+    merged: list[Turn] = []
+    for turn in turns:
+        if merged and merged[-1].role == turn.role:
+            merged[-1] = attrs.evolve(merged[-1], parts=merged[-1].parts + turn.parts)
+        else:
+            merged.append(turn)
+    return [attrs.evolve(turn, parts=_results_first(turn.parts)) if turn.role == "user" else turn for turn in merged]
+
+
+def _results_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    return tuple(sorted(parts, key=lambda part: not isinstance(part, ToolResult)))
+
+
+def tool_names(turns: Iterable[Turn]) -> dict[str, str]:
+    """The names of the tools that were called, by the calls' ids."""
+    return {part.id: part.name for turn in turns for part in turn.parts if isinstance(part, ToolCall)}
+
+
+def plain_text(parts: Iterable[Part], between: str = "\n") -> str:
+    """The text among ``parts``, joined."""
+    return between.join(part.text for part in parts if isinstance(part, Text))

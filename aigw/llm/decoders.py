@@ -1,0 +1,107 @@
+"""Cutting a provider's stream of bytes into frames: server-sent events, lines of JSON, AWS event streams.
+
+The three ways in which providers stream. All take bytes as they arrive, in pieces of any size, keep what is not
+complete, and bound it. What a frame means is the provider's reader's to know.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Protocol
+
+from aigw.llm import events
+
+#: Bytes that an unfinished frame may have.
+MAX_FRAME = 16 * 1024 * 1024
+
+
+class Frame(NamedTuple):
+    """One unit of a stream.
+
+    :ivar kind: the event's type: the ``event`` field, or the ``:event-type`` of an AWS event stream. A frame that is
+        an exception has the kind ``exception:NAME``. Empty where there is none.
+    :ivar data: the payload, nearly always JSON.
+    """
+
+    kind: bytes
+    data: bytes
+
+
+class FrameTooLarge(ValueError):
+    """A frame does not end within the bound."""
+
+
+class BrokenFrame(ValueError):
+    """Bytes that cannot be a frame: a wrong checksum, an impossible length."""
+
+
+class Decoder(Protocol):
+    """Cuts a stream into frames."""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that are complete with ``data``.
+
+        :raises FrameTooLarge: what is not complete is too long.
+        :raises BrokenFrame: the stream is not what it should be.
+        """
+
+    def end(self) -> list[Frame]:
+        """The bytes have ended: the last frame, where it may lack its end."""
+
+
+#: A blank line. A CR that nothing follows yet may be half of a CRLF, so it ends no event by itself.
+_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
+
+
+class SseDecoder:
+    """Server-sent events. Comments and events without data are no frames."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """See :class:`Decoder`."""
+        data = self._rest + data if self._rest else data
+        if data.endswith(b"\n\n") and b"\r" not in data:
+            self._rest = b""
+            return _frames(data)
+        end = 0
+        for match in _BLANK.finditer(data):
+            end = match.end()
+        self._rest = data[end:]
+        if len(self._rest) > MAX_FRAME:
+            raise FrameTooLarge(f"an event of more than {MAX_FRAME} bytes")
+        return _frames(data[:end])
+
+    def end(self) -> list[Frame]:
+        """An event that lacks its blank line counts: real providers leave it off at the end."""
+        rest, self._rest = self._rest, b""
+        return _frames(rest.rstrip(b"\r\n") + b"\n\n") if rest.strip() else []
+
+
+def _frames(run: bytes) -> list[Frame]:
+    frames = []
+    for event in events.split(run):
+        data = events.data(event)
+        if data:
+            frames.append(Frame(events.kind(event) if b"event" in event else b"", data))
+    return frames
+
+
+class LineDecoder:
+    """One JSON value a line (NDJSON). Lines end in LF, with or without CR before it; blank ones are no frames."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """See :class:`Decoder`."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > MAX_FRAME:
+            raise FrameTooLarge(f"a line of more than {MAX_FRAME} bytes")
+        return [Frame(b"", line) for line in map(bytes.strip, lines) if line]
+
+    def end(self) -> list[Frame]:
+        """The last line may lack its LF."""
+        rest, self._rest = self._rest.strip(), b""
+        return [Frame(b"", rest)] if rest else []

@@ -1,0 +1,193 @@
+"""A model's answer as a list of events, in the one form that all providers are read into and all dialects written from.
+
+A stream and a whole answer are the same list; in a whole one the deltas are longer. The order that readers keep to:
+:class:`Start` first; a tool's :class:`ToolStart` before its :class:`ToolArguments`; per choice one :class:`Finish`
+behind everything it said; :class:`UsageTold` as often as the provider tells it, the last one counts; :class:`End` only
+where the provider really ended the answer. :class:`Failed` may come at any time and is the last.
+
+Values on the way of every chunk are named tuples: they cost half of what anything else does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from aigw.llm.usage import Usage
+
+#: Why an answer ended, for :class:`Finish`. The first four are OpenAI's words.
+STOP = "stop"
+LENGTH = "length"
+TOOL_CALLS = "tool_calls"
+CONTENT_FILTER = "content_filter"
+#: One of the client's stop sequences; OpenAI calls that ``stop``.
+STOP_SEQUENCE = "stop_sequence"
+#: The model would not answer; OpenAI calls that ``content_filter``.
+REFUSAL = "refusal"
+#: A long turn was suspended and can be continued (Anthropic's ``pause_turn``); OpenAI calls that ``stop``.
+PAUSE = "pause_turn"
+
+
+class Start(NamedTuple):
+    """The answer begins.
+
+    :ivar id: the provider's name for it, if it has one.
+    :ivar model: the model that answers, if the provider tells.
+    """
+
+    id: str | None = None
+    model: str | None = None
+
+
+class TextDelta(NamedTuple):
+    """More of what the model says."""
+
+    text: str
+    choice: int = 0
+
+
+class ReasoningDelta(NamedTuple):
+    """More of what the model thinks."""
+
+    text: str
+    choice: int = 0
+
+
+class ReasoningSignature(NamedTuple):
+    """The provider's proof for the thoughts so far; see :class:`aigw.llm.call.Reasoning`."""
+
+    signature: str
+    choice: int = 0
+
+
+class RedactedReasoning(NamedTuple):
+    """Thoughts that only the provider can read, opaque."""
+
+    data: str
+    choice: int = 0
+
+
+class RefusalDelta(NamedTuple):
+    """More of the words with which the model refuses (OpenAI's ``refusal``)."""
+
+    text: str
+    choice: int = 0
+
+
+class ToolStart(NamedTuple):
+    """The model calls a tool.
+
+    :ivar index: counts the calls of a choice from 0, whatever the provider's own numbers are.
+    :ivar id: never empty; readers make one up where the provider has none.
+    :ivar signature: see :class:`aigw.llm.call.ToolCall`.
+    """
+
+    index: int
+    id: str
+    name: str
+    choice: int = 0
+    signature: str | None = None
+
+
+class ToolArguments(NamedTuple):
+    """More of the JSON text of a call's arguments. A call without any has the arguments ``{}``."""
+
+    index: int
+    fragment: str
+    choice: int = 0
+
+
+class Citation(NamedTuple):
+    """Where something that the model said is from, as one of OpenAI's ``annotations``."""
+
+    annotation: dict[str, Any]
+    choice: int = 0
+
+
+class Finish(NamedTuple):
+    """A choice has ended.
+
+    :ivar reason: one of the constants above.
+    :ivar sequence: the stop sequence, where that was it and the provider tells.
+    """
+
+    reason: str
+    choice: int = 0
+    sequence: str | None = None
+
+
+class UsageTold(NamedTuple):
+    """The usage as far as the provider tells it; replaces what was told before."""
+
+    usage: Usage
+
+
+class Ping(NamedTuple):
+    """A sign of life without content."""
+
+
+class Failed(NamedTuple):
+    """The provider reports that the answer failed."""
+
+    error: ProviderError
+
+
+class End(NamedTuple):
+    """The provider has ended the answer."""
+
+
+class ProviderError(NamedTuple):
+    """What a provider complains of, in the form that all dialects can write.
+
+    :ivar status: the HTTP status that it stands for (400 to 599).
+    :ivar type: OpenAI's word for its kind: ``invalid_request_error``, ``authentication_error``, ``permission_error``,
+        ``not_found_error``, ``rate_limit_error``, ``overloaded_error``, ``timeout_error`` or ``server_error``.
+    :ivar message: the provider's own, for people.
+    :ivar code: a word for programs: OpenAI's where it has one (``context_length_exceeded``), else the provider's.
+    :ivar retry_after: seconds after which a new try makes sense, where the body says so and no header does.
+    """
+
+    status: int
+    type: str
+    message: str
+    code: str | None = None
+    param: str | None = None
+    retry_after: float | None = None
+
+
+Event = (
+    Start
+    | TextDelta
+    | ReasoningDelta
+    | ReasoningSignature
+    | RedactedReasoning
+    | RefusalDelta
+    | ToolStart
+    | ToolArguments
+    | Citation
+    | Finish
+    | UsageTold
+    | Ping
+    | Failed
+    | End
+)
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def type_of_status(status: int) -> str:
+    """The kind of error that a status stands for, where the provider has no word of its own."""
+    return _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error")
