@@ -76,12 +76,12 @@ class RefusalDelta(NamedTuple):
 class ToolStart(NamedTuple):
     """The model calls a tool.
 
-    :ivar index: counts the calls of a choice from 0, whatever the provider's own numbers are.
+    :ivar number: counts the calls of a choice from 0, whatever the provider's own numbers are.
     :ivar id: never empty; readers make one up where the provider has none.
     :ivar signature: see :class:`aigw.llm.call.ToolCall`.
     """
 
-    index: int
+    number: int
     id: str
     name: str
     choice: int = 0
@@ -91,7 +91,7 @@ class ToolStart(NamedTuple):
 class ToolArguments(NamedTuple):
     """More of the JSON text of a call's arguments. A call without any has the arguments ``{}``."""
 
-    index: int
+    number: int
     fragment: str
     choice: int = 0
 
