@@ -1,0 +1,98 @@
+"""A configuration's ``defaults`` and ``overrides`` on calls that are translated.
+
+They are written in OpenAI's vocabulary (``max_tokens``, ``temperature``, ``reasoning_effort`` …), so that one backend
+serves clients of all dialects, or in the provider's own (``safetySettings``, ``thinking`` …). Names that OpenAI's chat
+knows adjust the call before it is translated; all others adjust the provider's request afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from aigw.llm.body import Adjustments
+from aigw.llm.call import Call, ReasoningWish
+from aigw.llm.dialects.chat import response_format, tool_choice
+from aigw.llm.options import HINTS, NEUTRAL
+
+#: Spellings of one field.
+_SAME = {"max_completion_tokens": "max_tokens", "max_output_tokens": "max_tokens", "stop_sequences": "stop"}
+
+
+def _set_effort(call: Call, value: Any) -> None:
+    call.reasoning = ReasoningWish(effort=str(value))
+
+
+def _set_tool_choice(call: Call, value: Any) -> None:
+    call.tool_choice = tool_choice(value)
+
+
+def _set_format(call: Call, value: Any) -> None:
+    call.format = response_format(value)
+
+
+def _set_parallel(call: Call, value: Any) -> None:
+    call.parallel_tools = bool(value)
+
+
+#: Fields that are no options of a call: whether the client set one, and how it is set.
+_PLACES: dict[str, tuple[str, Callable[[Call, Any], None]]] = {
+    "reasoning_effort": ("reasoning", _set_effort),
+    "tool_choice": ("tool_choice", _set_tool_choice),
+    "response_format": ("format", _set_format),
+    "parallel_tool_calls": ("parallel_tools", _set_parallel),
+}
+
+
+def is_common(name: str) -> bool:
+    """Whether a field is of the vocabulary that all dialects are read into."""
+    return name in _PLACES or _SAME.get(name, name) in NEUTRAL or name in HINTS
+
+
+def adjust_call(call: Call, adjustments: Adjustments) -> None:
+    """Apply what is in the common vocabulary to ``call``."""
+    for name, value in adjustments.overrides.items():
+        if is_common(name):
+            _set(call, name, value)
+    for name, value in adjustments.defaults.items():
+        if is_common(name) and not _has(call, name):
+            _set(call, name, value)
+
+
+def _has(call: Call, name: str) -> bool:
+    place = _PLACES.get(name)
+    if place is not None:
+        return getattr(call, place[0]) is not None
+    return _SAME.get(name, name) in call.options
+
+
+def _set(call: Call, name: str, value: Any) -> None:
+    place = _PLACES.get(name)
+    if place is not None:
+        place[1](call, value)
+    else:
+        call.options[_SAME.get(name, name)] = value
+
+
+def adjust_request(body: dict[str, Any], adjustments: Adjustments) -> None:
+    """Apply what is in the provider's own vocabulary to its request; objects are merged, member by member."""
+    for name, value in adjustments.overrides.items():
+        if not is_common(name):
+            body[name] = _merged(body.get(name), value, wins=True)
+    for name, value in adjustments.defaults.items():
+        if not is_common(name):
+            body[name] = _merged(body.get(name), value, wins=False)
+
+
+def _merged(sent: Any, configured: Any, *, wins: bool) -> Any:
+    """``configured`` laid over ``sent``, or under it; never shares an object with the configuration."""
+    if isinstance(sent, dict) and isinstance(configured, dict):
+        merged = dict(sent)
+        for name, value in configured.items():
+            merged[name] = _merged(sent.get(name), value, wins=wins)
+        return merged
+    if sent is not None and not wins:
+        return sent
+    return orjson.loads(orjson.dumps(configured))

@@ -1,0 +1,261 @@
+"""One call between a client and a provider of different dialects: the request across, the answer back.
+
+A :class:`Pair` is a client's dialect with a provider's wire; it is compiled once. For each call it makes a
+:class:`Translation`, which has the provider's request and turns what the provider answers into what the client
+expects: a whole answer by :meth:`~Translation.whole`, a stream by a :class:`StreamTranslation`, an error by
+:meth:`~Translation.error`. Nothing here waits, sends or knows of a connection.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+import orjson
+
+from aigw.errors import BadRequest
+from aigw.llm import reply
+from aigw.llm.adjusting import adjust_call, adjust_request
+from aigw.llm.body import Adjustments
+from aigw.llm.call import Call
+from aigw.llm.dialects.chat import Chat
+from aigw.llm.operations import CHAT
+from aigw.llm.reply import ProviderError
+from aigw.llm.usage import Usage
+from aigw.llm.wire import Dialect, Headers, Reader, Wire, WireRequest, Writer
+
+#: The dialect of each operation that can be translated as a conversation.
+DIALECTS: Mapping[str, Dialect] = {CHAT: Chat()}
+
+#: Bytes of text a token, for the estimate of what a broken stream has brought.
+_BYTES_PER_TOKEN = 4
+#: Content types of streams, whatever follows them.
+_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream", b"application/x-ndjson", b"application/jsonl")
+
+
+@attrs.frozen
+class Answer:
+    """A whole answer, or an error, as the client gets it.
+
+    :ivar retry_after: seconds, where the provider's body says so.
+    """
+
+    status: int
+    body: bytes = attrs.field(repr=False)
+    usage: Usage | None = None
+    model: str | None = None
+    retry_after: float | None = None
+    error: ProviderError | None = None
+
+
+class Translating(Protocol):
+    """One call's translation, whatever the operation."""
+
+    request: WireRequest
+
+    def is_stream(self, content_type: bytes) -> bool:
+        """Whether an answer of that type is a stream to be read by :meth:`stream`."""
+
+    def stream(self, content_type: bytes) -> StreamTranslation:
+        """For the answer, which :meth:`is_stream`."""
+
+    def whole(self, body: bytes, request_id: str) -> Answer:
+        """A whole answer of status 2xx; may turn out to be an error all the same."""
+
+    def error(self, status: int, headers: Headers, body: bytes, request_id: str) -> Answer:
+        """An answer of status 400 or above."""
+
+
+class Pairing(Protocol):
+    """What makes translations; compiled once for a plan."""
+
+    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translating:
+        """The translation of a client's request.
+
+        :param fields: the client's body, with the model that the provider is to be asked for.
+        :param answer_id: unique letters and digits.
+        :param now: seconds since the epoch.
+        :raises BadRequest: it is malformed, or cannot be expressed.
+        """
+
+
+@attrs.frozen
+class Pair:
+    """A dialect in front and a wire behind, for conversations.
+
+    :ivar adjustments: the backend's and the consumer's; in OpenAI's vocabulary or in the provider's own.
+    """
+
+    dialect: Dialect
+    wire: Wire
+    adjustments: Adjustments
+    drop_unsupported: bool = False
+
+    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translation:
+        """See :class:`Pairing`."""
+        call = self.dialect.read(fields)
+        call.drop_unsupported = self.drop_unsupported
+        adjust_call(call, self.adjustments)
+        request = self.wire.request(call)
+        adjust_request(request.body, self.adjustments)
+        writer = self.dialect.writer(call, answer_id=answer_id, now=now)
+        return Translation(self.dialect, self.wire, call, request, writer)
+
+
+class Translation:
+    """See the module's head."""
+
+    def __init__(self, dialect: Dialect, wire: Wire, call: Call, request: WireRequest, writer: Writer) -> None:
+        self.request = request
+        self._dialect = dialect
+        self._wire = wire
+        self._call = call
+        self._writer = writer
+
+    def is_stream(self, content_type: bytes) -> bool:
+        """See :class:`Translating`."""
+        return self._call.stream and content_type.lower().startswith(_STREAMS)
+
+    def stream(self, content_type: bytes) -> StreamTranslation:
+        """See :class:`Translating`."""
+        decoder = self._wire.decoder(content_type)
+        return StreamTranslation(decoder.feed, decoder.end, self._wire.reader(self._call), self._writer)
+
+    def whole(self, body: bytes, request_id: str) -> Answer:
+        """See :class:`Translating`. To a client that wants a stream, the answer is one in a single piece."""
+        try:
+            fields = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
+            return self._refused(error, request_id)
+        events = list(self._wire.reader(self._call).whole(fields))
+        failed = next((event for event in events if isinstance(event, reply.Failed)), None)
+        if failed is not None:
+            return self._refused(failed.error, request_id)
+        write = self._writer.events if self._call.stream else self._writer.whole
+        told = [event.usage for event in events if isinstance(event, reply.UsageTold)]
+        models = [event.model for event in events if isinstance(event, reply.Start) and event.model]
+        return Answer(200, write(events), told[-1] if told else None, models[0] if models else None)
+
+    def error(self, status: int, headers: Headers, body: bytes, request_id: str) -> Answer:
+        """See :class:`Translating`."""
+        return self._refused(self._wire.error(status, headers, body), request_id)
+
+    def refused(self, error: ProviderError, request_id: str) -> Answer:
+        """The answer that tells the client of ``error``."""
+        return self._refused(error, request_id)
+
+    def _refused(self, error: ProviderError, request_id: str) -> Answer:
+        body = self._dialect.error(error, request_id)
+        return Answer(error.status, body, retry_after=error.retry_after, error=error)
+
+
+class StreamTranslation:
+    """A stream on its way through.
+
+    Nothing comes out before the answer has really begun: a provider that greets and then reports an error is
+    answered as that error.
+
+    :ivar begun: something of the answer itself was there.
+    :ivar done: the provider ended the answer.
+    :ivar error: what the provider reported, after which nothing counts.
+    :ivar usage: as last told.
+    :ivar model: the model that answers, if told.
+    """
+
+    def __init__(
+        self,
+        feed: Callable[[bytes], Sequence[Any]],
+        finish: Callable[[], Sequence[Any]],
+        reader: Reader,
+        writer: Writer,
+    ) -> None:
+        self._feed = feed
+        self._finish = finish
+        self._reader = reader
+        self._writer = writer
+        self._held = b""
+        self._pieces = self._size = 0
+        self.begun = self.done = False
+        self.error: ProviderError | None = None
+        self.usage: Usage | None = None
+        self.model: str | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets for the next piece of the provider's stream.
+
+        :raises aigw.llm.decoders.FrameTooLarge: see :class:`aigw.llm.decoders.Decoder`.
+        :raises aigw.llm.decoders.BrokenFrame: likewise.
+        """
+        frame = self._reader.frame
+        return self._written([event for each in self._feed(data) for event in frame(each)])
+
+    def end(self) -> bytes:
+        """The same for the end of the provider's bytes; afterwards :attr:`done` tells whether they were all."""
+        frame = self._reader.frame
+        last = self._written([event for each in self._finish() for event in frame(each)])
+        return last if self.done or self.error is not None else last + self._written(self._reader.end())
+
+    def failure(self, error: ProviderError) -> bytes:
+        """A server-sent event that tells the client that its stream failed."""
+        return self._writer.failure(error)
+
+    def partial_usage(self) -> Usage:
+        """The usage of a stream that was not completed: as told, or estimated from what was passed on."""
+        if self.usage is not None and (self.done or self.usage.output):
+            return self.usage if self.done else attrs.evolve(self.usage, partial=True)
+        output = max(self._pieces, self._size // _BYTES_PER_TOKEN)
+        told = self.usage or Usage()
+        return attrs.evolve(told, output=output, partial=True)
+
+    def _written(self, events: Iterable[reply.Event]) -> bytes:
+        if self.done or self.error is not None:
+            return b""
+        kept = list(itertools.takewhile(self._note, events))
+        if not kept:
+            return b""
+        written = self._writer.events(kept)
+        if not self.begun:
+            self._held += written
+            return b""
+        if self._held:
+            written, self._held = self._held + written, b""
+        return written
+
+    def _note(self, event: reply.Event) -> bool:
+        """Take note of an event; returns whether it goes on to the client."""
+        kind = type(event)
+        if kind is reply.TextDelta or kind is reply.ReasoningDelta:
+            self.begun = True
+            self._pieces += 1
+            self._size += len(event.text)  # type: ignore[union-attr]
+            return True
+        return self._note_rare(event)
+
+    def _note_rare(self, event: reply.Event) -> bool:
+        if self.done:
+            return False
+        match event:
+            case reply.Failed(error):
+                self.error = error
+                return False
+            case reply.Start(_, model):
+                self.model = self.model or model
+            case reply.UsageTold(usage):
+                self.usage = usage
+            case reply.Ping():
+                pass
+            case reply.End():
+                self.begun = self.done = True
+            case reply.ToolArguments(_, fragment):
+                self.begun = True
+                self._pieces += 1
+                self._size += len(fragment)
+            case _:
+                self.begun = True
+        return True
+
+
+__all__ = ["DIALECTS", "Answer", "BadRequest", "Pair", "Pairing", "StreamTranslation", "Translating", "Translation"]
