@@ -24,7 +24,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
 from aigw.http.target import normalise_path
 from aigw.llm.providers import provider
-from aigw.proxy.planbook import PlanBook
+from aigw.proxy.planbook import PlanBook, provider_at
 from aigw.routing.conditions import Conditions, conflicts
 from aigw.upstream.upstream import Address, Upstream, UpstreamKey, open_upstream
 from aigw.web.catalogue import Catalogue
@@ -121,7 +121,7 @@ def check(settings: Settings) -> list[Problem]:
 
 def _provider_problems(settings: Settings) -> Iterator[Problem]:
     for name, backend in settings.backends.items():
-        kind = provider(backend.provider)
+        kind = provider_at(backend)
         if not kind.available:
             yield settings.problem(("backends", name, "provider"), f"{kind.name} is not available in this version")
         elif backend.url is None and kind.default_url is None and kind.name != "echo":
@@ -149,7 +149,7 @@ def conditions_of(route: RouteSettings) -> Conditions:
 
 def upstream_key(name: str, backend: Backend, directory: Path) -> UpstreamKey:
     """What of ``backend`` makes its connections."""
-    url = backend.url or provider(backend.provider).default_url
+    url = backend.url or provider_at(backend).default_url
     return UpstreamKey(
         name=name,
         provider=backend.provider,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 #: Every kind of failure, and what it means.
 KINDS = {
+    "credential": "what the upstream asks for as a credential could not be made",
     "connect": "no connection: refused, unreachable, timed out by the network",
     "dns": "the host's name does not resolve",
     "tls": "the TLS handshake or the certificate's verification failed",

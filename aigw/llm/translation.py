@@ -67,6 +67,9 @@ class Translating(Protocol):
     def error(self, status: int, headers: Headers, body: bytes, request_id: str) -> Answer:
         """An answer of status 400 or above."""
 
+    def refused(self, error: ProviderError, request_id: str) -> Answer:
+        """The answer that tells the client of ``error``."""
+
 
 class Pairing(Protocol):
     """What makes translations; compiled once for a plan."""

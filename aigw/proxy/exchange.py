@@ -17,11 +17,14 @@ from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.http.request import Request
 from aigw.llm.operations import RAW
+from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.plan import Plan
 from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
-from aigw.upstream.upstream import Calling, Payload
+from aigw.proxy.translated import TranslatedBody, TranslatedEvents
+from aigw.upstream.calling import Calling
+from aigw.upstream.upstream import Payload
 
 #: Seconds that an upstream may take to end its response after the stream's own end; then the stream is complete
 #: without it.
@@ -43,6 +46,7 @@ _FAILURES = {
     "cut": "broke off its answer",
     "protocol": "sent something that is not a proper HTTP response",
     "queue_full": "has too many calls waiting for a connection",
+    "credential": "cannot be called without a credential",
 }
 
 
@@ -51,6 +55,7 @@ class Exchange:
 
     :param account: open, with ``plan`` and ``asked_model`` written into it.
     :param hide_usage: see :meth:`aigw.proxy.plan.Plan.adjust`.
+    :param translation: where client and backend do not speak one dialect.
     """
 
     relay: Relay | None = None
@@ -61,7 +66,14 @@ class Exchange:
     _phase = "connect"
 
     def __init__(
-        self, request: Request, account: Account, plan: Plan, ledger: Ledger, deadlines: Deadlines, hide_usage: bool
+        self,
+        request: Request,
+        account: Account,
+        plan: Plan,
+        ledger: Ledger,
+        deadlines: Deadlines,
+        hide_usage: bool,
+        translation: Translating | None = None,
     ) -> None:
         self.request = request
         self.request_id = request.request_id
@@ -73,6 +85,7 @@ class Exchange:
         self._ledger = ledger
         self._deadlines = deadlines
         self._hide_usage = hide_usage
+        self._translation = translation
         self._limit = plan.timeouts.idle
 
     def start(self, payload: Payload) -> None:
@@ -85,7 +98,9 @@ class Exchange:
         self._deadline = self._deadlines.after(min(timeouts.connect, timeouts.total), self._expired)
         request.gone = self.client_gone
         request.cut = self.cut
-        self._call = self._plan.upstream.send(payload, self)
+        call = self._plan.upstream.send(payload, self)
+        if not self.over:
+            self._call = call
 
     # -- what the upstream call tells us (ResponseSink)
 
@@ -103,6 +118,9 @@ class Exchange:
             self._outcome = "status_5xx"
         elif status >= 400:
             self._outcome = "status_4xx"
+        if self._translation is not None:
+            self._translate(head, self._translation)
+            return
         if head.is_events and status < 300:
             self.relay = EventBody(self, head, self._hide_usage)
             account.stream = True
@@ -116,6 +134,17 @@ class Exchange:
             self.relay = WholeBody(self, head)
         else:
             self.relay = PassedBody(self, head)
+
+    def _translate(self, head: ResponseHead, translation: Translating) -> None:
+        if head.encoded:
+            self.fail(UpstreamFailed(f"backend {self.backend} answered in a coding that it was not offered"), "cut")
+        elif head.status < 300 and translation.is_stream(head.content_type):
+            self.relay = TranslatedEvents(self, head, translation)
+            self.account.stream = True
+            self._enter("first_token", self._plan.timeouts.first_token)
+        else:
+            self.relay = TranslatedBody(self, head, translation)
+            self._enter("idle", self._plan.timeouts.idle)
 
     def _kept_whole(self, head: ResponseHead) -> bool:
         """Errors and the JSON answers that are read; nothing that is encoded, long or of no interest."""
@@ -229,6 +258,12 @@ class Exchange:
         self.request.respond(status, headers, body, self._lines())
         self._settle()
 
+    def answer_error(self, status: int, headers: list[Header], body: bytes) -> None:
+        """The upstream's error, whole."""
+        self._outcome = "status_5xx" if status >= 500 else "status_4xx"
+        self.account.error = "upstream_error"
+        self.answer(status, headers, self.without_secrets(body))
+
     def begin(self, status: int, headers: list[Header], length: int | None) -> None:
         """The answer's head; its body follows by :meth:`write`."""
         self._mark_answered()
@@ -252,11 +287,8 @@ class Exchange:
 
     def stream_refused(self, status: int, headers: list[Header], body: bytes) -> None:
         """A stream whose first event is an error becomes an answer with that status."""
-        self._outcome = "status_5xx" if status >= 500 else "status_4xx"
         kept = [header for header in headers if header[0] != b"content-type"]
-        kept.append((b"content-type", b"application/json"))
-        self.account.error = "upstream_error"
-        self.answer(status, kept, self.without_secrets(body))
+        self.answer_error(status, [*kept, (b"content-type", b"application/json")], body)
 
     def refuse(self, error: GatewayError) -> None:
         """Nothing was sent yet, so the client gets a proper error."""

@@ -15,10 +15,13 @@ import attrs
 from aigw.errors import BadRequest
 from aigw.http.headers import HOP_BY_HOP, Header
 from aigw.llm.body import Adjustments, serialise
-from aigw.llm.operations import RAW
+from aigw.llm.operations import CHAT, RAW
 from aigw.llm.taps import add_usage_option, asks_for_usage
+from aigw.llm.translation import Pairing, Translating
+from aigw.llm.wire import WireRequest
+from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import Credential, Passthrough
-from aigw.upstream.target import raw_path, replace_prefix
+from aigw.upstream.target import PathRule, raw_path
 from aigw.upstream.upstream import Payload, Upstream
 
 #: The client's headers that never go upstream, besides hop-by-hop ones and all names a consumer key may have:
@@ -53,6 +56,20 @@ NEVER_UPSTREAM = frozenset(
 
 _NEVER_PREFIXES = (b"x-stainless-", b"sec-")
 
+#: Further ones where the call is translated: they speak of the client's dialect, not of the provider's.
+DIALECT_HEADERS = frozenset(
+    (
+        b"accept",
+        b"anthropic-beta",
+        b"anthropic-dangerous-direct-browser-access",
+        b"anthropic-version",
+        b"content-type",
+        b"openai-beta",
+        b"user-agent",
+        b"x-app",
+    )
+)
+
 
 @attrs.frozen
 class Timeouts:
@@ -73,33 +90,6 @@ class Timeouts:
 
 
 @attrs.frozen
-class PathRule:
-    """How a request's path becomes the upstream's.
-
-    :ivar base: the path of the backend's ``url``.
-    :ivar full: the whole upstream path, if it is always the same.
-    :ivar prefix: what replaces the matched prefix, if the route says so.
-    """
-
-    base: bytes
-    full: bytes | None
-    prefix: bytes | None
-
-    def target(self, path: bytes, matched: bytes, query: bytes | None) -> bytes:
-        """The request target on the upstream host.
-
-        :param matched: the part of ``path`` that the route matched.
-        """
-        if self.full is not None:
-            upstream = self.full
-        elif self.prefix is not None:
-            upstream = replace_prefix(path, matched, self.prefix)
-        else:
-            upstream = raw_path(self.base, path[len(matched.rstrip(b"/")) :])
-        return upstream if query is None else upstream + b"?" + query
-
-
-@attrs.frozen
 class Plan:
     """See the module's head.
 
@@ -112,6 +102,9 @@ class Plan:
     :ivar is_consumer_key: tells one of this gateway's keys from a provider's token.
     :ivar asks_usage: whether a stream's usage is asked for where the client did not.
     :ivar label_of: a model's name as metrics may show it: a configured one or ``other``.
+    :ivar header_defaults: headers that a request has where the client's own do not say them.
+    :ivar pairing: translates, where client and backend do not speak one dialect; then ``path_rule`` and
+        ``adjustments`` are not used.
     """
 
     backend: str
@@ -125,7 +118,7 @@ class Plan:
     on_model_mismatch: str
     adjustments: Adjustments
     adjusts: bool
-    credential: Credential | Passthrough
+    credential: Credential | Passthrough | Authoriser
     static_head: bytes = attrs.field(repr=False)
     drop: frozenset[bytes]
     timeouts: Timeouts
@@ -134,6 +127,8 @@ class Plan:
     is_consumer_key: Callable[[bytes], bool]
     label_of: Callable[[str], str]
     down_lines: bytes
+    header_defaults: Sequence[Header] = ()
+    pairing: Pairing | None = None
 
     def wanted_model(self, asked: str | None) -> str | None:
         """The model to ask the provider for, when the client asks for ``asked``.
@@ -179,6 +174,29 @@ class Plan:
             hide_usage = changed = True
         return (serialise(fields) if changed else body), hide_usage
 
+    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translating:
+        """The translation of the client's request.
+
+        :param fields: its body, parsed; changed in place.
+        :param answer_id: see :class:`~aigw.llm.translation.Pairing`.
+        :param now: seconds since the epoch.
+        :raises BadRequest: the model, streaming, or something that has no counterpart is refused.
+        """
+        assert self.pairing is not None
+        fields["model"] = self.wanted_model(fields.get("model") or None)
+        if self.streaming != "allow":
+            self._force_streaming(fields)
+        return self.pairing.translate(fields, answer_id, now)
+
+    def translated_payload(
+        self, request: WireRequest, headers: Sequence[Header], request_id: str, nominated: frozenset[bytes]
+    ) -> Payload:
+        """The provider's request, as a translation made it."""
+        target = raw_path(self.path_rule.base, request.path)
+        body = serialise(request.body)
+        payload = self.payload(b"POST", target, headers, body, request_id, request.body, nominated, request.headers)
+        return payload._replace(operation=CHAT)
+
     def _force_streaming(self, fields: dict[str, Any]) -> bool:
         if self.streaming == "deny":
             if fields.get("stream"):
@@ -200,10 +218,12 @@ class Plan:
         request_id: str,
         fields: dict[str, Any] | None,
         nominated: frozenset[bytes] = frozenset(),
+        added: Sequence[Header] = (),
     ) -> Payload:
         """The request as the upstream gets it: our framing, our credential, the client's remaining headers.
 
         :param nominated: fields that the client's ``Connection`` names.
+        :param added: headers that a translation adds.
         """
         drop = self.drop
         if nominated:  # RFC 9110 section 7.6.1
@@ -213,10 +233,16 @@ class Plan:
             for header in headers
             if header[0] not in drop and not header[0].startswith(_NEVER_PREFIXES)
         ]
+        if self.header_defaults:
+            lines += [b"%s: %s\r\n" % each for each in self.header_defaults if not _has(headers, each[0])]
+        lines += [b"%s: %s\r\n" % each for each in added]
         credential = self.credential
+        authoriser = None
         if isinstance(credential, Passthrough):
             credential = credential.take(headers, self.is_consumer_key)
             lines.append(credential.line)
+        elif not isinstance(credential, Credential):
+            authoriser = credential
         framing = b"content-length: %d\r\n" % len(body) if body or method in _HAS_BODY else b""
         head = b"%s %s HTTP/1.1\r\n%sx-request-id: %s\r\n%s%s\r\n" % (
             method,
@@ -226,13 +252,19 @@ class Plan:
             b"".join(lines),
             framing,
         )
-        return Payload(head + body, method == b"HEAD", credential.partition, self.operation, fields)
+        return Payload(head + body, method == b"HEAD", credential.partition, self.operation, fields, authoriser)
 
     def secrets(self) -> tuple[bytes, ...]:
         """What must not be shown in an upstream's error text."""
-        if isinstance(self.credential, Credential) and len(self.credential.secret) >= 8:
-            return (self.credential.secret,)
-        return ()
+        credential = self.credential
+        if isinstance(credential, Passthrough):
+            return ()
+        secrets = (credential.secret,) if isinstance(credential, Credential) else credential.secrets()
+        return tuple(secret for secret in secrets if len(secret) >= 8)
 
 
 _HAS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+def _has(headers: Sequence[Header], name: bytes) -> bool:
+    return any(header[0] == name for header in headers)

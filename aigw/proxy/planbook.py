@@ -18,9 +18,14 @@ from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest
 from aigw.llm.body import Adjustments
 from aigw.llm.operations import MODELS, RAW
-from aigw.llm.providers import Provider, provider
-from aigw.proxy.plan import NEVER_UPSTREAM, PathRule, Plan, Timeouts
-from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
+from aigw.llm.pairing import pairing
+from aigw.llm.providers import Place, Provider, provider
+from aigw.llm.translation import Pairing
+from aigw.proxy.credentials import Credentials
+from aigw.proxy.plan import DIALECT_HEADERS, NEVER_UPSTREAM, Plan, Timeouts
+from aigw.upstream.authoriser import Authoriser
+from aigw.upstream.credential import Credential, Passthrough
+from aigw.upstream.target import PathRule, raw_path
 from aigw.upstream.upstream import Address, Upstream
 
 _TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -45,22 +50,6 @@ def merged_timeouts(backend: Backend, *special: Any) -> Timeouts:
             if own is not None:
                 seconds[phase] = own
     return Timeouts(**seconds)
-
-
-def credential_of(auth: BackendAuth | None, kind: Provider, secrets: Mapping[str, str]) -> Credential | Passthrough:
-    """What a backend's ``auth`` comes to."""
-    if auth is None:
-        return NO_CREDENTIAL
-    if auth.passthrough:
-        return Passthrough(kind.passthrough_headers)
-    token = auth.inline if auth.inline is not None else secrets[auth.secret or ""]
-    header = auth.header.lower().encode() if auth.header else kind.key_header
-    if auth.prefix is not None:
-        prefix = auth.prefix.encode()
-    else:
-        # A header other than the provider's own takes the bare key, but Authorization always has a scheme.
-        prefix = kind.key_prefix if header == kind.key_header else b"Bearer " * (header == b"authorization")
-    return Credential.of(token.encode(), header, prefix)
 
 
 @attrs.frozen
@@ -111,6 +100,7 @@ class PlanBook:
         label_of: Callable[[str], str],
     ) -> None:
         self._settings = settings
+        self._credentials = Credentials(settings.secret_values)
         self._upstreams = upstreams
         self._key_names = key_names
         self._is_consumer_key = is_consumer_key
@@ -136,14 +126,11 @@ class PlanBook:
         route = settings.routes[route_name]
         backend = settings.backends[choice.backend]
         model = settings.models.get(choice.public_model) if choice.public_model else None
-        kind = provider(backend.provider)
-        if operation != RAW and operation not in kind.paths:
-            raise BadRequest(
-                f"backend {choice.backend} (provider {backend.provider}) does not have the operation {operation}",
-                code="operation_not_supported",
-            )
+        kind = provider_at(backend)
         parts = _parts(backend, own)
-        credential = credential_of(parts.auth, kind, settings.secret_values)
+        native = is_native(operation, backend, kind)
+        pairing = None if native else self._pairing(operation, choice.backend, backend, kind, parts.adjustments)
+        credential = self._credentials.of(parts.auth, kind)
         url = backend.url or kind.default_url
         address = Address.of(url) if url else None
         set_headers = dict(parts.set_headers)
@@ -156,7 +143,7 @@ class PlanBook:
             genai_name=kind.genai_name,
             upstream=self._upstreams[choice.backend],
             operation=operation,
-            path_rule=path_rule(route, address, kind, operation),
+            path_rule=path_rule(route, address, kind, operation) if native else PathRule(_base(address), None, None),
             model=choice.model or parts.model or choice.public_model,
             public_model=choice.public_model,
             # A public name stands for its target's model: that is no mismatch.
@@ -165,14 +152,49 @@ class PlanBook:
             adjusts=bool(parts.adjustments.defaults or parts.adjustments.overrides),
             credential=credential,
             static_head=_static_head(address, credential, set_headers),
-            drop=NEVER_UPSTREAM | self._key_names | parts.removed | frozenset(set_headers),
+            drop=_dropped(self._key_names, parts, set_headers, native),
             timeouts=merged_timeouts(backend, _timeouts(model), _timeouts(route)),
             streaming=route.streaming,
             asks_usage=operation in kind.asks_usage,
             is_consumer_key=self._is_consumer_key,
             label_of=self._label_of,
             down_lines=b"via: 1.1 aigw\r\nx-aigw-backend: %s\r\n" % choice.backend.encode(),
+            header_defaults=tuple(kind.headers.items()) if native else (),
+            pairing=pairing,
         )
+
+    def _pairing(
+        self, operation: str, name: str, backend: Backend, kind: Provider, adjustments: Adjustments
+    ) -> Pairing:
+        """:raises BadRequest: ``kind`` has nothing like the operation."""
+        found = pairing(operation, kind, adjustments, backend.drop_unsupported)
+        if found is None:
+            raise BadRequest(
+                f"backend {name} (provider {backend.provider}) does not have the operation {operation}",
+                code="operation_not_supported",
+            )
+        return found
+
+
+def provider_at(backend: Backend) -> Provider:
+    """The provider of ``backend`` as it is at the backend's place."""
+    kind = provider(backend.provider)
+    place = Place(backend.url, backend.region, backend.project, backend.location, backend.api_version)
+    return kind.at(kind, place)
+
+
+def is_native(operation: str, backend: Backend, kind: Provider) -> bool:
+    """Whether ``backend`` has the operation itself, so that calls pass byte for byte."""
+    if operation == RAW:
+        return True
+    return operation in kind.paths and (backend.operations is None or operation in backend.operations)
+
+
+def _dropped(
+    key_names: frozenset[bytes], parts: _Parts, set_headers: Mapping[bytes, bytes], native: bool
+) -> frozenset[bytes]:
+    dropped = NEVER_UPSTREAM | key_names | parts.removed | frozenset(set_headers)
+    return dropped if native else dropped | DIALECT_HEADERS
 
 
 def _timeouts(of: Model | RouteSettings | None) -> Any:
@@ -181,17 +203,21 @@ def _timeouts(of: Model | RouteSettings | None) -> Any:
 
 def path_rule(route: RouteSettings, address: Address | None, kind: Provider, operation: str) -> PathRule:
     """How a route's requests for ``operation`` find their path on the upstream host."""
-    base = address.path if address is not None else b""
+    base = _base(address)
     if route.rewrite is not None and route.rewrite.full_path is not None:
         return PathRule(base, route.rewrite.full_path.encode(), None)
     if route.rewrite is not None and route.rewrite.prefix is not None:
         return PathRule(base, None, route.rewrite.prefix.encode())
     own = kind.paths.get(operation)
-    return PathRule(base, base + own.encode() if own is not None else None, None)
+    return PathRule(base, raw_path(base, own.encode()) if own is not None else None, None, kind.query)
+
+
+def _base(address: Address | None) -> bytes:
+    return address.path if address is not None else b""
 
 
 def _static_head(
-    address: Address | None, credential: Credential | Passthrough, set_headers: Mapping[bytes, bytes]
+    address: Address | None, credential: Credential | Passthrough | Authoriser, set_headers: Mapping[bytes, bytes]
 ) -> bytes:
     lines = [b"host: %s\r\n" % (address.host_header if address is not None else b"echo")]
     lines.append(b"accept-encoding: identity\r\nvia: 1.1 aigw\r\n")

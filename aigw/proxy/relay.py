@@ -32,6 +32,9 @@ KEPT_WHOLE = 64 * 1024
 #: The end of a long JSON body that is searched for its usage.
 _TAIL = 8 * 1024
 
+#: Seconds; a longer ``retry-after`` is cut down to it.
+MOST_RETRY_AFTER = 60
+
 #: Response headers that stay here: framing and hop-by-hop, what speaks for the provider's own site, and what
 #: tells whose account is behind this gateway.
 _NEVER_DOWN = frozenset(
@@ -87,6 +90,8 @@ class ResponseHead:
                 self.encoded = value.strip().lower() != b"identity"
             elif name.startswith(b"cf-"):
                 continue
+            elif name.startswith(b"retry-after") and status >= 400:
+                header = (name, capped(name, value))
             self.headers.append(header)
         nominated = connection_tokens(headers) if nominates else None
         if nominated:
@@ -96,6 +101,18 @@ class ResponseHead:
     def is_events(self) -> bool:
         """Whether the body is a stream of events that can be read."""
         return self.content_type[:17].lower() == b"text/event-stream" and not self.encoded
+
+
+def capped(name: bytes, value: bytes) -> bytes:
+    """A provider's ``retry-after`` or ``retry-after-ms``, at most :data:`MOST_RETRY_AFTER`.
+
+    Some of its clients sleep for as long as they are told, others give up when they are told too long.
+    """
+    most = MOST_RETRY_AFTER * (1000 if name == b"retry-after-ms" else 1)
+    try:
+        return value if float(value) <= most else b"%d" % most
+    except ValueError:
+        return value
 
 
 class Relay(Protocol):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, urlencode
+
+import attrs
 
 _VERSION_END = re.compile(rb"/v\d+[a-z0-9]*$")
 _VERSION_START = re.compile(rb"/v\d+[a-z0-9]*(?=/|$)")
@@ -31,3 +35,44 @@ def raw_path(base: bytes, rest: bytes) -> bytes:
 def replace_prefix(path: bytes, matched: bytes, replacement: bytes) -> bytes:
     """Gateway API's ReplacePrefixMatch: ``matched``, whole segments at the start of ``path``, gives way."""
     return join(replacement, path[len(matched.rstrip(b"/")) :])
+
+
+@attrs.frozen
+class PathRule:
+    """How a request's path becomes the upstream's, where client and backend speak one dialect.
+
+    :ivar base: the path of the backend's ``url``.
+    :ivar full: the whole upstream path, if it does not depend on the request's; ``{model}`` in it is the model.
+    :ivar prefix: what replaces the matched prefix, if the route says so.
+    :ivar query: what the upstream's query has in any case; the client's own values win.
+    """
+
+    base: bytes
+    full: bytes | None
+    prefix: bytes | None
+    query: Mapping[str, str] = attrs.field(factory=dict)
+
+    def target(self, path: bytes, matched: bytes, query: bytes | None, model: str | None = None) -> bytes:
+        """The request target on the upstream host.
+
+        :param matched: the part of ``path`` that the route matched.
+        :param model: what the upstream is asked for.
+        """
+        if self.full is not None:
+            upstream = self.full
+            if b"{" in upstream:
+                upstream = upstream.replace(b"{model}", quote(model or "", safe="").encode())
+        elif self.prefix is not None:
+            upstream = replace_prefix(path, matched, self.prefix)
+        else:
+            upstream = raw_path(self.base, path[len(matched.rstrip(b"/")) :])
+        if self.query:
+            query = _with(query, self.query)
+        return upstream if query is None else upstream + b"?" + query
+
+
+def _with(query: bytes | None, wanted: Mapping[str, str]) -> bytes:
+    """``query`` and what of ``wanted`` it does not say."""
+    sent = {name for name, _ in parse_qsl((query or b"").decode("latin-1"), keep_blank_values=True)}
+    added = urlencode({name: value for name, value in wanted.items() if name not in sent}).encode()
+    return b"&".join(part for part in (query, added) if part)

@@ -17,20 +17,10 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import client_endpoint
 from aigw.http.pool import Pool
 from aigw.llm.providers import Provider
+from aigw.upstream.authorised import AuthorisedCall
+from aigw.upstream.authoriser import Authoriser
+from aigw.upstream.calling import Calling
 from aigw.upstream.echo import EchoCall
-
-
-class Calling(Protocol):
-    """A call under way, whatever answers it."""
-
-    def cancel(self) -> None:
-        """Stop it in whatever phase it is; nothing is called back any more."""
-
-    def pause(self) -> None:
-        """Stop reading the response until :meth:`resume`."""
-
-    def resume(self) -> None:
-        """Read on."""
 
 
 class Payload(NamedTuple):
@@ -40,6 +30,7 @@ class Payload(NamedTuple):
     :ivar is_head: the method is HEAD, so the response has no body.
     :ivar partition: see :class:`~aigw.upstream.credential.Credential`.
     :ivar operation: what is asked for; with ``fields``, the parsed body, for an upstream that is not a wire.
+    :ivar authoriser: makes the credential that ``data`` lacks.
     """
 
     data: bytes
@@ -47,6 +38,7 @@ class Payload(NamedTuple):
     partition: bytes
     operation: str
     fields: dict[str, Any] | None
+    authoriser: Authoriser | None = None
 
     def __repr__(self) -> str:
         return f"<Payload {self.operation}>"  # never the credential or the prompt in it
@@ -109,7 +101,12 @@ class HttpUpstream:
 
     def send(self, payload: Payload, sink: ResponseSink) -> Calling:
         """See :class:`Upstream`."""
+        if payload.authoriser is not None:
+            return AuthorisedCall(self._call, payload.data, payload.authoriser, sink, payload.is_head)
         return self.pool.call(payload.data, sink, head=payload.is_head, partition=payload.partition)
+
+    def _call(self, data: bytes, sink: ResponseSink, head: bool, partition: bytes) -> Calling:
+        return self.pool.call(data, sink, head=head, partition=partition)
 
     def retire(self) -> None:
         """See :class:`Upstream`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ from aigw.llm import operations
 from aigw.llm.body import parse
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.exchange import Exchange, id_lines, refuse
+from aigw.proxy.plan import Plan
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.raw import model_of_raw
@@ -203,7 +205,6 @@ class FrontDoor:
 
     def _call(self, visit: Visit, operation: str) -> None:
         account, route, consumer = visit.account, visit.route, visit.consumer
-        request = account.request
         body, fields = self._read(visit, operation)
         asked = account.asked_model
         choice = route.choose(asked)
@@ -213,6 +214,15 @@ class FrontDoor:
         account.plan = plan
         account.asked_model = name
         account.label_model = plan.label_of(name) if name else ""
+        if plan.pairing is not None and fields is not None:
+            self._translate(account, plan, fields)
+        else:
+            self._pass(visit, plan, body, fields)
+
+    def _pass(self, visit: Visit, plan: Plan, body: bytes, fields: dict[str, Any] | None) -> None:
+        """Call a backend that speaks the client's dialect."""
+        account, route = visit.account, visit.route
+        request = account.request
         hide_usage = False
         if fields is not None:
             body, hide_usage = plan.adjust(body, fields)
@@ -221,12 +231,22 @@ class FrontDoor:
         query = request.query
         if query is not None and route.authenticator is not None:
             query = route.authenticator.clean_query(query)
-        target = plan.path_rule.target(request.path, visit.matched, query)
+        model = fields.get("model") if fields is not None else None
+        target = plan.path_rule.target(request.path, visit.matched, query, model)
         payload = plan.payload(
             request.method, target, request.headers, body, request.request_id, fields, request.nominated
         )
-        exchange = Exchange(request, account, plan, self.ledger, self._deadlines, hide_usage)
-        exchange.start(payload)
+        Exchange(request, account, plan, self.ledger, self._deadlines, hide_usage).start(payload)
+
+    def _translate(self, account: Account, plan: Plan, fields: dict[str, Any]) -> None:
+        """Call a backend that speaks another dialect."""
+        request = account.request
+        answer_id = f"{self._id_prefix}{next(self._id_numbers):012x}"
+        translation = plan.translate(fields, answer_id, time.time())
+        account.stream = fields.get("stream") is True
+        account.sent_model = _header_value(fields.get("model"))
+        payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
+        Exchange(request, account, plan, self.ledger, self._deadlines, False, translation).start(payload)
 
     def _read(self, visit: Visit, operation: str) -> tuple[bytes, dict[str, Any] | None]:
         """The body, and what it says where the operation is one that is read."""

@@ -6,7 +6,7 @@ version cannot call yet is ``available = False``.
 
 from __future__ import annotations
 
-from aigw.llm.providers.base import Provider
+from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.echo import ECHO
 from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
 
@@ -25,4 +25,4 @@ def provider(name: str) -> Provider:
     return PROVIDERS[name]
 
 
-__all__ = ["PROVIDERS", "Provider", "provider"]
+__all__ = ["PROVIDERS", "Place", "Provider", "provider"]

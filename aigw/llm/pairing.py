@@ -1,0 +1,17 @@
+"""Which translation an operation needs at a provider that does not have it itself."""
+
+from __future__ import annotations
+
+from aigw.llm.body import Adjustments
+from aigw.llm.providers.base import Provider
+from aigw.llm.translation import DIALECTS, Pair, Pairing
+
+
+def pairing(operation: str, provider: Provider, adjustments: Adjustments, drop_unsupported: bool) -> Pairing | None:
+    """What translates ``operation`` for ``provider``; None if nothing can.
+
+    :param drop_unsupported: see :class:`aigw.llm.call.Call`.
+    """
+    if operation in DIALECTS and provider.wire is not None:
+        return Pair(DIALECTS[operation], provider.wire, adjustments, drop_unsupported)
+    return None

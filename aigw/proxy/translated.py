@@ -1,0 +1,179 @@
+"""The response on its way down where client and backend speak different dialects.
+
+- :class:`TranslatedBody`: a whole answer, or an error of any kind. Kept until it is complete, then translated.
+- :class:`TranslatedEvents`: a stream. Translated event by event; nothing is sent before the answer has begun, so that
+  a stream that begins with an error is answered as one.
+
+Both are relays as those of :mod:`aigw.proxy.relay` are, which see for the rules of ends and breaks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aigw.errors import GatewayError, UpstreamFailed
+from aigw.http.headers import Header
+from aigw.llm.decoders import BrokenFrame, FrameTooLarge
+from aigw.llm.reply import ProviderError
+from aigw.llm.translation import Answer, Translating
+from aigw.llm.usage import Usage
+from aigw.proxy.relay import MOST_RETRY_AFTER, ResponseHead
+
+if TYPE_CHECKING:
+    from aigw.proxy.exchange import Exchange
+
+#: Bytes of a whole answer; the largest are embeddings in decimal.
+MAX_ANSWER = 128 * 1024 * 1024
+
+_JSON = (b"content-type", b"application/json")
+_EVENTS: tuple[Header, ...] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+#: A provider's headers that mean the same to a client of another dialect.
+_KEPT = (b"retry-after", b"x-ratelimit-", b"x-should-retry", b"anthropic-ratelimit-")
+
+
+def kept_headers(head: ResponseHead) -> list[Header]:
+    """What of the provider's headers goes down with a translated answer."""
+    return [header for header in head.headers if header[0].startswith(_KEPT)]
+
+
+class TranslatedBody:
+    """See the module's head."""
+
+    def __init__(self, exchange: Exchange, head: ResponseHead, translation: Translating) -> None:
+        self._exchange = exchange
+        self._head = head
+        self._translation = translation
+        self._body = bytearray()
+
+    def data(self, data: bytes) -> None:
+        """Keep it."""
+        self._body += data
+        if len(self._body) > MAX_ANSWER:
+            backend = self._exchange.backend
+            self._exchange.fail(UpstreamFailed(f"backend {backend} sent an answer of more than 128 MiB"), "cut")
+
+    def end(self, delimited: bool) -> None:
+        """Translate it, answer in one piece."""
+        exchange, head, translation = self._exchange, self._head, self._translation
+        body, request_id = bytes(self._body), exchange.request_id
+        if head.status >= 400:
+            body = exchange.without_secrets(body)
+            answer = translation.error(head.status, head.headers, body, request_id)
+        elif head.status >= 300:
+            error = UpstreamFailed(f"backend {exchange.backend} redirects elsewhere, which is never followed")
+            exchange.fail(error, "cut")
+            return
+        else:
+            answer = translation.whole(body, request_id)
+        self._answer(answer)
+
+    def _answer(self, answer: Answer) -> None:
+        exchange, headers = self._exchange, kept_headers(self._head)
+        exchange.note(answer.usage, answer.model)
+        if answer.error is not None:
+            exchange.answer_error(answer.status, [_JSON, *headers, *retry_header(answer, headers)], answer.body)
+        elif exchange.account.stream:
+            exchange.begin(answer.status, [*_EVENTS, *headers], None)
+            exchange.first_token()
+            exchange.write(answer.body)
+            exchange.finish()
+        else:
+            exchange.answer(answer.status, [_JSON, *headers], answer.body)
+
+    def broken(self, error: GatewayError) -> None:
+        """Nothing was sent yet: a plain error."""
+        self._exchange.refuse(error)
+
+    def seen(self) -> Usage | None:
+        """Nothing is known before the end."""
+        return None
+
+
+class TranslatedEvents:
+    """See the module's head."""
+
+    def __init__(self, exchange: Exchange, head: ResponseHead, translation: Translating) -> None:
+        self._exchange = exchange
+        self._head = head
+        self._translation = translation
+        self._stream = translation.stream(head.content_type)
+        self._begun = False
+
+    def data(self, data: bytes) -> None:
+        """Pass on what it says."""
+        try:
+            visible = self._stream.feed(data)
+        except (FrameTooLarge, BrokenFrame) as error:
+            self._exchange.fail(UpstreamFailed(f"backend {self._exchange.backend} sent {error}"), "cut")
+            return
+        self._pass(visible)
+
+    def _pass(self, visible: bytes) -> None:
+        exchange, stream = self._exchange, self._stream
+        if not self._begun and not self._begin():
+            return
+        if visible:
+            exchange.write(visible)
+        if stream.error is not None:
+            exchange.write(stream.failure(stream.error))
+            exchange.note(stream.partial_usage(), stream.model)
+            exchange.abort_quietly("upstream_error")
+        elif stream.done:
+            exchange.terminator_seen()
+
+    def _begin(self) -> bool:
+        """Begin the answer if it has begun at the provider; or answer the error that it is."""
+        exchange, stream = self._exchange, self._stream
+        if not stream.begun:
+            if stream.error is not None:
+                answer = self._translation.refused(stream.error, exchange.request_id)
+                headers = kept_headers(self._head)
+                headers += retry_header(answer, headers)
+                exchange.stream_refused(answer.status, headers, answer.body)
+            return False
+        self._begun = True
+        exchange.begin(self._head.status, [*_EVENTS, *kept_headers(self._head)], None)
+        exchange.first_token()
+        return True
+
+    def end(self, delimited: bool) -> None:
+        """The upstream is done; is the answer?"""
+        exchange, stream = self._exchange, self._stream
+        self._pass(stream.end())
+        if exchange.over:
+            return
+        if stream.done:
+            exchange.note(stream.usage, stream.model)
+            exchange.finish()
+        else:
+            when = "too early" if self._begun else "before the first event"
+            exchange.fail(UpstreamFailed(f"backend {exchange.backend} ended its stream {when}"), "cut")
+
+    def broken(self, error: GatewayError) -> None:
+        """Say so in the stream, and end it without its end."""
+        exchange, stream = self._exchange, self._stream
+        exchange.note(self.seen(), stream.model)
+        if not self._begun:
+            exchange.refuse(error)
+        elif stream.done:
+            exchange.finish("ok")
+        else:
+            told = ProviderError(error.status, error.type, error.message, error.code, error.param)
+            exchange.write(stream.failure(told))
+            exchange.abort(error)
+
+    def seen(self) -> Usage | None:
+        """What the stream has told so far, or an estimate."""
+        return self._stream.partial_usage()
+
+
+def retry_header(answer: Answer, headers: list[Header]) -> list[Header]:
+    """``retry-after`` where the provider says it in the body only."""
+    if answer.retry_after is None or any(name.startswith(b"retry-after") for name, _ in headers):
+        return []
+    return [(b"retry-after", b"%d" % min(MOST_RETRY_AFTER, max(1, math.ceil(answer.retry_after))))]
