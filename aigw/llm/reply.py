@@ -5,12 +5,15 @@ A stream and a whole answer are the same list; in a whole one the deltas are lon
 behind everything it said; :class:`UsageTold` as often as the provider tells it, the last one counts; :class:`End` only
 where the provider really ended the answer. :class:`Failed` may come at any time and is the last.
 
-Values on the way of every chunk are named tuples: they cost half of what anything else does.
+The values are not to be changed. They are not frozen, since making a frozen one costs twice as much and there is one
+for every chunk of every stream; nor tuples, which would be equal to each other whatever their kind.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import attrs
 
 from aigw.llm.usage import Usage
 
@@ -27,7 +30,8 @@ REFUSAL = "refusal"
 PAUSE = "pause_turn"
 
 
-class Start(NamedTuple):
+@attrs.define
+class Start:
     """The answer begins.
 
     :ivar id: the provider's name for it, if it has one.
@@ -38,42 +42,48 @@ class Start(NamedTuple):
     model: str | None = None
 
 
-class TextDelta(NamedTuple):
+@attrs.define
+class TextDelta:
     """More of what the model says."""
 
     text: str
     choice: int = 0
 
 
-class ReasoningDelta(NamedTuple):
+@attrs.define
+class ReasoningDelta:
     """More of what the model thinks."""
 
     text: str
     choice: int = 0
 
 
-class ReasoningSignature(NamedTuple):
+@attrs.define
+class ReasoningSignature:
     """The provider's proof for the thoughts so far; see :class:`aigw.llm.call.Reasoning`."""
 
     signature: str
     choice: int = 0
 
 
-class RedactedReasoning(NamedTuple):
+@attrs.define
+class RedactedReasoning:
     """Thoughts that only the provider can read, opaque."""
 
     data: str
     choice: int = 0
 
 
-class RefusalDelta(NamedTuple):
+@attrs.define
+class RefusalDelta:
     """More of the words with which the model refuses (OpenAI's ``refusal``)."""
 
     text: str
     choice: int = 0
 
 
-class ToolStart(NamedTuple):
+@attrs.define
+class ToolStart:
     """The model calls a tool.
 
     :ivar number: counts the calls of a choice from 0, whatever the provider's own numbers are.
@@ -88,7 +98,8 @@ class ToolStart(NamedTuple):
     signature: str | None = None
 
 
-class ToolArguments(NamedTuple):
+@attrs.define
+class ToolArguments:
     """More of the JSON text of a call's arguments. A call without any has the arguments ``{}``."""
 
     number: int
@@ -96,14 +107,16 @@ class ToolArguments(NamedTuple):
     choice: int = 0
 
 
-class Citation(NamedTuple):
+@attrs.define
+class Citation:
     """Where something that the model said is from, as one of OpenAI's ``annotations``."""
 
     annotation: dict[str, Any]
     choice: int = 0
 
 
-class Finish(NamedTuple):
+@attrs.define
+class Finish:
     """A choice has ended.
 
     :ivar reason: one of the constants above.
@@ -115,27 +128,32 @@ class Finish(NamedTuple):
     sequence: str | None = None
 
 
-class UsageTold(NamedTuple):
+@attrs.define
+class UsageTold:
     """The usage as far as the provider tells it; replaces what was told before."""
 
     usage: Usage
 
 
-class Ping(NamedTuple):
+@attrs.define
+class Ping:
     """A sign of life without content."""
 
 
-class Failed(NamedTuple):
+@attrs.define
+class Failed:
     """The provider reports that the answer failed."""
 
     error: ProviderError
 
 
-class End(NamedTuple):
+@attrs.define
+class End:
     """The provider has ended the answer."""
 
 
-class ProviderError(NamedTuple):
+@attrs.define
+class ProviderError:
     """What a provider complains of, in the form that all dialects can write.
 
     :ivar status: the HTTP status that it stands for (400 to 599).

@@ -229,6 +229,8 @@ class StreamTranslation:
 
     def _note(self, event: reply.Event) -> bool:
         """Take note of an event; returns whether it goes on to the client."""
+        if self.done:
+            return False
         kind = type(event)
         if kind is reply.TextDelta or kind is reply.ReasoningDelta:
             self.begun = True
@@ -238,8 +240,6 @@ class StreamTranslation:
         return self._note_rare(event)
 
     def _note_rare(self, event: reply.Event) -> bool:
-        if self.done:
-            return False
         match event:
             case reply.Failed(error):
                 self.error = error
