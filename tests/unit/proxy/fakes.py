@@ -8,10 +8,12 @@ from twisted.internet.task import Clock
 
 from aigw.http.deadlines import Deadlines
 from aigw.llm.body import Adjustments
+from aigw.llm.translation import Translating
 from aigw.proxy.account import Account
 from aigw.proxy.exchange import Exchange
-from aigw.proxy.plan import NEVER_UPSTREAM, PathRule, Plan, Timeouts
+from aigw.proxy.plan import NEVER_UPSTREAM, Plan, Timeouts
 from aigw.upstream.credential import Credential
+from aigw.upstream.target import PathRule
 
 
 class FakeRequest:
@@ -163,7 +165,15 @@ def make_plan(upstream: Any, **changes: Any) -> Plan:
 class Scene:
     """An exchange between a fake client and a fake upstream, on a clock that the test turns."""
 
-    def __init__(self, *, stream: bool = False, hide_usage: bool = False, method: bytes = b"POST", **plan: Any) -> None:
+    def __init__(
+        self,
+        *,
+        stream: bool = False,
+        hide_usage: bool = False,
+        method: bytes = b"POST",
+        translation: Translating | None = None,
+        **plan: Any,
+    ) -> None:
         self.clock = Clock()
         self.deadlines = Deadlines(self.clock)
         self.request = FakeRequest(self.clock, method)
@@ -180,6 +190,7 @@ class Scene:
             self.ledger,  # type: ignore[arg-type]
             self.deadlines,
             hide_usage,
+            translation,
         )
         payload = self.plan.payload(method, b"/v1/chat/completions", [], CHAT, "req-1", None)
         self.exchange.start(payload)
