@@ -24,6 +24,7 @@ _STATUSES = (
     ("resource_exhausted", 429),
     ("overloaded", 529),
     ("authentication", 401),
+    ("billing_error", 402),
     ("unauthorized", 401),
     ("invalid_api_key", 401),
     ("permission", 403),
@@ -60,15 +61,15 @@ def error_event(error: GatewayError, request_id: str, operation: str, *, sequenc
 class StreamError:
     """A stream's first event that is an error, as the answer it should have been.
 
-    :ivar body: JSON as OpenAI answers it; members that OpenAI does not have stay beside its own.
+    :ivar body: JSON as the client's dialect has it; members that OpenAI does not have stay beside its own.
     """
 
     status: int
     body: bytes = attrs.field(repr=False)
 
 
-def first_event_error(event: bytes) -> StreamError | None:
-    """The error that ``event``, a stream's first, is; None for any other event."""
+def first_event_error(event: bytes, operation: str) -> StreamError | None:
+    """The error that ``event``, the first of a stream of ``operation``, is; None for any other event."""
     if b"error" not in event and b"\\u00" not in event:
         return None
     fields = events.read(events.data(event))
@@ -77,7 +78,8 @@ def first_event_error(event: bytes) -> StreamError | None:
     error = event_error(event, fields)
     if error is None:
         return None
-    return StreamError(error_status(error), orjson.dumps({"error": _as_openai(error)}))
+    body = _as_anthropic(error, fields) if operation in (MESSAGES, COUNT_TOKENS) else {"error": _as_openai(error)}
+    return StreamError(error_status(error), orjson.dumps(body))
 
 
 def event_error(event: bytes, fields: Any) -> dict[str, Any] | None:
@@ -127,6 +129,15 @@ def _as_openai(error: dict[str, Any]) -> dict[str, Any]:
         "param": _word(error.get("param")),
         "code": _word(error.get("code")),  # llama.cpp and Google have a number; clients expect a word
     }
+
+
+def _as_anthropic(error: dict[str, Any], fields: Any) -> dict[str, Any]:
+    """What Anthropic's SDK reads; what is already of that form stays as it is."""
+    if isinstance(fields, dict) and fields.get("type") == "error" and fields.get("error") is error:
+        return fields
+    message = error.get("message")
+    message = message if isinstance(message, str) else "the upstream reported an error"
+    return {"type": "error", "error": {**error, "type": _word(error.get("type")) or "api_error", "message": message}}
 
 
 def _word(value: Any) -> str | None:

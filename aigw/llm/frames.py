@@ -1,16 +1,16 @@
 """Chunks of a stream that differ in their text only are known by their frame, and need not be parsed again.
 
-Most chunks of a stream differ in little: their text, the padding that OpenAI puts behind it (``obfuscation``), in a
-stream of responses their number. An event that is the same everywhere else as one that was parsed says nothing else
-that is new. No quote can be inside a text or a padding, and nothing but digits in a number, or what follows would
-not fit. That costs a fifth of parsing, and needs no guess about how a server spaces its JSON.
+Most chunks of a stream differ in little: their text, the padding that OpenAI puts behind it (``obfuscation``) or
+Anthropic (blanks), in a stream of responses their number. An event that is the same everywhere else as one that was
+parsed says nothing else that is new. No quote can be inside a text or a padding, and nothing but digits in a number,
+or what follows would not fit. That costs a fifth of parsing, and needs no guess about how a server spaces its JSON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_TEXT, _NUMBER, _PADDING = range(3)
+_TEXT, _NUMBER, _PADDING, _BLANKS = range(4)
 _TEXT_BEGINS = (
     b'"content":"',
     b'"content": "',
@@ -18,10 +18,14 @@ _TEXT_BEGINS = (
     b'"reasoning":"',
     b'"arguments":"',
     b'"text":"',
+    b'"thinking":"',
+    b'"partial_json":"',
     b'"delta":"',
 )
 _NUMBER_BEGINS = b'"sequence_number":'
 _PADDING_BEGINS = b'"obfuscation":"'
+#: Anthropic pads an event with blanks before its last brace.
+_PADS_WITH_BLANKS = b"content_block_delta"
 
 
 class ChunkFrame:
@@ -58,6 +62,9 @@ class ChunkFrame:
         if padding >= 0:
             padding += len(_PADDING_BEGINS)
             gaps.append((_PADDING, padding, event.find(b'"', padding)))
+        if event.find(_PADS_WITH_BLANKS, 0, begin) >= 0:
+            brace = len(event) - len(b"}\n\n")
+            gaps.append((_BLANKS, len(event[:brace].rstrip(b" ")), brace))
         begins = [begin for _, begin, _ in gaps[1:]] + [len(event)]
         rest = [(kind, event[end:following]) for (kind, _, end), following in zip(gaps, begins, strict=True)]
         return cls(event[: gaps[0][1]], rest)
@@ -73,7 +80,7 @@ class ChunkFrame:
                 return -1
             if kind == _TEXT:
                 text = end - at
-            elif kind == _NUMBER and not event[at:end].isdigit():
+            elif (kind == _NUMBER and not event[at:end].isdigit()) or (kind == _BLANKS and event[at:end].strip(b" ")):
                 return -1
             at = end + size
         return text if at == len(event) else -1

@@ -19,8 +19,8 @@ import orjson
 from aigw.llm import events
 from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
 from aigw.llm.frames import NO_FRAME, ChunkFrame
-from aigw.llm.operations import CHAT, COMPLETIONS, RESPONSES
-from aigw.llm.usage import Usage, from_openai
+from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES
+from aigw.llm.usage import Usage, from_anthropic, from_openai
 
 __all__ = [
     "JsonTap",
@@ -41,6 +41,11 @@ _TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 #: Where a chunk's text is, in a choice's ``delta``.
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+
+#: Where it is in the delta of one of Anthropic's blocks.
+_BLOCK_TEXTS = ("text", "thinking", "partial_json")
+#: What only Anthropic's usage has. Some servers have it beside OpenAI's counts, which then say it their own way.
+_ANTHROPIC_COUNTS = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def asks_for_usage(fields: dict[str, Any], operation: str) -> bool:
@@ -97,9 +102,16 @@ class JsonTap:
             at = tail.rfind(b'"usage"', 0, at)
 
     def _read_object(self, fields: dict[str, Any]) -> None:
-        self.usage = from_openai(fields.get("usage"))
+        self.usage = _usage(fields.get("usage"), fields.get("type") == "message")
         model = fields.get("model")
         self.model = model if isinstance(model, str) and model else None
+
+
+def _usage(told: Any, anthropic: bool) -> Usage | None:
+    """The usage of a whole answer, of whichever dialect."""
+    if isinstance(told, dict) and "input_tokens" in told:
+        anthropic = anthropic or any(name in told for name in _ANTHROPIC_COUNTS)
+    return from_anthropic(told) if anthropic else from_openai(told)
 
 
 class StreamTap:
@@ -119,7 +131,9 @@ class StreamTap:
         "_finished",
         "_frame",
         "_hide",
-        "_responses",
+        "_messages",
+        "_note",
+        "_told",
         "done",
         "error",
         "events",
@@ -130,7 +144,11 @@ class StreamTap:
     )
 
     def __init__(self, operation: str, hide_usage: bool) -> None:
-        self._responses = operation == RESPONSES
+        # Plain functions: a bound method would tie the tap to itself, and every stream to the garbage collector.
+        notes = {RESPONSES: StreamTap._note_response, MESSAGES: StreamTap._note_message}
+        self._note = notes.get(operation, StreamTap._note_chunk)
+        self._messages = operation == MESSAGES
+        self._told: dict[str, Any] = {}
         self._hide = hide_usage
         self._frame = NO_FRAME
         self._finished = False
@@ -150,7 +168,7 @@ class StreamTap:
         return self._feed_slowly(run)
 
     def finished_cleanly(self) -> bool:
-        """Whether the stream was whole: its own end or, but for responses, a ``finish_reason`` was seen."""
+        """Whether the stream was whole: its own end or, in chat and completions, a ``finish_reason`` was seen."""
         return self.done or self._finished
 
     def partial_usage(self) -> Usage:
@@ -158,9 +176,11 @@ class StreamTap:
 
         A piece of text is one token at OpenAI and its like, many at others, so the text's length counts as well.
         """
-        if self.usage is not None:
-            return self.usage if self.done else attrs.evolve(self.usage, partial=True)
-        return Usage(output=max(self.pieces, self.output_bytes // _BYTES_PER_TOKEN), partial=True)
+        told = self.usage
+        if told is not None and (self.done or told.output):
+            return told if self.done else attrs.evolve(told, partial=True)
+        output = max(self.pieces, self.output_bytes // _BYTES_PER_TOKEN)
+        return attrs.evolve(told or Usage(), output=output, partial=True)
 
     # -- inside
 
@@ -178,7 +198,7 @@ class StreamTap:
             return True
         data = events.data(event)
         if data.strip() == b"[DONE]":
-            self.done = True
+            self.done = self.done or not self._messages
             return True
         fields = events.read(data)
         error = event_error(event, fields)
@@ -186,8 +206,7 @@ class StreamTap:
             self.error = error
         if not isinstance(fields, dict):
             return True
-        note = self._note_response if self._responses else self._note_chunk
-        return note(event, fields, error is None)
+        return self._note(self, event, fields, error is None)
 
     def _note_response(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:
         kind, response, delta = fields.get("type"), fields.get("response"), fields.get("delta")
@@ -200,6 +219,27 @@ class StreamTap:
         if kind in _TERMINAL:
             self.done = True
         return True
+
+    def _note_message(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:
+        kind, delta, message = fields.get("type"), fields.get("delta"), fields.get("message")
+        if kind == "content_block_delta" and isinstance(delta, dict) and well:
+            self._note_text(_size(delta, _BLOCK_TEXTS))
+            self._frame = ChunkFrame.of(event) or self._frame
+        elif kind == "message_start" and isinstance(message, dict):
+            self._note_model(message)
+            # The output that is told here is a placeholder; what was passed on is nearer to the truth.
+            self._note_counts(message.get("usage"), output_tokens=0)
+        elif kind == "message_delta":
+            self._note_counts(fields.get("usage"))
+        elif kind == "message_stop":
+            self.done = True
+        return True
+
+    def _note_counts(self, usage: Any, **instead: Any) -> None:
+        """Lay what an event tells over what was told before: the counts are cumulative, never to be added."""
+        if isinstance(usage, dict):
+            self._told |= {name: value for name, value in usage.items() if value is not None} | instead
+            self.usage = from_anthropic(self._told) or self.usage
 
     def _note_chunk(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:
         if self.model is None:
@@ -241,10 +281,14 @@ def _text_size(choice: dict[str, Any]) -> int:
     if not isinstance(delta, dict):
         text = choice.get("text")
         return len(text.encode()) if isinstance(text, str) else 0
-    size = sum(len(text.encode()) for text in map(delta.get, _TEXTS) if isinstance(text, str))
+    size = _size(delta, _TEXTS)
     calls = delta.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         arguments = function.get("arguments") if isinstance(function, dict) else None
         size += len(arguments.encode()) if isinstance(arguments, str) else 0
     return size
+
+
+def _size(delta: dict[str, Any], names: tuple[str, ...]) -> int:
+    return sum(len(text.encode()) for text in map(delta.get, names) if isinstance(text, str))

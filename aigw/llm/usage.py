@@ -56,6 +56,27 @@ def from_openai(usage: Any) -> Usage | None:
     )
 
 
+def from_anthropic(usage: Any) -> Usage | None:
+    """The normal form of Anthropic's ``usage``, whose input leaves out what was read from a cache or written to one.
+
+    In a stream the usage of later events overrides, member by member, what earlier ones told: lay them over each
+    other first.
+
+    :returns: None if ``usage`` is not an object or tells no tokens.
+    """
+    if not isinstance(usage, dict) or not any(name in usage for name in _TOLD):
+        return None
+    cached = _count(usage.get("cache_read_input_tokens"))
+    written = _count(usage.get("cache_creation_input_tokens"))
+    return Usage(
+        input=_count(usage.get("input_tokens")) + cached + written,
+        output=_count(usage.get("output_tokens")),
+        cached_input=cached,
+        cache_write=written,
+        reasoning=_of(usage.get("output_tokens_details"), "thinking_tokens"),
+    )
+
+
 _CHAT = ("prompt", "completion")
 
 

@@ -160,7 +160,7 @@ class WholeBody:
             exchange.note(tap.usage, tap.model)
             if tap.error and status < 400:
                 # A 200 that is an error: the SDKs would take it for an empty answer.
-                error = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n")
+                error = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n", exchange.operation)
                 status = error.status if error is not None else 502
         if status >= 400:
             body = exchange.without_secrets(body)
@@ -250,7 +250,7 @@ class EventBody:
         if first is None:
             self._waiting = (self._waiting + block)[-KEPT_WHOLE:]
             return False
-        error = first_event_error(first)
+        error = first_event_error(first, self._exchange.operation)
         if error is not None:
             self._exchange.stream_refused(error.status, self._head.headers, error.body)
             return False

@@ -9,6 +9,7 @@ from twisted.trial import unittest
 from aigw.errors import UpstreamFailed
 from aigw.llm import events
 from aigw.llm.errors import error_event, first_event_error
+from aigw.llm.operations import CHAT, COUNT_TOKENS, MESSAGES
 from tests.unit.llm.streams import chunk, sse
 
 ERROR = UpstreamFailed("backend x broke off", code="upstream_cut")
@@ -54,7 +55,7 @@ class FirstEventErrorTests(unittest.TestCase):
 
     def status(self, error: object) -> int:
         """The status that an error object comes to."""
-        found = first_event_error(sse({"error": error}))
+        found = first_event_error(sse({"error": error}), CHAT)
         assert found is not None
         return found.status
 
@@ -72,7 +73,7 @@ class FirstEventErrorTests(unittest.TestCase):
             sse({"error": ""}),
             sse(["error"]),
         ):
-            self.assertIsNone(first_event_error(event), event)
+            self.assertIsNone(first_event_error(event, CHAT), event)
 
     def test_every_way_to_say_it_is_understood(self) -> None:
         """With its message and, where it has one, its code."""
@@ -93,7 +94,7 @@ class FirstEventErrorTests(unittest.TestCase):
             chunk("", "error", error={"message": "m", "code": "c"}),
         )
         for event in ways:
-            found = first_event_error(event)
+            found = first_event_error(event, CHAT)
             assert found is not None, event
             error = orjson.loads(found.body)["error"]
             self.assertEqual((error["message"], error["code"]), ("m", "c"), event)
@@ -101,7 +102,7 @@ class FirstEventErrorTests(unittest.TestCase):
 
     def test_event_of_type_error_without_json_is_one(self) -> None:
         """Its text is the message."""
-        found = first_event_error(b"event: error\ndata: went wrong\n\n")
+        found = first_event_error(b"event: error\ndata: went wrong\n\n", CHAT)
         assert found is not None
         self.assertEqual(found.status, 500)
         self.assertEqual(orjson.loads(found.body)["error"]["message"], "went wrong")
@@ -135,7 +136,7 @@ class FirstEventErrorTests(unittest.TestCase):
 
     def test_code_that_is_a_number_becomes_text(self) -> None:
         """The SDKs expect a word; what else the upstream told stays."""
-        found = first_event_error(sse({"error": {"code": 503, "message": "m", "metadata": {"provider": "p"}}}))
+        found = first_event_error(sse({"error": {"code": 503, "message": "m", "metadata": {"provider": "p"}}}), CHAT)
         assert found is not None
         error = orjson.loads(found.body)["error"]
         self.assertEqual(
@@ -154,7 +155,45 @@ class FirstEventErrorTests(unittest.TestCase):
     )
     def test_never_raises(self, event: bytes) -> None:
         """And what it makes is JSON with a status that is an error's."""
-        found = first_event_error(event)
+        found = first_event_error(event, CHAT)
         if found is not None:
             self.assertTrue(400 <= found.status <= 599)
             self.assertIsInstance(orjson.loads(found.body)["error"]["message"], str)
+
+
+class FirstMessagesEventTests(unittest.TestCase):
+    """first_event_error() for Anthropic's clients."""
+
+    def test_anthropic_error_stays_as_it_is(self) -> None:
+        """With the status that its type stands for, whatever else it has."""
+        types = {
+            "overloaded_error": 529,
+            "api_error": 500,
+            "rate_limit_error": 429,
+            "invalid_request_error": 400,
+            "authentication_error": 401,
+            "billing_error": 402,
+            "permission_error": 403,
+            "not_found_error": 404,
+            "request_too_large": 413,
+            "timeout_error": 504,
+        }
+        for kind, status in types.items():
+            body = {"type": "error", "error": {"type": kind, "message": "m", "details": None}, "request_id": "req_1"}
+            found = first_event_error(sse(body, "error"), MESSAGES)
+            assert found is not None
+            self.assertEqual((found.status, orjson.loads(found.body)), (status, body))
+
+    def test_other_errors_become_anthropics(self) -> None:
+        """Whichever way a compatible server tells them."""
+        for event in (sse({"error": {"message": "m"}}), sse({"error": "m"}), b"event: error\ndata: m\n\n"):
+            found = first_event_error(event, COUNT_TOKENS)
+            assert found is not None
+            body = orjson.loads(found.body)
+            self.assertEqual((found.status, body["type"]), (500, "error"))
+            self.assertEqual((body["error"]["type"], body["error"]["message"]), ("api_error", "m"))
+
+    def test_message_start_is_no_error(self) -> None:
+        """Nor is a ping, even one that speaks of errors."""
+        for fields in ({"type": "message_start", "message": {"id": "error"}}, {"type": "ping", "error": None}):
+            self.assertIsNone(first_event_error(sse(fields, fields["type"]), MESSAGES))

@@ -362,6 +362,127 @@ class ResponsesStreamTests(StreamCase):
         self.assertEqual(seen(tap), seen(one_by_one))
 
 
+def message_start(**usage: Any) -> bytes:
+    """The beginning of one of Anthropic's streams."""
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "content": []}
+    return sse({"type": "message_start", "message": {**message, "usage": usage}}, "message_start")
+
+
+def block_delta(text: str, pad: int = 0, kind: str = "text_delta", name: str = "text") -> bytes:
+    """A piece of one of its blocks, padded as Anthropic does."""
+    event = sse({"type": "content_block_delta", "index": 0, "delta": {"type": kind, name: text}}, "content_block_delta")
+    return event[:-3] + b" " * pad + event[-3:]
+
+
+def message_delta(**usage: Any) -> bytes:
+    """Its end but one."""
+    delta = {"stop_reason": "end_turn", "stop_sequence": None}
+    return sse({"type": "message_delta", "delta": delta, "usage": usage}, "message_delta")
+
+
+MESSAGE_STOP = sse({"type": "message_stop"}, "message_stop")
+MESSAGE_EVENTS = st.one_of(
+    st.tuples(TEXTS, st.integers(0, 9)).map(lambda pair: block_delta(*pair)),
+    TEXTS.map(lambda text: block_delta(text, 3, "thinking_delta", "thinking")),
+    TEXTS.map(lambda text: block_delta(text, 3, "input_json_delta", "partial_json")),
+    TEXTS.map(lambda text: crlf(block_delta(text))),
+    st.just(message_start(input_tokens=9, output_tokens=1)),
+    st.just(message_delta(output_tokens=3)),
+    st.just(message_delta(output_tokens=4, input_tokens=2, cache_read_input_tokens=7)),
+    st.just(MESSAGE_STOP),
+    st.just(sse({"type": "ping"}, "ping")),
+    st.just(sse({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}, "error")),
+    st.just(DONE),
+    st.just(b"data: null\n\n"),
+)
+
+
+class MessagesStreamTests(StreamCase):
+    """StreamTap on Anthropic's events."""
+
+    def test_whole_stream(self) -> None:
+        """Later counts override earlier ones, those that are not told again stay."""
+        runs = [
+            message_start(input_tokens=34824, cache_creation_input_tokens=5, output_tokens=1),
+            block_delta("Hello", 4),
+            block_delta(" you", 11),
+            message_delta(input_tokens=3883, output_tokens=49, cache_read_input_tokens=30464),
+            MESSAGE_STOP,
+        ]
+        tap, visible = self.tapped(*runs, operation="messages")
+        self.assertEqual(visible, b"".join(runs))
+        self.assertEqual(tap.usage, Usage(3883 + 30464 + 5, 49, cached_input=30464, cache_write=5))
+        self.assertEqual((tap.model, tap.done, tap.error), ("claude-haiku-4-5", True, None))
+        self.assertTrue(tap.finished_cleanly())
+
+    def test_only_message_stop_ends_it(self) -> None:
+        """Not the reason, and not another dialect's end."""
+        for last in (message_delta(output_tokens=3), DONE):
+            tap, _ = self.tapped(message_start(input_tokens=9), block_delta("a"), last, operation="messages")
+            self.assertFalse(tap.finished_cleanly())
+
+    def test_cut_stream_is_estimated_beside_what_was_told(self) -> None:
+        """The output of message_start is a placeholder."""
+        start = message_start(input_tokens=9, cache_read_input_tokens=2, output_tokens=5)
+        tap, _ = self.tapped(start, block_delta("x" * 400), operation="messages")
+        self.assertEqual(tap.partial_usage(), Usage(11, 100, cached_input=2, partial=True))
+        tap, _ = self.tapped(start, message_delta(output_tokens=7), operation="messages")
+        self.assertEqual(tap.partial_usage(), Usage(11, 7, cached_input=2, partial=True))
+
+    def test_thoughts_and_arguments_are_output(self) -> None:
+        """As visible text is."""
+        for kind, name in (("thinking_delta", "thinking"), ("input_json_delta", "partial_json")):
+            tap, _ = self.tapped(block_delta("12345678", 2, kind, name), operation="messages")
+            self.assertEqual((tap.pieces, tap.output_bytes), (1, 8))
+
+    def test_error_event_is_noted(self) -> None:
+        """With what Anthropic says of it."""
+        error = {"type": "overloaded_error", "message": "Overloaded"}
+        tap, _ = self.tapped(message_start(), sse({"type": "error", "error": error}, "error"), operation="messages")
+        self.assertEqual(tap.error, error)
+        self.assertFalse(tap.finished_cleanly())
+
+    def test_padded_pieces_are_not_parsed_again(self) -> None:
+        """Their frame is known, whatever the padding."""
+        frame = ChunkFrame.of(block_delta("Hi", 3))
+        assert frame is not None
+        self.assertEqual([frame.text_size(block_delta("there", pad)) for pad in (0, 1, 30)], [5, 5, 5])
+        other = block_delta("there", 2)
+        self.assertEqual(frame.text_size(other.replace(b"  }", b" x}")), -1)
+        self.assertEqual(frame.text_size(other.replace(b'"index":0', b'"index":1')), -1)
+
+    def test_recorded_streams_are_read(self) -> None:
+        """Anthropic's own, byte for byte."""
+        folder = RECORDED / "agentgateway" / "response" / "anthropic"
+        if not folder.is_dir():
+            raise unittest.SkipTest(NO_RECORDED)
+        told = {
+            "stream_basic": Usage(15, 21),
+            "stream_thinking": Usage(47, 264),
+            "stream_tool": Usage(15, 12),
+            "stream_message_delta_usage": Usage(34347, 49, cached_input=30464),
+        }
+        for name, usage in told.items():
+            body = (folder / f"{name}.json").read_bytes()
+            tap, visible = self.tapped(body, operation="messages")
+            self.assertEqual(visible, body)
+            self.assertEqual((tap.usage, tap.done), (usage, True), name)
+
+    @given(st.lists(MESSAGE_EVENTS, max_size=12), st.lists(st.integers(0, 12)))
+    def test_grouping_makes_no_difference(self, stream: list[bytes], cuts: list[int]) -> None:
+        """Nor does knowing frames, but for escapes in the text, which are as long as they are written."""
+        bounds = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+        runs = [b"".join(stream[begin:end]) for begin, end in itertools.pairwise(bounds)]
+        together, _ = self.tapped(*runs, operation="messages")
+        one_by_one, _ = self.tapped(*stream, operation="messages")
+        self.assertEqual(seen(together), seen(one_by_one))
+        unframed, _ = self.tapped(*(event.replace(b"data: ", b"data:  ") for event in stream), operation="messages")
+        self.assertEqual(
+            (unframed.usage, unframed.done, unframed.error, unframed.events, unframed.pieces),
+            (together.usage, together.done, together.error, together.events, together.pieces),
+        )
+
+
 class RawStreamTests(StreamCase):
     """StreamTap on a stream of a kind it does not know."""
 
@@ -459,6 +580,24 @@ class JsonTapTests(unittest.TestCase):
         ):
             tap = self.tapped(orjson.dumps({"model": "m", **fields}))
             self.assertEqual((tap.usage, tap.model, tap.error), (TOLD, "m", False))
+
+    def test_anthropics_usage_is_its_own(self) -> None:
+        """Its input leaves out the cache; also where only the end of the body is there."""
+        usage = {"input_tokens": 15, "cache_creation_input_tokens": 13, "cache_read_input_tokens": 12}
+        message = {"type": "message", "model": "m", "content": [], "usage": {**usage, "output_tokens": 21}}
+        told = Usage(40, 21, cached_input=12, cache_write=13)
+        tap = JsonTap()
+        tap.read(orjson.dumps(message))
+        self.assertEqual((tap.usage, tap.model, tap.error), (told, "m", False))
+        tail = JsonTap()
+        tail.read_tail(orjson.dumps(message)[20:])
+        self.assertEqual(tail.usage, told)
+
+    def test_anthropics_counts_beside_openais_change_nothing(self) -> None:
+        """Other gateways have both."""
+        tap = JsonTap()
+        tap.read(orjson.dumps({"choices": [], "usage": {**USAGE, "cache_read_input_tokens": 12}}))
+        self.assertEqual(tap.usage, TOLD)
 
     def test_error_is_known(self) -> None:
         """A null error is none, one beside an answer is part of the answer."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from aigw.llm.usage import Usage, from_openai
+from aigw.llm.usage import Usage, from_anthropic, from_openai
 
 
 class FromOpenAITests(unittest.TestCase):
@@ -107,3 +107,30 @@ class FromOpenAITests(unittest.TestCase):
             for count in counts:
                 self.assertIs(type(count), int)
                 self.assertTrue(0 <= count < 2**63)
+
+
+class FromAnthropicTests(unittest.TestCase):
+    """from_anthropic()"""
+
+    def test_cache_is_part_of_the_input(self) -> None:
+        """As it is everywhere else, though Anthropic tells it beside."""
+        usage = {
+            "input_tokens": 15,
+            "cache_creation_input_tokens": 13,
+            "cache_read_input_tokens": 12,
+            "cache_creation": {"ephemeral_5m_input_tokens": 13, "ephemeral_1h_input_tokens": 0},
+            "output_tokens": 21,
+            "output_tokens_details": {"thinking_tokens": 7},
+            "service_tier": "standard",
+        }
+        self.assertEqual(from_anthropic(usage), Usage(40, 21, cached_input=12, cache_write=13, reasoning=7))
+
+    def test_what_is_missing_or_nonsense_is_zero(self) -> None:
+        """In any member."""
+        for told in ({"output_tokens": 3}, {"output_tokens": "3", "input_tokens": None, "cache_read_input_tokens": []}):
+            self.assertEqual(from_anthropic(told), Usage(0, 3))
+
+    def test_what_tells_no_tokens_is_no_usage(self) -> None:
+        """Such as the usage that only counts searches."""
+        for told in (None, [], "x", {}, {"server_tool_use": {"web_search_requests": 1}}):
+            self.assertIsNone(from_anthropic(told))
