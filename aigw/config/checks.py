@@ -57,6 +57,8 @@ def check(tables: dict[str, Any]) -> Iterator[Fault]:
             yield from check_table(path, table)
     yield from _keys_held_twice(tables)
     yield from _routes_to_nowhere(tables)
+    yield from _names_of_models(tables)
+    yield from _fallback_circles(tables)
     if "none" in _section(tables, "auth"):
         yield ("auth", "none"), 'is what routes say for no authentication (another name than "none")'
 
@@ -221,3 +223,32 @@ def _routes_to_nowhere(tables: dict[str, Any]) -> Iterator[Fault]:
     for name, route in _section(tables, "routes").items():
         if isinstance(route, dict) and "backend" not in route and "model" not in route:
             yield ("routes", name), "has no backend and no model (one of them, or [models] for requests to pick from)"
+
+
+def _names_of_models(tables: dict[str, Any]) -> Iterator[Fault]:
+    models = _section(tables, "models")
+    holders: dict[str, str] = {name: name for name in models}
+    for name, model in models.items():
+        for index, alias in enumerate(_array(model, "aliases") if isinstance(model, dict) else ()):
+            if isinstance(alias, str) and holders.setdefault(alias, name) is not name:
+                yield ("models", name, "aliases", index), f"is the name of model {holders[alias]} already (each once)"
+
+
+def _fallback_circles(tables: dict[str, Any]) -> Iterator[Fault]:
+    """Models that fall back on each other, each circle told once: where it closes, in the order of the file."""
+    models = _section(tables, "models")
+    clear: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> Iterator[Fault]:
+        model = models.get(name)
+        for index, other in enumerate(_array(model, "fallback") if isinstance(model, dict) else ()):
+            if other in (*way, name):
+                circle = " -> ".join([*way, name, other][[*way, name].index(other) :])
+                yield ("models", name, "fallback", index), f"comes back to where it was: {circle} (no circles)"
+            elif isinstance(other, str) and other not in clear:
+                yield from visit(other, (*way, name))
+        clear.add(name)
+
+    for name in models:
+        if name not in clear:
+            yield from visit(name, ())

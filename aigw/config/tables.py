@@ -21,6 +21,7 @@ from aigw.config.units import Duration, Size, SomeTime
 from aigw.config.values import (
     BodyFields,
     EditedHeaderName,
+    HashOn,
     HeaderName,
     HeaderValue,
     HostRule,
@@ -126,6 +127,8 @@ class Server(Table):
     """Client connections at a time; further ones are answered 503."""
     max_in_flight: Limit = 0
     """Requests at a time; above it 503 with Retry-After. 0 for no limit."""
+    max_memory: Size | None = None
+    """Resident memory above which new requests are refused with 503; absent: no limit."""
     trusted_proxies: Many[Network] = ()
     """Proxies whose X-Forwarded-For is believed: addresses or networks."""
 
@@ -216,6 +219,15 @@ class Pool(Table):
     """How long an unused connection is kept."""
 
 
+class Queue(Table):
+    """A backend's ``queue``: where calls wait for a place among its ``max_in_flight``."""
+
+    size: Limit = 100
+    """Calls that may wait; one more is refused with 503, or goes to another target. 0: none waits."""
+    timeout: SomeTime = 10.0
+    """How long one may wait."""
+
+
 Mismatch = Literal["override", "reject", "allow"]
 ProviderName = Literal[
     "openai",
@@ -273,6 +285,12 @@ class Backend(Table):
     """How long each phase of a call may take."""
     pool: Pool = Pool()
     """Its connections."""
+    max_in_flight: Limit = 0
+    """Calls at a time; further ones wait in its queue. 0 for no limit."""
+    queue: Queue = Queue()
+    """Where calls wait for a place."""
+    retry_budget: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Repeated calls for each call that is a first one."""
     delay: Duration = 0.02
     """Between two words of a stream; provider "echo" only."""
 
@@ -294,35 +312,51 @@ class Retry(Table):
     """A model's ``retry``."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    """How often a request is tried in all, the first time included."""
+    """How often a request is tried in all, the first time and other targets included."""
     on: Many[Literal["connect", "timeout", "429", "5xx"]] = ("connect", "timeout", "429", "5xx")
     """What leads to another attempt."""
+    backoff: Duration = 0.25
+    """The longest wait before the first repetition at one target; doubles with each."""
+    max_wait: Duration = 10.0
+    """The longest wait before any; a target that wants a longer one is not tried again."""
 
 
 class Breaker(Table):
     """A model's ``breaker``: when a target is left alone for a while."""
 
-    failures: Count = 5
-    """So many failures …"""
+    failures: Limit = 5
+    """So many failures in a row …; 0: no breaker."""
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """… or this part of at least twice as many calls …"""
     window: SomeTime = 30.0
     """… within this time …"""
     cool_down: SomeTime = 10.0
     """… keep a target out for this long."""
+    when_all_open: Literal["try", "refuse"] = "try"
+    """When all targets are out: try the one that is back first, or answer 503 with Retry-After."""
 
 
 class Model(Table):
     """``[models.NAME]``: a public model name and what stands behind it."""
 
+    aliases: Many[ModelName] = ()
+    """Further names for the same."""
     balance: Literal["weighted", "least-busy", "lowest-latency", "hash"] = "weighted"
     """How one of several targets is chosen."""
+    hash_on: HashOn = "consumer"
+    """What balance = "hash" goes by: "consumer" or "header:NAME"."""
     targets: Annotated[Many[Target], Field(min_length=1)]
     """The backends that answer."""
+    fallback: Many[Annotated[str, Names("models")]] = ()
+    """Other models, whose targets are tried when none of this one's answers."""
     retry: Retry = Retry()
     """When a failed attempt is repeated."""
     breaker: Breaker = Breaker()
     """When a target is left alone."""
     on_stream_cut: Literal["error", "continue"] = "error"
     """When a stream breaks in the middle: say so, or have another target go on."""
+    patience: SomeTime | None = None
+    """After this long without a first event, a stream's client gets its 200 and comments."""
     timeouts: SomeTimeouts = SomeTimeouts()
     """Win over the backend's."""
 

@@ -80,6 +80,14 @@ def header_value(value: str) -> str:
     return value
 
 
+def hash_on(value: str) -> str:
+    """What a consistent hash goes by."""
+    kind, colon, name = value.partition(":")
+    if value != "consumer" and not (kind == "header" and colon and _TOKEN.fullmatch(name)):
+        raise ValueError('is nothing to hash on ("consumer", or "header:NAME")')
+    return value
+
+
 def prefix_value(value: str) -> str:
     """What stands before a credential, usually ending in a space."""
     if not _PRINTABLE.fullmatch(value):
@@ -262,6 +270,7 @@ Url = Annotated[str, AfterValidator(url), Field(json_schema_extra={"pattern": "^
 UpstreamPath = Annotated[str, AfterValidator(path), Field(json_schema_extra={"pattern": "^/"})]
 PathRule = Annotated[str, AfterValidator(path_rule), Field(json_schema_extra={"pattern": "^(/|=/|~)"})]
 HostRule = Annotated[str, AfterValidator(host_rule)]
+HashOn = Annotated[str, AfterValidator(hash_on), Field(json_schema_extra={"pattern": "^(consumer$|header:)"})]
 Method = Annotated[str, AfterValidator(method)]
 Realm = Annotated[str, AfterValidator(realm)]
 BodyFields = Annotated[dict[str, Any], AfterValidator(body_fields)]

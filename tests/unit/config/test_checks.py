@@ -176,6 +176,29 @@ class WarningTests(FileTestCase):
             self.assertEqual(found, key)
             self.assertIn(word, message)
 
+    def test_a_model_has_each_name_once(self) -> None:
+        """Aliases are names like others."""
+        model = "[models.{}]\ntargets = [{{ backend = 'echo' }}]\naliases = {}\n"
+        one, other = model.format("m", "['a', 'm']"), model.format("n", "['b', 'a']")
+        self.assert_wrong(one.replace(", 'm'", "") + other, "models.n.aliases[1]", "model m")
+        self.load(BACKEND + one.replace("'m'", "'x'") + "[routes.r]\npaths = ['/r']\n")
+
+    def test_models_do_not_fall_back_in_circles(self) -> None:
+        """Each circle is told once, with the way around it."""
+        model = "[models.{}]\ntargets = [{{ backend = 'echo' }}]\nfallback = {}\n"
+        text = model.format("a", "['b', 'c']") + model.format("b", "['c']")
+        self.assert_wrong(text + model.format("c", "['a']"), "models.c.fallback[0]", "a -> b -> c -> a")
+        self.assert_wrong(model.format("a", "['a']"), "models.a.fallback[0]", "a -> a")
+        self.assert_wrong(model.format("a", "['d']"), "models.a.fallback[0]", "names no entry")
+        self.load(BACKEND + text + model.format("c", "[]") + "[routes.r]\npaths = ['/r']\n")
+
+    def test_what_a_hash_goes_by(self) -> None:
+        model = "[models.m]\ntargets = [{{ backend = 'echo' }}]\nbalance = 'hash'\nhash_on = '{}'\n"
+        for bad in ("model", "header:", "header:a b", "consumer:x"):
+            self.assert_wrong(model.format(bad), "models.m.hash_on", "consumer", "header:NAME")
+        for good in ("consumer", "header:x-session"):
+            self.load(BACKEND + model.format(good) + "[routes.r]\npaths = ['/r']\n")
+
     def test_the_anonymous_consumer_needs_no_key(self) -> None:
         self.assertEqual(self.warnings(BACKEND + "[auth.key]\nanonymous = 'a'\n[consumers.a]"), [])
 
