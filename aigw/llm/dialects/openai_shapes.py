@@ -21,6 +21,17 @@ def chat_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
+def responses_usage(usage: Usage) -> dict[str, Any]:
+    """``usage`` as responses tell it."""
+    return {
+        "input_tokens": usage.input,
+        "input_tokens_details": {"cached_tokens": usage.cached_input, "cache_write_tokens": usage.cache_write},
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.input + usage.output,
+    }
+
+
 def error_fields(error: ProviderError) -> dict[str, Any]:
     """The ``error`` object that OpenAI's SDK reads."""
     kind = "rate_limit_exceeded" if error.type == "rate_limit_error" else error.type

@@ -1,0 +1,221 @@
+"""The ``input`` of a request: items, read into turns.
+
+What the model said, thought and called in a row is one turn of its own, whatever number of items it was: providers
+want the calls of parallel tools together. The output of a tool belongs directly behind its call; a message that a
+client has put between the two (Codex does) is moved behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from aigw.llm import call as c
+from aigw.llm.dialects.chat import document_of, image_of
+from aigw.llm.dialects.fields import array_of, object_of, optional_text, text_of, unsupported, wrong
+from aigw.llm.dialects.responses import sealed
+from aigw.llm.dialects.responses.tools import Toolbox, custom_arguments, name_behind
+
+Item = dict[str, Any]
+
+_ROLES: dict[Any, c.Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+
+_STORED = "nothing is stored; send the item itself"
+
+
+class Conversation:
+    """Turns as they are read.
+
+    :param toolbox: the tools of the request; items may add to them.
+    """
+
+    def __init__(self, toolbox: Toolbox) -> None:
+        self._toolbox = toolbox
+        self._signatures: dict[str, str] = {}
+        self.turns: list[c.Turn] = []
+
+    def read(self, given: Any) -> None:
+        """Read ``input``: a text, or items.
+
+        :raises BadRequest: it is malformed, or means something that is stored elsewhere.
+        """
+        if isinstance(given, str):
+            self.turns.append(c.Turn("user", (c.Text(given),), "input"))
+            return
+        if not isinstance(given, list):
+            raise wrong("input", "must be a string or an array of items")
+        for index, item in enumerate(given):
+            self._item(object_of(item, f"input[{index}]"), f"input[{index}]")
+
+    def _item(self, item: Item, field: str) -> None:
+        kind = item.get("type") or ("message" if "role" in item else "item_reference")
+        read = _ITEMS.get(kind) if isinstance(kind, str) else None
+        if read is not None:
+            read(self, item, field)
+        else:
+            self._say("assistant", (c.Foreign("responses", item),), field)
+
+    def _say(self, role: c.Role, parts: tuple[c.Part, ...], field: str) -> None:
+        if role == "assistant" and self.turns and self.turns[-1].role == role:
+            self.turns[-1] = attrs.evolve(self.turns[-1], parts=self.turns[-1].parts + parts)
+        else:
+            self.turns.append(c.Turn(role, parts, field))
+
+    # -- items
+
+    def _message(self, item: Item, field: str) -> None:
+        role = item.get("role")
+        known = _ROLES.get(role) if isinstance(role, str) else None
+        if known is None:
+            raise wrong(f"{field}.role", f"must be one of {', '.join(_ROLES)}")
+        self._say(known, _content(item.get("content"), f"{field}.content"), field)
+
+    def _function_call(self, item: Item, field: str) -> None:
+        arguments = item.get("arguments")
+        self._call(item, field, arguments if isinstance(arguments, str) and arguments.strip() else "{}")
+
+    def _custom_call(self, item: Item, field: str) -> None:
+        self._call(item, field, custom_arguments(text_of(item.get("input"), f"{field}.input")))
+
+    def _call(self, item: Item, field: str, arguments: str) -> None:
+        call_id = text_of(item.get("call_id"), f"{field}.call_id")
+        name = name_behind(text_of(item.get("name"), f"{field}.name"), optional_text(item.get("namespace")))
+        self._say("assistant", (c.ToolCall(call_id, name, arguments, self._signatures.pop(call_id, None)),), field)
+
+    def _output(self, item: Item, field: str) -> None:
+        call_id = text_of(item.get("call_id"), f"{field}.call_id")
+        parts = _content(item.get("output"), f"{field}.output")
+        turn = c.Turn("user", (c.ToolResult(call_id, parts, name=optional_text(item.get("name"))),), field)
+        self.turns.insert(self._place_of(call_id), turn)
+
+    def _place_of(self, call_id: str) -> int:
+        """Where the output of a call belongs: behind its turn and the outputs that follow that."""
+        place = len(self.turns)
+        while place and self.turns[place - 1].role != "assistant" and not _is_output(self.turns[place - 1]):
+            place -= 1
+        if place and any(call_id in _ids(turn) for turn in self._run_before(place)):
+            return place
+        return len(self.turns)
+
+    def _run_before(self, place: int) -> list[c.Turn]:
+        """The outputs before ``place``, and the turn that they answer."""
+        first = place
+        while first and _is_output(self.turns[first - 1]):
+            first -= 1
+        return self.turns[max(first - 1, 0) : first]
+
+    def _reasoning(self, item: Item, field: str) -> None:
+        texts = [*_texts(item.get("summary"), f"{field}.summary"), *_texts(item.get("content"), f"{field}.content")]
+        thought = sealed.read(optional_text(item.get("encrypted_content")), "\n\n".join(filter(None, texts)))
+        if isinstance(thought, sealed.CallSignature):
+            self._signatures[thought.call_id] = thought.signature
+        elif thought is not None:
+            self._say("assistant", (thought,), field)
+
+    def _more_tools(self, item: Item, field: str) -> None:
+        self._toolbox.add_all(item.get("tools"), f"{field}.tools")
+
+    def _refuse_reference(self, item: Item, field: str) -> None:
+        raise unsupported(field, _STORED)
+
+    def _refuse_compaction(self, item: Item, field: str) -> None:
+        raise unsupported(field, "only OpenAI can read what it has compacted; send the conversation itself")
+
+
+_ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
+    "message": Conversation._message,
+    "function_call": Conversation._function_call,
+    "function_call_output": Conversation._output,
+    "custom_tool_call": Conversation._custom_call,
+    "custom_tool_call_output": Conversation._output,
+    "reasoning": Conversation._reasoning,
+    "additional_tools": Conversation._more_tools,
+    "item_reference": Conversation._refuse_reference,
+    "compaction": Conversation._refuse_compaction,
+    "compaction_trigger": Conversation._refuse_compaction,
+}
+
+
+def _is_output(turn: c.Turn) -> bool:
+    return bool(turn.parts) and isinstance(turn.parts[0], c.ToolResult)
+
+
+def _ids(turn: c.Turn) -> list[str]:
+    return [part.id for part in turn.parts if isinstance(part, c.ToolCall)]
+
+
+def _texts(parts: Any, field: str) -> list[str]:
+    """The texts of a reasoning item's ``summary`` or ``content``."""
+    return [
+        text for part in array_of(parts, field) if isinstance(part, dict) and (text := optional_text(part.get("text")))
+    ]
+
+
+# -- content
+
+
+def _content(content: Any, field: str) -> tuple[c.Part, ...]:
+    """A message's content or a tool's output: a text, or parts."""
+    if content is None or content == "":
+        return ()
+    if isinstance(content, str):
+        return (c.Text(content),)
+    return tuple(_part(part, f"{field}[{index}]") for index, part in enumerate(array_of(content, field)))
+
+
+def _part(part: Any, field: str) -> c.Part:
+    part = object_of(part, field)
+    kind = part.get("type")
+    read = _PARTS.get(kind) if isinstance(kind, str) else None
+    return read(part, field) if read is not None else c.Foreign("responses", part)
+
+
+def _text(part: Item, field: str) -> c.Part:
+    return c.Text(text_of(part.get("text"), f"{field}.text"), _cache(part))
+
+
+def _refusal(part: Item, field: str) -> c.Part:
+    return c.Text(text_of(part.get("refusal", part.get("text")), f"{field}.refusal"))
+
+
+def _image(part: Item, field: str) -> c.Part:
+    detail = optional_text(part.get("detail"))
+    file_id = optional_text(part.get("file_id"))
+    if part.get("image_url") is None and file_id is not None:
+        return c.Image(file_id=file_id, detail=detail, cache=_cache(part))
+    url = text_of(part.get("image_url"), f"{field}.image_url")
+    return attrs.evolve(image_of(url, detail, f"{field}.image_url"), cache=_cache(part))
+
+
+def _file(part: Item, field: str) -> c.Part:
+    url, name = optional_text(part.get("file_url")), optional_text(part.get("filename"))
+    if url is not None:
+        return c.Document(url=url, name=name, cache=_cache(part))
+    return attrs.evolve(document_of(part.get("file_data"), part.get("file_id"), name, field), cache=_cache(part))
+
+
+def _audio(part: Item, field: str) -> c.Part:
+    audio = object_of(part.get("input_audio"), f"{field}.input_audio")
+    data = text_of(audio.get("data"), f"{field}.input_audio.data")
+    return c.Audio(data, text_of(audio.get("format"), f"{field}.input_audio.format"))
+
+
+def _cache(part: Item) -> dict[str, Any] | None:
+    """A cache mark, in Anthropic's form or in OpenAI's (``prompt_cache_breakpoint``)."""
+    mark = part.get("cache_control")
+    if isinstance(mark, dict):
+        return mark
+    return {"type": "ephemeral"} if isinstance(part.get("prompt_cache_breakpoint"), dict) else None
+
+
+_PARTS: dict[str, Callable[[Item, str], c.Part]] = {
+    "input_text": _text,
+    "output_text": _text,
+    "text": _text,
+    "refusal": _refusal,
+    "input_image": _image,
+    "input_file": _file,
+    "input_audio": _audio,
+}
