@@ -34,24 +34,28 @@ class Usage:
 def from_openai(usage: Any) -> Usage | None:
     """The normal form of OpenAI's ``usage``: of chat, completions and embeddings, or of responses.
 
-    Tolerates what compatible servers make of it: missing members, nulls, floats, numbers in strings, DeepSeek's
-    cache hits beside the prompt's, xAI's reasoning beside the completion's.
+    Tolerates what compatible servers make of it: missing members, nulls, floats, numbers in strings, cache hits
+    beside the prompt's details (DeepSeek, Moonshot), reasoning that is only in the total (xAI, Gemini's compatible
+    API) or beside its details.
 
     :returns: None if ``usage`` is not an object or tells no tokens.
     """
     if not isinstance(usage, dict) or not any(name in usage for name in _TOLD):
         return None
     read, written = ("input", "output") if "input_tokens" in usage or "output_tokens" in usage else _CHAT
-    details_in = usage.get(f"{read}_tokens_details")
-    reasoning = _of(usage.get(f"{written}_tokens_details"), "reasoning_tokens")
+    details_in, details_out = usage.get(f"{read}_tokens_details"), usage.get(f"{written}_tokens_details")
     input_, output = _count(usage.get(f"{read}_tokens")), _count(usage.get(f"{written}_tokens"))
-    if reasoning and _count(usage.get("total_tokens")) == input_ + output + reasoning:
+    reasoning = _of(details_out, "reasoning_tokens") or _count(usage.get("reasoning_tokens"))
+    beside = _count(usage.get("total_tokens")) - input_ - output
+    if reasoning and (beside == reasoning or reasoning > output):
         output += reasoning  # xAI: the total includes the reasoning, the completion does not
+    elif beside > 0 and details_out is None and f"{written}_tokens" in usage:
+        output, reasoning = output + beside, beside  # Gemini's thoughts are in its total only
     return Usage(
         input=input_,
         output=output,
-        cached_input=_of(details_in, "cached_tokens") or _count(usage.get("prompt_cache_hit_tokens")),
-        cache_write=_of(details_in, "cache_write_tokens"),
+        cached_input=_of(details_in, "cached_tokens") or _first(usage, _CACHED),
+        cache_write=_first(details_in, _CACHE_WRITES),
         reasoning=reasoning,
     )
 
@@ -78,6 +82,13 @@ def from_anthropic(usage: Any) -> Usage | None:
 
 
 _CHAT = ("prompt", "completion")
+#: What was read from a cache (beside the details) or written to one (in them), by the names that servers have for it.
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens")
+_CACHE_WRITES = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+
+
+def _first(counts: Any, names: tuple[str, ...]) -> int:
+    return next((count for name in names if (count := _of(counts, name))), 0)
 
 
 def _of(details: Any, name: str) -> int:

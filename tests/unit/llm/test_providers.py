@@ -1,7 +1,10 @@
 """What the gateway knows of providers."""
 
+from typing import get_args
+
 from twisted.trial import unittest
 
+from aigw.config.tables import ProviderName
 from aigw.llm import operations
 from aigw.llm.providers import PROVIDERS, provider
 
@@ -11,13 +14,9 @@ class ProviderTests(unittest.TestCase):
 
     def test_all_names_of_the_configuration_are_known(self) -> None:
         """Those that cannot be called yet say so."""
-        self.assertEqual(
-            {name for name, one in PROVIDERS.items() if one.available}, {"openai", "openai-compatible", "echo"}
-        )
-        self.assertEqual(
-            {name for name, one in PROVIDERS.items() if not one.available},
-            {"azure", "anthropic", "gemini", "vertex", "mistral", "bedrock", "cohere", "ollama"},
-        )
+        self.assertEqual(set(PROVIDERS), set(get_args(ProviderName)))
+        for name in ("openai", "openai-compatible", "azure", "mistral", "echo"):
+            self.assertTrue(provider(name).available, name)
 
     def test_each_goes_by_its_own_name(self) -> None:
         """And an unknown name is an error."""

@@ -150,7 +150,8 @@ class ChatStreamTests(StreamCase):
 
     def test_last_usage_counts(self) -> None:
         """vLLM tells it with every chunk; an empty one takes nothing back."""
-        first, last = dict(USAGE, completion_tokens=1), dict(USAGE, completion_tokens=2)
+        first = dict(USAGE, completion_tokens=1, total_tokens=10)
+        last = dict(USAGE, completion_tokens=2, total_tokens=11)
         tap, _ = self.tapped(chunk("a", usage=first), chunk("b", usage=last), chunk(None, "stop", usage={}), DONE)
         self.assertEqual(tap.usage, Usage(9, 2))
 

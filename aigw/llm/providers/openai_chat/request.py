@@ -1,0 +1,244 @@
+"""Writing a call as a request for chat completions.
+
+Turns become messages, one each but for the users': the results of tools are messages of their own there, and come
+first, so that they follow their calls directly. A tool's message can hold text only; pictures and files that a tool
+returned follow in the user's message behind them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from aigw.llm import call as c
+from aigw.llm.options import write_options
+from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
+
+#: Characters of a function's name.
+_MOST_NAME = 64
+#: What a result is called whose content is no text.
+_ELSEWHERE = "The result is in the message that follows."
+#: For servers that want thoughts where there are none; DeepSeek takes an empty text for a missing one.
+_NO_THOUGHTS = " "
+_NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def chat_body(call: c.Call, server: Server, messages: type[Messages] | None = None) -> dict[str, Any]:
+    """``call`` as the JSON of a request.
+
+    :param messages: what writes them, if not :class:`Messages`.
+    :raises aigw.errors.BadRequest: it cannot be expressed; names the client's field.
+    """
+    names = short_names(call)
+    body: dict[str, Any] = {"model": call.model, "messages": (messages or Messages)(call, server, names).all()}
+    if call.stream:
+        body["stream"] = True
+        if server.tells_usage:
+            body["stream_options"] = {"include_usage": True}
+    _write_tools(call, server, names, body)
+    if call.format is not None:
+        body["response_format"] = _format(call, call.format, server)
+    body |= server.effort(call)
+    write_options(call, {**server.table, **MAX_TOKENS[server.max_tokens(call.model)]}, body, server.name)
+    _cut_stops(call, server, body)
+    return body
+
+
+def short_names(call: c.Call) -> dict[str, str]:
+    """The names of tools that are too long, and what they are called instead: their beginning and a digest."""
+    names = {tool.name for tool in call.tools if isinstance(tool, c.Tool)} | set(c.tool_names(call.turns).values())
+    return {name: _short_name(name) for name in names if len(name) > _MOST_NAME}
+
+
+def _short_name(name: str) -> str:
+    return f"{name[: _MOST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _cut_stops(call: c.Call, server: Server, body: dict[str, Any]) -> None:
+    stops, most = body.get("stop"), server.most_stops
+    if most is not None and stops is not None and len(stops) > most:
+        call.unsupported(call.spelt("stop"), server.name, f"no more than {most} stop sequences are possible")
+        body["stop"] = stops[:most]
+
+
+def _write_tools(call: c.Call, server: Server, names: dict[str, str], body: dict[str, Any]) -> None:
+    tools = [written for tool in call.tools if (written := _tool(call, tool, server, names)) is not None]
+    if tools:
+        body["tools"] = tools
+        if call.parallel_tools is False:
+            body["parallel_tool_calls"] = False
+    choice = call.tool_choice
+    if choice is not None and (tools or choice.mode in ("any", "one")):
+        body["tool_choice"] = tool_choice(choice, names)
+
+
+def _tool(call: c.Call, tool: c.Tool | c.Foreign, server: Server, names: dict[str, str]) -> dict[str, Any] | None:
+    if isinstance(tool, c.Foreign):
+        if tool.dialect != "openai":
+            kind = tool.fields.get("type")
+            call.unsupported("tools", server.name, f"it has no tools of type {kind}")
+            return None
+        return tool.fields
+    function: dict[str, Any] = {"name": names.get(tool.name, tool.name)}
+    if tool.description is not None:
+        function["description"] = tool.description
+    function["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
+    if tool.strict is not None and server.strict:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+_MODES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def tool_choice(choice: c.ToolChoice, names: dict[str, str]) -> str | dict[str, Any]:
+    """``choice`` in OpenAI's words."""
+    if choice.mode != "one":
+        return _MODES[choice.mode]
+    name = choice.name or ""
+    return {"type": "function", "function": {"name": names.get(name, name)}}
+
+
+def _format(call: c.Call, wanted: c.ResponseFormat, server: Server) -> dict[str, Any]:
+    if wanted.kind == "schema" and not server.schemas:
+        call.unsupported(call.spelt("response_format"), server.name, "the server has JSON without a schema only")
+    if wanted.kind == "json" or not server.schemas:
+        return {"type": "json_object"}
+    schema: dict[str, Any] = {"name": wanted.name, "schema": wanted.schema}
+    if wanted.description is not None:
+        schema["description"] = wanted.description
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    return {"type": "json_schema", "json_schema": schema}
+
+
+class Messages:
+    """The messages of a call.
+
+    :param names: see :func:`short_names`.
+    """
+
+    def __init__(self, call: c.Call, server: Server, names: dict[str, str]) -> None:
+        self.call = call
+        self.server = server
+        self.names = names
+        self.written: list[dict[str, Any]] = []
+        self._write = {"system": self.system, "user": self.user, "assistant": self.assistant}
+
+    def all(self) -> list[dict[str, Any]]:
+        """Of all turns."""
+        for turn in self.call.turns:
+            self._write[turn.role](turn)
+        return self.written
+
+    def system(self, turn: c.Turn) -> None:
+        """Instructions, wherever in the conversation they are."""
+        self.add(self.server.system(self.call.model), self.content(turn.parts, turn.field), turn.name)
+
+    def user(self, turn: c.Turn) -> None:
+        """The results of tools, then what the user says."""
+        rest: list[c.Part] = []
+        for part in turn.parts:
+            if isinstance(part, c.ToolResult):
+                rest += self.result(part, turn.field)
+        rest += [part for part in turn.parts if not isinstance(part, c.ToolResult)]
+        self.add("user", self.content(rest, turn.field), turn.name)
+
+    def result(self, result: c.ToolResult, field: str) -> list[c.Part]:
+        """Write a tool's result; returns what of it must follow in the user's message."""
+        said = [part for part in result.parts if _is_text(part)]
+        shown = [part for part in result.parts if not _is_text(part)]
+        content = self.joined(said, field) or (_ELSEWHERE if shown else "")
+        if result.error:
+            content = f"Error: {content}"
+        self.written.append({"role": "tool", "tool_call_id": self.server.tool_id(result.id), "content": content})
+        return [c.Text(f"The result of tool call {self.server.tool_id(result.id)}:"), *shown] if shown else []
+
+    def assistant(self, turn: c.Turn) -> None:
+        """What the model said, thought and called."""
+        calls = [self.call_of(part) for part in turn.parts if _is_call(part)]
+        said = [part for part in turn.parts if not _is_call(part) and not isinstance(part, c.Reasoning)]
+        content = self.content(said, turn.field)
+        if content is None and not calls:
+            return
+        message: dict[str, Any] = {"role": "assistant", "content": content}
+        if turn.name is not None:
+            message["name"] = turn.name
+        message |= self.thoughts(
+            "".join(part.text for part in turn.parts if isinstance(part, c.Reasoning)), bool(calls)
+        )
+        if calls:
+            message["tool_calls"] = calls
+        self.written.append(message)
+
+    def thoughts(self, text: str, called: bool) -> dict[str, Any]:
+        """The field for thoughts, if the server wants them."""
+        if not self.server.wants_thoughts(self.call.model):
+            return {}
+        if not text and called and self.server.needs_thoughts:
+            text = _NO_THOUGHTS
+        return {"reasoning_content": text} if text else {}
+
+    def call_of(self, part: Any) -> dict[str, Any]:
+        """A tool that the model called."""
+        if isinstance(part, c.Foreign):
+            return part.fields
+        function = {"name": self.names.get(part.name, part.name), "arguments": part.arguments}
+        written: dict[str, Any] = {"id": self.server.tool_id(part.id), "type": "function", "function": function}
+        if part.signature is not None and self.server.signatures:
+            written["extra_content"] = {"google": {"thought_signature": part.signature}}
+        return written
+
+    def add(self, role: str, content: Any, name: str | None) -> None:
+        """A message, unless there is nothing in it."""
+        if content is not None:
+            self.written.append({"role": role, "content": content} | ({"name": name} if name is not None else {}))
+
+    # -- content
+
+    def content(self, parts: Iterable[c.Part], field: str) -> str | list[dict[str, Any]] | None:
+        """Parts as a message's content: a string if it is text only; None if there is nothing."""
+        written = self.parts(parts, field)
+        if not written:
+            return None
+        if all(part.get("type") == "text" for part in written) and (len(written) == 1 or not self.server.lists):
+            return "\n".join(str(part["text"]) for part in written)
+        return written
+
+    def joined(self, parts: Iterable[c.Part], field: str) -> str:
+        """Texts as one string."""
+        return "\n".join(str(part["text"]) for part in self.parts(parts, field))
+
+    def parts(self, parts: Iterable[c.Part], field: str) -> list[dict[str, Any]]:
+        """Parts one by one; empty texts are left out, since half of the servers refuse them."""
+        written = []
+        for part in parts:
+            if isinstance(part, c.Text) and not part.text:
+                continue
+            write = self.server.parts.get(type(part))
+            one = write(part) if write is not None else None
+            if one is not None:
+                written.append(one)
+            else:
+                self.call.unsupported(f"{field}.content", self.server.name, _why(part))
+        return written
+
+
+def _is_text(part: c.Part) -> bool:
+    return isinstance(part, c.Text) or (isinstance(part, c.Document) and part.text is not None)
+
+
+def _is_call(part: c.Part) -> bool:
+    """Whether this is a tool call: of a function, or of a tool that only OpenAI has."""
+    return isinstance(part, c.ToolCall) or (
+        isinstance(part, c.Foreign) and part.dialect == "openai" and "id" in part.fields
+    )
+
+
+def _why(part: c.Part) -> str:
+    if isinstance(part, c.Foreign):
+        return f"it has no parts of type {part.fields.get('type')}"
+    if isinstance(part, c.Document | c.Image):
+        return "send the data itself in place of a URL or an id of an uploaded file"
+    return f"it has nothing like {type(part).__name__.lower()} there"
