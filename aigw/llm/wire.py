@@ -67,6 +67,25 @@ class Wire(Protocol):
         """What an answer of status 400 or above complains of. Never raises."""
 
 
+class CountWire(Protocol):
+    """A provider's side of counting the tokens of a call without making it."""
+
+    def count_request(self, call: Call) -> WireRequest:
+        """``call`` as the provider's request to count it.
+
+        :raises aigw.errors.BadRequest: it cannot be expressed; names the client's field.
+        """
+
+    def count(self, fields: Any) -> int:
+        """The input tokens that the provider's answer tells.
+
+        :raises ValueError: it is no such answer.
+        """
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """See :class:`Wire`."""
+
+
 class Writer(Protocol):
     """Writes one answer. Has the state that one stream needs."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from aigw.llm.wire import EmbeddingWire, Wire
+from aigw.llm.wire import CountWire, EmbeddingWire, Wire
 
 
 @attrs.frozen
@@ -36,6 +36,7 @@ class Provider:
     :ivar headers: what their requests have, where the client's own do not say it. In lower case.
     :ivar wire: translates the operations of a conversation that are not in ``paths``.
     :ivar embedding_wire: translates embeddings, if they are not in ``paths``.
+    :ivar count_wire: counts a call's tokens, if it can; else they are estimated.
     :ivar key_header: where its key goes, in lower case; after ``key_prefix``.
     :ivar passthrough_headers: the client's headers that may bring this provider's credential.
     :ivar asks_usage: operations whose streams tell their usage only when asked.
@@ -50,6 +51,7 @@ class Provider:
     headers: Mapping[bytes, bytes] = attrs.field(factory=dict)
     wire: Wire | None = None
     embedding_wire: EmbeddingWire | None = None
+    count_wire: CountWire | None = None
     key_header: bytes = b"authorization"
     key_prefix: bytes = b"Bearer "
     passthrough_headers: tuple[bytes, ...] = (b"authorization",)

@@ -1,0 +1,138 @@
+"""A call's wish for reasoning as Claude takes it: adaptive with an effort, or with a budget of tokens.
+
+Which of the two depends on the model; so does what cannot be had together with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigw.llm.call import Call, Reasoning, ToolCall, ToolResult
+from aigw.llm.providers.anthropic.models import Traits
+
+#: Tokens that an effort stands for where the model counts in them; the smallest is the least that it takes.
+BUDGETS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
+_LEAST = BUDGETS["low"]
+
+_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
+
+#: Sampling that a thinking model does not take; ``top_p`` in a narrow range only.
+_LEAST_TOP_P = 0.95
+
+
+def write_thinking(call: Call, traits: Traits, body: dict[str, Any], provider: str, forced: bool) -> bool:
+    """Put ``thinking`` and ``output_config.effort`` into ``body``, which has its ``max_tokens``.
+
+    :param forced: the model must call a tool, before which it cannot think.
+    :returns: whether the model was told to think.
+    """
+    wish, field = call.reasoning, call.spelt("reasoning_effort")
+    if wish is None:
+        return False
+    if wish.effort == "none":
+        _switch_off(traits, body)
+        return False
+    if traits.thinking == "none":
+        call.unsupported(field, provider, f"{call.model} does not reason")
+        return False
+    if forced and traits.thinking != "adaptive":
+        call.unsupported(field, provider, "the model cannot reason before a tool that it is forced to call")
+        return False
+    if traits.thinking == "adaptive" or (traits.thinking == "both" and wish.budget is None):
+        _adaptive(call, traits, body)
+        return True
+    return _budgeted(call, body)
+
+
+def _switch_off(traits: Traits, body: dict[str, Any]) -> None:
+    if traits.off == "never":
+        body.setdefault("output_config", {})["effort"] = "low"
+    elif traits.off:
+        body["thinking"] = {"type": traits.off}
+
+
+def _adaptive(call: Call, traits: Traits, body: dict[str, Any]) -> None:
+    wish = call.reasoning
+    assert wish is not None
+    body["thinking"] = {"type": "adaptive", **_display(wish.show, traits)}
+    effort = effort_of(wish.budget) if wish.effort is None and wish.budget is not None else wish.effort
+    effort = _EFFORTS.get(effort, effort) if effort is not None else None
+    if effort == "xhigh" and not traits.xhigh:
+        effort = "high"
+    if effort is not None:
+        body.setdefault("output_config", {})["effort"] = effort
+
+
+def effort_of(budget: int) -> str:
+    """The effort that a budget stands for."""
+    return "high" if budget >= BUDGETS["high"] else "medium" if budget >= BUDGETS["medium"] else "low"
+
+
+def _budgeted(call: Call, body: dict[str, Any]) -> bool:
+    wish = call.reasoning
+    assert wish is not None
+    budget = wish.budget
+    if budget is None:
+        if _calls_without_thoughts(call):
+            return False
+        budget = min(BUDGETS.get(wish.effort or "high", BUDGETS["high"]), body["max_tokens"] - 1)
+        if budget < _LEAST:
+            return False  # no room to think in
+    body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    if wish.show is False:
+        body["thinking"]["display"] = "omitted"
+    return True
+
+
+def _display(show: bool | None, traits: Traits) -> dict[str, str]:
+    if show is False:
+        return {"display": "omitted"}
+    return {"display": "summarized"} if traits.hides_thoughts else {}
+
+
+def _calls_without_thoughts(call: Call) -> bool:
+    """Whether the last assistant's turn called tools and its thoughts are lost.
+
+    With a budget of thinking such a turn is a 400, and most of OpenAI's clients do not send thoughts back.
+    """
+    for turn in reversed(call.turns):
+        if turn.role == "assistant":
+            calls = any(isinstance(part, ToolCall) for part in turn.parts)
+            return calls and not any(isinstance(part, Reasoning) and is_proven(part) for part in turn.parts)
+        if turn.role == "user" and not any(isinstance(part, ToolResult) for part in turn.parts):
+            return False
+    return False
+
+
+def is_proven(thought: Reasoning) -> bool:
+    """Whether a thought can be sent back: Claude takes only its own, with their signature."""
+    return bool(thought.signature or thought.redacted)
+
+
+def check_sampling(call: Call, traits: Traits, body: dict[str, Any], provider: str, thinks: bool) -> None:
+    """Take out of ``body`` what the model does not take of ``temperature``, ``top_p`` and ``top_k``.
+
+    :raises aigw.errors.BadRequest: the client asked for something by it that it cannot have.
+    """
+    if traits.sampling == "one" and "top_p" in body and body.get("temperature") == 1:
+        del body["temperature"]
+    for name in ("temperature", "top_p", "top_k"):
+        if name not in body:
+            continue
+        why = _refusal(name, body, traits, thinks, call.model)
+        if why:
+            if name == "top_k" or body[name] != 1:  # 1 asks for nothing
+                call.unsupported(call.spelt(name), provider, why)
+            del body[name]
+
+
+def _refusal(name: str, body: dict[str, Any], traits: Traits, thinks: bool, model: str) -> str:
+    if traits.sampling == "none":
+        return f"{model} has no sampling parameters"
+    if thinks and name != "top_p":
+        return "the model takes none while it reasons"
+    if thinks and body[name] < _LEAST_TOP_P:
+        return f"the model takes none below {_LEAST_TOP_P} while it reasons"
+    if name == "top_p" and traits.sampling == "one" and "temperature" in body:
+        return f"{model} takes temperature or top_p, not both"
+    return ""

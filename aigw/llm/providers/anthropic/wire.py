@@ -1,0 +1,106 @@
+"""Anthropic's side of a translation; see :class:`aigw.llm.wire.Wire`.
+
+Claude is served elsewhere too, with the same bodies but for a few fields: what differs is a parameter here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from aigw.llm.call import Call
+from aigw.llm.decoders import SseDecoder
+from aigw.llm.providers.anthropic import errors
+from aigw.llm.providers.anthropic.answer import AnthropicReader
+from aigw.llm.providers.anthropic.request import MessagesRequest, uses_format_tool
+from aigw.llm.reply import ProviderError
+from aigw.llm.wire import Headers, WireRequest
+
+#: The version of the API that this is written for.
+VERSION = "2023-06-01"
+
+MESSAGES_PATH = b"/v1/messages"
+COUNT_PATH = b"/v1/messages/count_tokens"
+
+#: What a count takes of a request.
+_COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "anthropic_version")
+
+
+def _messages_path(call: Call) -> bytes:
+    return MESSAGES_PATH
+
+
+def _count_path(call: Call) -> bytes:
+    return COUNT_PATH
+
+
+@attrs.frozen
+class AnthropicWire:
+    """See the module's head.
+
+    :ivar name: the provider's, for error messages.
+    :ivar version: sent as ``anthropic-version``; None where the body says it.
+    :ivar path: where a call goes.
+    :ivar count_path: where one goes to be counted.
+    :ivar model_in_body: whether a call's body names the model; one that is to be counted always does.
+    :ivar constants: what each body has besides, such as Vertex's ``anthropic_version``.
+    :ivar fetches_urls: whether images and documents can be where a URL says.
+    :ivar has_files: whether it keeps files, that can be named by an id.
+    """
+
+    name: str = "anthropic"
+    version: str | None = VERSION
+    path: Callable[[Call], bytes] = _messages_path
+    count_path: Callable[[Call], bytes] = _count_path
+    model_in_body: bool = True
+    constants: Mapping[str, Any] = attrs.field(factory=dict)
+    fetches_urls: bool = True
+    has_files: bool = True
+
+    def request(self, call: Call) -> WireRequest:
+        """See :class:`aigw.llm.wire.Wire`."""
+        made = self._made(call)
+        body = {**made.body(), **self.constants}
+        if not self.model_in_body:
+            del body["model"]
+        return WireRequest(self.path(call), body, self._headers(made))
+
+    def count_request(self, call: Call) -> WireRequest:
+        """See :class:`aigw.llm.wire.CountWire`."""
+        made = self._made(call)
+        body = {**made.body(), **self.constants}
+        return WireRequest(
+            self.count_path(call), {name: body[name] for name in _COUNTED if name in body}, self._headers(made)
+        )
+
+    def count(self, fields: Any) -> int:
+        """See :class:`aigw.llm.wire.CountWire`."""
+        tokens = fields.get("input_tokens") if isinstance(fields, dict) else None
+        if isinstance(tokens, bool) or not isinstance(tokens, int | float) or tokens < 0:
+            raise ValueError("the provider's answer has no input_tokens")
+        return int(tokens)
+
+    def decoder(self, content_type: bytes) -> SseDecoder:
+        """See :class:`aigw.llm.wire.Wire`."""
+        return SseDecoder()
+
+    def reader(self, call: Call) -> AnthropicReader:
+        """See :class:`aigw.llm.wire.Wire`."""
+        return AnthropicReader(format_tool=uses_format_tool(call))
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """See :class:`aigw.llm.wire.Wire`."""
+        return errors.from_body(status, body)
+
+    def _made(self, call: Call) -> MessagesRequest:
+        return MessagesRequest(call, self.name, fetches_urls=self.fetches_urls, has_files=self.has_files)
+
+    def _headers(self, made: MessagesRequest) -> tuple[tuple[bytes, bytes], ...]:
+        headers = []
+        if self.version is not None:
+            headers.append((b"anthropic-version", self.version.encode("ascii")))
+        if made.betas:
+            headers.append((b"anthropic-beta", ",".join(sorted(made.betas)).encode("ascii")))
+        return tuple(headers)
