@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: run test check format bench bench-quick clean schema
+.PHONY: run test test-compiled check format bench bench-quick clean schema
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aigw needs Python 3.11 or newer")'
@@ -31,6 +31,14 @@ run: $(STAMP)  ## the gateway on the built-in echo provider; no account needed
 test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
 	$(BIN)/python -m tests $(TESTS)
 
+.venv-compiled/.installed: setup.py setup.cfg pyproject.toml $(shell find aigw -name '*.py') | $(BIN)/python
+	$(PYTHON) -m venv .venv-compiled
+	AIGW_COMPILE=1 .venv-compiled/bin/python -m pip install --quiet --disable-pip-version-check '.[bedrock,vertex]'
+	@touch $@
+
+test-compiled: $(DEV_STAMP) .venv-compiled/.installed  ## the tests of the real daemon, on a compiled installation
+	AIGW_TEST_SCRIPTS=.venv-compiled/bin $(BIN)/python -m tests tests.dist
+
 check: $(DEV_STAMP)  ## lint, format, types, import levels
 	$(BIN)/ruff check aigw tests bench twisted
 	$(BIN)/ruff format --check aigw tests bench twisted
@@ -51,4 +59,4 @@ bench-quick: $(DEV_STAMP)
 	$(BIN)/python -m bench --quick
 
 clean:
-	rm -rf .venv build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-compiled build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis

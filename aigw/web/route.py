@@ -42,7 +42,6 @@ class Plans(Protocol):
         """The plan of this combination, made on first use."""
 
 
-@attrs.define(eq=False)
 class Route:
     """One ``[routes]`` entry, compiled.
 
@@ -56,21 +55,32 @@ class Route:
     :ivar prefix: ``rewrite.prefix``.
     """
 
-    name: str
-    authenticator: KeyAuthenticator | None
-    operation: str | None
-    backend: str | None
-    model: str | None
-    lists_upstream: bool
-    full_path: bytes | None
-    prefix: bytes | None
-    models: Models = attrs.field(repr=False)
-    plans: Plans = attrs.field(repr=False)
-    by_path: dict[bytes, str] = attrs.field(factory=dict, repr=False)
-    fixed: Choice | None = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.fixed = Choice(self.backend) if self.backend is not None else None
+    def __init__(
+        self,
+        name: str,
+        *,
+        authenticator: KeyAuthenticator | None,
+        operation: str | None,
+        backend: str | None,
+        model: str | None,
+        lists_upstream: bool,
+        full_path: bytes | None,
+        prefix: bytes | None,
+        models: Models,
+        plans: Plans,
+    ) -> None:
+        self.name = name
+        self.authenticator = authenticator
+        self.operation = operation
+        self.backend = backend
+        self.model = model
+        self.lists_upstream = lists_upstream
+        self.full_path = full_path
+        self.prefix = prefix
+        self.models = models
+        self.plans = plans
+        self.by_path: dict[bytes, str] = {}
+        self.fixed: Choice | None = Choice(backend) if backend is not None else None
 
     # -- who
 

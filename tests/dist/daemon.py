@@ -31,6 +31,8 @@ import aigw
 
 CHECKOUT = pathlib.Path(aigw.__file__).parent.parent
 SCRIPTS = pathlib.Path(sysconfig.get_path("scripts"))
+#: Where the commands under test are: beside this Python, or of another installation (``make test-compiled``).
+OURS = pathlib.Path(os.environ.get("AIGW_TEST_SCRIPTS") or SCRIPTS).absolute()
 
 
 def free_port() -> int:
@@ -44,7 +46,9 @@ def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
     """A small environment: our scripts first, the checkout importable, none of the caller's keys."""
     path = f"{SCRIPTS}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # HOME stays out: no .curlrc, no .netrc, no site packages of the user's own.
-    base = {"PATH": path, "PYTHONPATH": str(CHECKOUT), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    base = {"PATH": path, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    if OURS == SCRIPTS:
+        base["PYTHONPATH"] = str(CHECKOUT)
     return {**base, **extra}
 
 
@@ -138,7 +142,8 @@ class Program(ProcessProtocol):
 def start(command: Sequence[str], env: Mapping[str, str], directory: pathlib.Path) -> Program:
     """A program with its own empty standard input."""
     program = Program()
-    executable = shutil.which(command[0], path=env["PATH"])
+    path = str(OURS) if command[0] in ("aigw", "twistd") else env["PATH"]
+    executable = shutil.which(command[0], path=path)
     if executable is None:
         raise unittest.SkipTest(f"{command[0]} is not installed")
     reactor.spawnProcess(program, executable, list(command), dict(env), str(directory))
@@ -240,7 +245,7 @@ class DaemonTestCase(unittest.TestCase):
         daemon.config.write_text(moved(config, daemon.port, daemon.admin_port))
         command = ["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(daemon.config)]
         directory = str(daemon.config.parent)
-        reactor.spawnProcess(daemon, str(SCRIPTS / "twistd"), command, environment(env), directory)
+        reactor.spawnProcess(daemon, str(OURS / "twistd"), command, environment(env), directory)
         self.addCleanup(daemon.stop)
         if wait:
             await daemon.ready()
