@@ -6,17 +6,18 @@ version cannot call yet is ``available = False``.
 
 from __future__ import annotations
 
+from aigw.llm.providers.anthropic import ANTHROPIC
 from aigw.llm.providers.azure import AZURE
 from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.echo import ECHO
 from aigw.llm.providers.mistral import MISTRAL
 from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
 
-_NOT_YET = ("anthropic", "gemini", "vertex", "bedrock", "cohere", "ollama")
+_NOT_YET = ("gemini", "vertex", "bedrock", "cohere", "ollama")
 
-PROVIDERS: dict[str, Provider] = {one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, AZURE, MISTRAL, ECHO)} | {
-    name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET
-}
+PROVIDERS: dict[str, Provider] = {
+    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, MISTRAL, ECHO)
+} | {name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET}
 
 
 def provider(name: str) -> Provider:

@@ -15,7 +15,7 @@ class ProviderTests(unittest.TestCase):
     def test_all_names_of_the_configuration_are_known(self) -> None:
         """Those that cannot be called yet say so."""
         self.assertEqual(set(PROVIDERS), set(get_args(ProviderName)))
-        for name in ("openai", "openai-compatible", "azure", "mistral", "echo"):
+        for name in ("openai", "openai-compatible", "anthropic", "azure", "mistral", "echo"):
             self.assertTrue(provider(name).available, name)
 
     def test_each_goes_by_its_own_name(self) -> None:
