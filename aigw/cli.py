@@ -1,35 +1,44 @@
-"""The ``aigw`` command: looks at configurations without running them.
+"""The ``aigw`` command: looks at configurations without running them, and makes them from other gateways'.
 
 Exit statuses:
 
 ==  =======================================================================================================
-0   all is well: the file is good, the difference is printed (there may be none), the key is made
-1   a file is bad; or it has warnings, and ``--strict`` was given
-2   the command line is wrong, or the command is not available in this version
+0   all is well: the file is good, the difference is printed (there may be none), the key or the file is made
+1   a file is bad, or cannot be imported; or there are warnings, and ``--strict`` was given
+2   the command line is wrong
 ==  =======================================================================================================
 
 What a command was asked for goes to stdout (for ``check``, that is ``OK`` or the errors), everything else to stderr.
+With ``--json``, stdout has one JSON object, errors and warnings included, and stderr nothing; the exit statuses are the
+same.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import secrets
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+import attrs
 
 from aigw import __version__
 from aigw.config.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from aigw.config.importers import Imported
     from aigw.config.settings import Settings
 
-_GREEN, _RED, _YELLOW = "32", "31", "33"
+_GREEN, _RED, _YELLOW, _CYAN, _FAINT = "32", "31", "33", "36", "2"
 _COLOURS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
+_CHANGES = {"+": "added", "-": "removed", "~": "changed"}
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -56,33 +65,48 @@ def load_compiled(path: str, environ: Mapping[str, str] = os.environ, *, read_se
 
 
 def check(options: argparse.Namespace) -> int:
-    """``aigw check FILE [--strict] [--no-secrets]``."""
+    """``aigw check FILE [--strict] [--no-secrets] [--json]``."""
+    settings, errors = None, []
     try:
         settings = load_compiled(options.file, read_secrets=not options.no_secrets)
     except ConfigError as error:
-        return _refuse(error.problems, sys.stdout)
-    if settings.warnings and options.strict:
-        return _refuse(settings.warnings, sys.stdout)
-    for warning in settings.warnings:
+        errors = error.problems
+    warnings = list(settings.warnings) if settings is not None else []
+    if options.strict:
+        errors, warnings = [*errors, *warnings], []
+    if options.json:
+        _print_json(ok=not errors, errors=_plain(errors), warnings=_plain(warnings))
+        return 1 if errors else 0
+    if errors:
+        return _refuse(errors, sys.stdout)
+    for warning in warnings:
         _print(warning.text("warning: "), _YELLOW, sys.stderr)
     _print("OK", _GREEN, sys.stdout)
     return 0
 
 
 def show(options: argparse.Namespace) -> int:
-    """``aigw show FILE``."""
-    from aigw.config.effective import shown
+    """``aigw show FILE [--json]``."""
+    from aigw.config.effective import effective, shown
 
-    sys.stdout.write(shown(load_compiled(options.file, read_secrets=False)))
+    settings = load_compiled(options.file, read_secrets=False)
+    if options.json:
+        _print_json(**effective(settings))
+    else:
+        _print_toml(shown(settings))
     return 0
 
 
 def diff(options: argparse.Namespace) -> int:
-    """``aigw diff OLD NEW``."""
+    """``aigw diff OLD NEW [--json]``."""
     from aigw.config.differences import differences
 
     old, new = (load_compiled(file, read_secrets=False) for file in (options.old, options.new))
     found = list(differences(old, new))
+    if options.json:
+        changes = [{"change": _CHANGES[one.sign], "entity": one.entity, "keys": list(one.keys)} for one in found]
+        _print_json(differences=changes)
+        return 0
     for difference in found:
         _print(f"{difference.sign} {difference.entity}", _COLOURS[difference.sign], sys.stdout)
         for key in difference.keys:
@@ -98,21 +122,68 @@ def make_key() -> str:
 
 
 def key(options: argparse.Namespace) -> int:
-    """``aigw key [NAME]``."""
+    """``aigw key [NAME] [--json]``."""
     made = make_key()
-    print("# The key, shown this once:")
-    print(made)
-    print("# For the configuration file:")
+    digest = f"sha256:{sha256(made.encode()).hexdigest()}"
+    if options.json:
+        _print_json(key=made, digest=digest, consumer=options.name)
+        return 0
+    _print("# The key, shown this once:", _FAINT, sys.stdout)
+    _print(made, _GREEN, sys.stdout)
+    _print("# For the configuration file:", _FAINT, sys.stdout)
     if options.name:
         print(f"[consumers.{_quoted(options.name)}]")
-    print(f'keys = ["sha256:{sha256(made.encode()).hexdigest()}"]')
+    print(f'keys = ["{digest}"]')
     return 0
 
 
 def import_(options: argparse.Namespace) -> int:
-    """``aigw import FILE…``."""
-    print("aigw import: not available yet in this version", file=sys.stderr)
-    return 2
+    """``aigw import FILE… [--strict] [--digests] [--json]``."""
+    from aigw.config.importers import import_texts
+
+    imported = import_texts([_read(file) for file in options.files], digests=options.digests)
+    _check_imported(imported)
+    if options.strict and imported.warnings:
+        raise ConfigError(imported.warnings)
+    if options.json:
+        _print_json(toml=imported.text, warnings=_plain(imported.warnings), notes=_plain(imported.notes))
+        return 0
+    for warning in imported.warnings:
+        _print(warning.text("warning: "), _YELLOW, sys.stderr)
+    for note in imported.notes:
+        _print(note.text("note: "), _FAINT, sys.stderr)
+    _print_toml(imported.text)
+    return 0
+
+
+def _read(file: str) -> tuple[str, str]:
+    """A file's name for messages, and its text; ``-`` is standard input.
+
+    :raises ConfigError: it cannot be read.
+    """
+    name = "stdin" if file == "-" else file
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return name, data.decode("utf-8")
+    except OSError as error:
+        raise ConfigError([Problem(name, 0, "", f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError([Problem(name, line, "", "not UTF-8")]) from None
+
+
+def _check_imported(imported: Imported) -> None:
+    """Nothing is printed that ``aigw check`` would refuse.
+
+    :raises ConfigError: it would; the problems name the places in the input.
+    """
+    with tempfile.TemporaryDirectory(prefix="aigw-import-") as directory:
+        path = Path(directory) / "gateway.toml"
+        path.write_text(imported.text, encoding="utf-8")
+        try:
+            load_compiled(str(path), {}, read_secrets=False)
+        except ConfigError as error:
+            raise ConfigError(imported.at_home(problem) for problem in error.problems) from None
 
 
 def _refuse(problems: Iterable[Problem], stream: TextIO) -> int:
@@ -121,10 +192,30 @@ def _refuse(problems: Iterable[Problem], stream: TextIO) -> int:
     return 1
 
 
+def _plain(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [attrs.asdict(problem) for problem in problems]
+
+
+def _print_json(**found: Any) -> None:
+    print(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+
+
+def _print_toml(text: str) -> None:
+    """TOML, with its headers and comments in colour."""
+    if _coloured(sys.stdout):
+        text = re.sub(r"(?m)^(\[.*\])$", f"\x1b[{_CYAN}m\\1\x1b[0m", text)
+        text = re.sub(r"(?m)^(#.*)$", f"\x1b[{_FAINT}m\\1\x1b[0m", text)
+    sys.stdout.write(text)
+
+
 def _print(text: str, colour: str, stream: TextIO) -> None:
-    if stream.isatty() and not os.environ.get("NO_COLOR"):  # https://no-color.org
+    if _coloured(stream):
         text = f"\x1b[{colour}m{text}\x1b[0m"
     print(text, file=stream)
+
+
+def _coloured(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")  # https://no-color.org
 
 
 def _quoted(name: str) -> str:
@@ -140,7 +231,7 @@ def _name(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="aigw",
-        description="Look at aigw configurations without running them. 'twistd aigw -c FILE' runs one.",
+        description="Look at aigw configurations without running them, or make one. 'twistd aigw -c FILE' runs it.",
         epilog="Exit status: 0 all is well; 1 a file is bad, or has warnings and --strict was given; 2 wrong usage.",
     )
     parser.add_argument("--version", action="version", version=f"aigw {__version__}")
@@ -161,13 +252,18 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "key", key, "make a consumer key; only its digest goes into the file")
     one.add_argument("name", metavar="NAME", nargs="?", type=_name, help="of the consumer that it is for")
 
-    one = _command(commands, "import", import_, "turn other gateways' configuration into TOML (not available yet)")
-    one.add_argument("files", metavar="FILE", nargs="+")
+    one = _command(commands, "import", import_, "turn configuration of Kong, agentgateway, kgateway or Gloo into TOML")
+    one.add_argument("files", metavar="FILE", nargs="+", help="YAML, or a page that has some; - is standard input")
+    one.add_argument(
+        "--strict", action="store_true", help="warnings are errors: print no TOML that differs in anything"
+    )
+    one.add_argument("--digests", action="store_true", help="write consumers' keys as sha256:…")
     return parser
 
 
 def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
     one: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    one.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     one.set_defaults(run=run)
     return one
 
@@ -183,6 +279,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         sys.stdout.flush()
     except ConfigError as error:
+        if options.json:
+            _print_json(errors=_plain(error.problems))
+            return 1
         return _refuse(error.problems, sys.stderr)
     except BrokenPipeError:  # "aigw show … | head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

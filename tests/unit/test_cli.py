@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import sys
 import tomllib
+from pathlib import Path
+from typing import Any
 
 from aigw import cli
 from aigw.config.errors import Problem
@@ -14,6 +17,18 @@ from aigw.config.settings import Settings, load
 from tests.unit.config.files import BACKEND, FileTestCase
 
 DIGEST = "sha256:" + "ab" * 32
+
+#: A Kong file up to the routes of its service.
+KONG = """_format_version: "3.0"
+services:
+- name: s
+  url: http://localhost
+  plugins:
+  - name: ai-proxy
+    config: {route_type: llm/v1/chat, model: {provider: openai, name: gpt-4o},
+             auth: {header_name: Authorization, header_value: Bearer $X}}
+  routes:
+"""
 
 
 class Terminal(io.StringIO):
@@ -179,12 +194,134 @@ class KeyTests(CommandTestCase):
         self.assertEqual((self.run_aigw("key", "my app\n"), self.out), (2, ""))
 
 
+class ImportTests(CommandTestCase):
+    """``aigw import FILE…``."""
+
+    def page(self, *paths: str) -> Path:
+        """A Kong file with a route for each path."""
+        routes = "".join(f"  - {{name: r{index}, paths: [{path}]}}\n" for index, path in enumerate(paths))
+        return self.write(KONG + routes, "kong.yaml")
+
+    def test_toml_on_stdout_and_words_on_stderr(self) -> None:
+        path = self.page("/x")
+        self.assertEqual(self.run_aigw("import", path), 0)
+        settings = self.load(self.out, {"X": "sk-x"})
+        self.assertEqual(settings.backends["s"].model, "gpt-4o")
+        self.assertEqual(settings.routes["r0"].paths, ("/x",))
+        self.assertRegex(self.err, rf"(?m)^{path}:10: warning: route r0: nobody is asked for a key")
+        self.assertRegex(self.err, rf"(?m)^{path}:4: note: service s: url: ")
+
+    def test_secrets_stay_out_of_stderr(self) -> None:
+        path = self.write(KONG.replace("Bearer $X", "Bearer sk-abc123") + "  - paths: [/x]\n", "kong.yaml")
+        self.assertEqual(self.run_aigw("import", path), 0)
+        self.assertIn('inline = "sk-abc123"', self.out)
+        self.assertNotIn("sk-abc123", self.err)
+
+    def test_standard_input(self) -> None:
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(self.page("/x").read_bytes())))
+        self.assertEqual(self.run_aigw("import", "-"), 0)
+        self.assertIn("stdin:10: warning: ", self.err)
+
+    def test_several_files(self) -> None:
+        """References go across files."""
+        consumer = self.write('_format_version: "3.0"\nconsumers: [{username: c, keyauth_credentials: [{key: k1}]}]\n')
+        auth = self.write("plugins: [{name: key-auth}]\n")
+        self.assertEqual(self.run_aigw("import", self.page("/x"), consumer, auth), 0)
+        settings = self.load(self.out, {"X": "sk-x"})
+        self.assertEqual((settings.routes["r0"].auth, list(settings.consumers)), ("key", ["c"]))
+
+    def test_strict(self) -> None:
+        """Nothing that differs from what was there: no output, and the warnings as errors."""
+        self.assertEqual((self.run_aigw("import", "--strict", self.page("/x")), self.out), (1, ""))
+        self.assertIn("nobody is asked for a key", self.err)
+
+    def test_digests(self) -> None:
+        path = self.write("consumers: [{username: c, keyauth_credentials: [{key: k1}]}]\nplugins: [{name: key-auth}]\n")
+        self.assertEqual(self.run_aigw("import", "--digests", self.page("/x"), path), 0)
+        self.assertIn(f'keys = ["sha256:{hashlib.sha256(b"k1").hexdigest()}"]', self.out)
+        self.assertNotIn("plain text", self.err)
+
+    def test_what_cannot_be_read(self) -> None:
+        bad = self.write("a: [", "bad.yaml")
+        self.assertEqual((self.run_aigw("import", bad), self.out), (1, ""))
+        self.assertRegex(self.err, rf"^{bad}:\d: not YAML: ")
+        self.assertEqual((self.run_aigw("import", "nowhere.yaml"), self.out), (1, ""))
+        self.assertEqual(self.err, "nowhere.yaml: cannot be read: No such file or directory\n")
+        latin = self.write("")
+        latin.write_bytes(b"a\n\xe4")
+        self.assertEqual((self.run_aigw("import", latin), self.err), (1, f"{latin}:2: not UTF-8\n"))
+
+    def test_faults_of_the_whole_name_their_origin(self) -> None:
+        """Such as two routes that cannot be told apart: said of the input, not of what nobody will see."""
+        self.compiled = [Problem("gateway.toml", 3, "routes.r1", "cannot be told apart from route r0")]
+        path = self.page("/x", "/x")
+        self.assertEqual((self.run_aigw("import", path), self.out), (1, ""))
+        self.assertEqual(self.err, f"{path}:11: route r1: routes.r1: cannot be told apart from route r0\n")
+
+    def test_json(self) -> None:
+        self.assertEqual((self.run_aigw("import", "--json", self.page("/x")), self.err), (0, ""))
+        found = json.loads(self.out)
+        self.assertEqual(sorted(found), ["notes", "toml", "warnings"])
+        self.assertEqual(found["warnings"][0]["line"], 10)
+        self.assertIn("[routes.r0]", found["toml"])
+
+    def test_colour(self) -> None:
+        self.patch(cli.os, "environ", {})
+        self.assertEqual(self.run_aigw("import", self.page("/x"), stream=Terminal), 0)
+        self.assertIn("\x1b[36m[routes.r0]\x1b[0m\n", self.out)
+        self.assertIn("\x1b[33m", self.err)
+
+
+class JsonTests(CommandTestCase):
+    """``--json``: one object on stdout, nothing on stderr, the same exit status."""
+
+    def found(self, *arguments: object, status: int = 0) -> Any:
+        self.assertEqual((self.run_aigw(*arguments, "--json"), self.err), (status, ""), self.out)
+        return json.loads(self.out)
+
+    def test_check(self) -> None:
+        good = self.write(BACKEND + "[consumers.c]\nkeys = ['secret-key']\n")
+        found = self.found("check", good)
+        self.assertEqual((found["ok"], found["errors"]), (True, []))
+        (warning,) = found["warnings"]
+        self.assertEqual((warning["file"], warning["line"], warning["key"]), (str(good), 7, "consumers.c.keys[0]"))
+        self.assertNotIn("secret-key", self.out)
+        strict = self.found("check", "--strict", good, status=1)
+        self.assertEqual((strict["ok"], strict["errors"], strict["warnings"]), (False, [warning], []))
+        bad = self.found("check", self.write("x = 1"), status=1)
+        self.assertEqual((bad["ok"], bad["errors"][0]["key"]), (False, "x"))
+
+    def test_show(self) -> None:
+        found = self.found("show", self.write(BACKEND + "[consumers.c]\nkeys = ['secret-key']\n"))
+        self.assertEqual(found["consumers"]["c"]["keys"], ["***"])
+        self.assertEqual(found["server"]["workers"], 1)
+
+    def test_diff(self) -> None:
+        old, new = self.write(BACKEND), self.write(BACKEND + "[consumers.b]\n[server]\nmax_in_flight = 2\n")
+        self.assertEqual(
+            self.found("diff", old, new)["differences"],
+            [
+                {"change": "changed", "entity": "server", "keys": ["max_in_flight: 0 -> 2"]},
+                {"change": "added", "entity": "consumers.b", "keys": []},
+            ],
+        )
+        self.assertEqual(self.found("diff", old, old), {"differences": []})
+
+    def test_key(self) -> None:
+        found = self.found("key", "my-app")
+        self.assertEqual(found["digest"], f"sha256:{hashlib.sha256(found['key'].encode()).hexdigest()}")
+        self.assertEqual(found["consumer"], "my-app")
+
+    def test_errors(self) -> None:
+        """Commands that need a good file say what is wrong with a bad one in the same way."""
+        bad = self.write("x = 1")
+        for arguments in (("show", bad), ("diff", bad, bad), ("import", bad)):
+            (error,) = self.found(*arguments, status=1)["errors"]
+            self.assertEqual(error["file"], str(bad), arguments)
+
+
 class UsageTests(CommandTestCase):
     """The command line itself."""
-
-    def test_import_is_not_there_yet(self) -> None:
-        self.assertEqual((self.run_aigw("import", "kong.yaml"), self.out), (2, ""))
-        self.assertIn("not available yet", self.err)
 
     def test_wrong_usage(self) -> None:
         for arguments in ((), ("chek", "x"), ("check",), ("diff", "a"), ("check", "a", "--strickt")):

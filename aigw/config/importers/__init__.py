@@ -1,0 +1,113 @@
+"""Other gateways' configuration as aigw's: ``aigw import`` without the command line.
+
+:func:`import_texts` takes what the files have, finds the documents (:mod:`.source`), tells by their content whose they
+are, has them turned into a :class:`~aigw.config.importers.draft.Draft` (:mod:`.kong`, :mod:`.kubernetes`) and writes
+it down (:mod:`.write`). No files, no network, no Twisted; the environment is an argument.
+
+The promise: every value of the input is in the output, or in a warning that names its entity and its field, or in a
+note that says why nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from aigw.config.errors import ConfigError, Problem
+from aigw.config.file import dotted
+from aigw.config.importers.draft import Draft
+from aigw.config.importers.kong import import_kong, is_kong
+from aigw.config.importers.kubernetes import import_kubernetes, is_kubernetes
+from aigw.config.importers.nodes import Node
+from aigw.config.importers.source import Source, read
+from aigw.config.importers.write import document
+
+_OTHERS = {
+    "model_list": "LiteLLM's configuration, which aigw import does not read",
+    "binds": "agentgateway's own configuration file; aigw import reads its Kubernetes resources",
+}
+
+
+@attrs.frozen
+class Imported:
+    """What an import came to.
+
+    :ivar text: a configuration file.
+    :ivar warnings: what is different, or left out, by its place in the input.
+    :ivar notes: what is left out and changes nothing.
+    """
+
+    text: str = attrs.field(repr=False)
+    warnings: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    _draft: Draft = attrs.field(repr=False)
+    _names: tuple[str, ...] = ()
+
+    def at_home(self, problem: Problem) -> Problem:
+        """A problem of the output, with its place in the input."""
+        for (section, name), entry in self._draft.entries.items():
+            path = dotted((section, name))
+            if entry.origin is not None and f"{problem.key}.".replace("[", ".").startswith(f"{path}."):
+                at = entry.origin
+                return Problem(at.file, at.line, at.title, f"{problem.key}: {problem.message}")
+        return Problem(self._names[0], 0, problem.key, problem.message)
+
+
+def import_texts(
+    texts: Iterable[tuple[str, str]], environ: Mapping[str, str] = os.environ, *, digests: bool = False
+) -> Imported:
+    """Turn configuration of Kong, agentgateway, kgateway or Gloo into aigw's.
+
+    :param texts: each file's name, for messages, and what it has.
+    :param environ: where variables are looked up that stand for anything but a secret.
+    :param digests: write consumers' keys as their digests.
+    :raises ConfigError: it cannot be read, contradicts itself, or has nothing for aigw; every problem with its line.
+    """
+    sources, problems, names = [], [], []
+    for name, text in texts:
+        names.append(name)
+        try:
+            sources.append(read(name, text))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    draft = _drafted(sources, names, environ, digests)
+    if draft.errors:
+        raise ConfigError(draft.errors)
+    if not draft.section("routes"):
+        raise ConfigError([*draft.warnings, Problem(names[0], 0, "", "has nothing that aigw could serve")])
+    return Imported(document(draft, names), _sorted(draft.warnings), _sorted(draft.notes), draft, tuple(names))
+
+
+def _drafted(sources: list[Source], names: list[str], environ: Mapping[str, str], digests: bool) -> Draft:
+    draft = Draft(digests=digests)
+    documents = [each for source in sources for each in source.documents]
+    if not documents and not any(source.secrets for source in sources):
+        raise ConfigError(
+            [Problem(names[0], 0, "", "has no configuration in it (Kong's YAML, or Kubernetes resources)")]
+        )
+    kong = [each for each in documents if is_kong(each)]
+    kubernetes = [each for each in documents if each not in kong and is_kubernetes(each)]
+    for each in documents:
+        if each not in kong and each not in kubernetes:
+            draft.errors.append(_unknown(each))
+    exports = list(dict.fromkeys(name for source in sources for name in source.exports))
+    if kong:
+        import_kong(draft, kong, exports, environ)
+    if kubernetes:
+        import_kubernetes(draft, kubernetes, [each for source in sources for each in source.secrets])
+    if not draft.errors:
+        draft.close([*kong, *kubernetes])
+    return draft
+
+
+def _unknown(node: Node) -> Problem:
+    known = next((text for key, text in _OTHERS.items() if node.get(key) is not None), None)
+    return node.problem(f"is {known}" if known else "is no configuration of Kong, and no Kubernetes resource")
+
+
+def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))

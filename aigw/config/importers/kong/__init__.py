@@ -1,0 +1,226 @@
+"""Kong's declarative configuration, decK's state files and the blocks of Kong's how-to pages.
+
+An aigw route is made for each of Kong's, with what Kong's precedence finds for it: the AI plugin that acts on it is
+its backend (or its model, where there are several targets), the key-auth that acts on it is its ``auth``. Services
+have no counterpart of their own: with an AI plugin, Kong does not call them either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aigw.config.importers.draft import Draft, Entry
+from aigw.config.importers.kong.consumers import ConsumerReader
+from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, is_kong
+from aigw.config.importers.kong.keyauth import KeyAuthReader
+from aigw.config.importers.kong.plugins import AI, BEARER_COPIERS, INSTEAD, KEY_AUTH, acting, enabled
+from aigw.config.importers.kong.reading import Reader
+from aigw.config.importers.kong.routes import conditions, priority
+from aigw.config.importers.kong.service import Served, ServiceReader, timeouts_of
+from aigw.config.importers.nodes import Node, Refused
+
+__all__ = ["import_kong", "is_kong"]
+
+_NOT_CALLED = "a service is not called where an AI plugin acts, in Kong neither"
+_SERVICE_FIELDS = ("host", "port", "path", "protocol", "url", "retries", "write_timeout", "tls_verify")
+
+
+def import_kong(draft: Draft, documents: list[Node], exports: list[str], environ: Mapping[str, str]) -> None:
+    """Add what ``documents`` have to ``draft``.
+
+    :param exports: the environment variables that the pages around them have set.
+    :param environ: where ``${{ env "X" }}`` is looked up, outside of credentials.
+    """
+    reader = Reader(draft, exports, environ)
+    for document in documents:
+        draft.attempt(reader.read, document)
+    entities = reader.connect()
+    if not draft.errors:
+        _Import(draft, entities).run()
+
+
+class _Import:
+    def __init__(self, draft: Draft, entities: Entities) -> None:
+        self.draft = draft
+        self.entities = entities
+        self.services = ServiceReader(draft, entities)
+        self.auths = KeyAuthReader(draft, entities)
+        self.consumers = ConsumerReader(draft, entities, self.services)
+
+    def run(self) -> None:
+        self._switched_off()
+        self._missing_routes()
+        for consumer in self.entities.consumers:
+            self.draft.attempt(self.consumers.make, consumer)
+        for route in sorted(self.entities.routes, key=priority):
+            self._route(route)
+        self._rest()
+
+    def _switched_off(self) -> None:
+        for plugin in self.entities.plugins:
+            if not enabled(plugin):
+                self.draft.drop(plugin.node, "it is switched off (enabled: false)")
+            elif plugin.node.get("enabled") is not None:
+                self.draft.note(plugin.node.get("enabled"), "so it is without a word")
+            self.draft.note(plugin.node.get("instance_name"), "a name for whoever keeps the configuration")
+
+    # -- routes
+
+    def _missing_routes(self) -> None:
+        """Routes for what plugins serve and no route leads to, as on pages that leave the route out."""
+        served = {id(route.service) for route in self.entities.routes if route.service is not None}
+        for route in [route for route in self.entities.routes if route.node is None]:
+            self._say_made(route, next(plugin for plugin in self.entities.plugins if plugin.route is route))
+        for plugin in list(self.entities.plugins):
+            service = plugin.service
+            if service is not None and plugin.route is None and id(service) not in served and enabled(plugin):
+                served.add(id(service))
+                route = Route(service.name, None, service)
+                if acting(self.entities, AI, route) is not None:
+                    self.entities.routes.append(route)
+                    self._say_made(route, plugin)
+        ai = [plugin for plugin in self.entities.plugins if plugin.name in AI and enabled(plugin)]
+        if not self.entities.routes and ai:
+            self.entities.routes.append(Route("all", None, None))
+            self.draft.warn(ai[0].node, "acts on every route, and no file has any: a route for / is made")
+
+    def _say_made(self, route: Route, plugin: Plugin) -> None:
+        kind, name = ("service", route.service.name) if route.service is not None else ("route", route.name)
+        self.draft.warn(
+            plugin.node, f"no file has a route of {kind} {name}: one is made, at the path of its route_type"
+        )
+
+    def _route(self, route: Route) -> None:
+        """One route, or a word about why there is none."""
+        base = acting(self.entities, AI, route)
+        own = self._of_consumers(route)
+        if base is None and own:
+            base = own[0][1]
+        try:
+            if base is None:
+                self._not_served(route)
+                return
+            served = self.services.served(base, self._name_of(base))
+            self._entry(route, base, served)
+        except Refused as refused:
+            self._refused(route, base, refused)
+            return
+        for consumer, plugin in own:
+            if plugin is not base:
+                self._lay(consumer, plugin, served)
+            elif base.consumer is not None or base.group is not None:
+                self.draft.warn(base.node, f"is for one consumer; here route {route.name} serves every consumer so")
+
+    def _lay(self, consumer: Consumer, plugin: Plugin, served: Served) -> None:
+        try:
+            self.consumers.lay(consumer, plugin, served)
+        except Refused as refused:
+            self.draft.drop(plugin.node, f"{refused.problem.key}: {refused.problem.message}")
+
+    def _of_consumers(self, route: Route) -> list[tuple[Consumer, Plugin]]:
+        """Each consumer for whom another plugin acts than for nobody in particular."""
+        base = acting(self.entities, AI, route)
+        found = [(consumer, acting(self.entities, AI, route, consumer)) for consumer in self.entities.consumers]
+        return [(consumer, plugin) for consumer, plugin in found if plugin is not None and plugin is not base]
+
+    def _not_served(self, route: Route) -> None:
+        if route.node is not None:
+            self.draft.drop(route.node, "no AI plugin acts on it, and aigw calls LLM providers only")
+
+    def _refused(self, route: Route, base: Plugin | None, refused: Refused) -> None:
+        """A route that cannot be had is left out whole: what acts on it otherwise is not meant for it."""
+        problem = refused.problem
+        self.draft.warnings.append(problem)
+        node = route.node or (base.node if base is not None else None)
+        if node is not None:
+            self.draft.drop(node, f"{problem.key}: {problem.message}")
+        if base is not None:
+            self.draft.drop(base.node, f"route {route.name} is left out: {problem.message}")
+
+    def _entry(self, route: Route, base: Plugin, served: Served) -> Entry:
+        found = conditions(self.draft, route)
+        if route.node is None:
+            found["paths"] = [self._usual_path(route, base, served)]
+        values = found | served.choice()
+        if served.operation is not None:
+            values["operation"] = served.operation
+        if len(served.targets) == 1 and served.targets[0].full_path:
+            values["rewrite"] = {"full_path": served.targets[0].full_path}
+        if served.streaming != "allow":
+            values["streaming"] = served.streaming
+        auth = self.auths.auth(route, route.node or base.node)
+        if auth != "key":
+            values["auth"] = auth
+        timeouts = self._timeouts(route)
+        if timeouts:
+            values["timeouts"] = timeouts
+        entry = self.draft.add("routes", route.name, values, route.node)
+        self._comment(route, base, entry)
+        return entry
+
+    def _usual_path(self, route: Route, base: Plugin, served: Served) -> str:
+        if route.service is None and base.route is not route:
+            return "/"
+        node = served.targets[0].node.get("route_type")
+        return f"/{node.content}" if node is not None and isinstance(node.content, str) else "/llm/v1/chat"
+
+    def _comment(self, route: Route, base: Plugin, entry: Entry) -> None:
+        node = route.node
+        where = f"{node.label}, {node.file}:{node.line}" if node is not None else "There was no route"
+        entry.comments.append(f"{where}; {base.node.label}")
+
+    def _timeouts(self, route: Route) -> dict[str, Any]:
+        """A service's timeouts hold for whatever its routes call."""
+        service = route.service.node if route.service is not None else None
+        if service is None:
+            return {}
+        self.draft.note([service.get(key) for key in _SERVICE_FIELDS], _NOT_CALLED)
+        if service.flag("enabled") is False:
+            self.draft.warn(service, "is switched off in Kong, and on here")
+        elif service.get("enabled") is not None:
+            self.draft.note(service.get("enabled"), "so it is without a word")
+        return timeouts_of(service)
+
+    def _name_of(self, plugin: Plugin) -> str:
+        """A backend's name: its service's if that has one AI plugin, else its route's, else its provider's."""
+        provider = plugin.config.get("model", "provider")
+        if provider is None and plugin.name == "ai-proxy-advanced":
+            provider = next(iter(plugin.config.maps("targets")), plugin.node).get("model", "provider")
+        scopes = [plugin.route, plugin.service, plugin.consumer]
+        scope = next((one for one in scopes if one is not None), None)
+        service = plugin.route.service if plugin.route is not None else plugin.service
+        if service is not None:
+            inside = [
+                one
+                for one in self.entities.plugins
+                if one.name in AI and service in (one.service, one.route and one.route.service)
+            ]
+            if len(inside) == 1:
+                return service.name
+        if scope is not None:
+            return scope.name
+        return str(provider.content) if provider is not None else "llm"
+
+    # -- the rest
+
+    def _rest(self) -> None:
+        """Say of every plugin that did not get anywhere what there is instead."""
+        for plugin in self.entities.plugins:
+            if not plugin.node.open_leaves():
+                continue
+            if plugin.name in INSTEAD:
+                self.draft.drop(plugin.node, INSTEAD[plugin.name])
+            elif plugin.name in BEARER_COPIERS:
+                self.draft.drop(
+                    plugin.node, "aigw runs no Lua, and this is not the program that copies a Bearer token for key-auth"
+                )
+            elif plugin.name in (*AI, *KEY_AUTH) and not self._acts(plugin):
+                self.draft.drop(plugin.node, "it acts on no route that was imported")
+        for service in self.entities.services:
+            if service.node is not None and not any(route.service is service for route in self.entities.routes):
+                self.draft.drop(service.node, "no route leads to it")
+
+    def _acts(self, plugin: Plugin) -> bool:
+        """Whether anything of the plugin was made use of."""
+        return any(leaf.settled for leaf in plugin.config.leaves())

@@ -1,0 +1,119 @@
+"""``key-auth`` as a table of ``[auth]``, and who may come in where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aigw.config.errors import allowed
+from aigw.config.importers.draft import Draft
+from aigw.config.importers.kong.entities import Entities, Plugin, Route
+from aigw.config.importers.kong.lua import bearer_copied_to
+from aigw.config.importers.kong.plugins import BEARER_COPIERS, KEY_AUTH, OTHER_AUTH, acting
+from aigw.config.importers.nodes import Node
+
+_KONGS_NAMES = ["apikey"]
+
+
+class KeyAuthReader:
+    """Makes one table for each way in which keys are looked for, however many routes have it."""
+
+    def __init__(self, draft: Draft, entities: Entities) -> None:
+        self.draft = draft
+        self.entities = entities
+        self._made: list[tuple[dict[str, Any], str]] = []
+        self._closed_by: set[int] = set()
+
+    def auth(self, route: Route, origin: Node) -> str:
+        """What the route's ``auth`` is.
+
+        :param origin: what to name in a warning that there is none.
+        """
+        plugin = acting(self.entities, KEY_AUTH, route)
+        others = [each for each in self.entities.plugins if each.name in OTHER_AUTH]
+        other = next((each for each in others if acting(self.entities, (each.name,), route) is each), None)
+        if plugin is None and other is not None:
+            if id(other) not in self._closed_by:
+                self._closed_by.add(id(other))
+                why = "aigw knows consumers by keys only. The route stays closed: give its consumers keys"
+                self.draft.drop(other.node, why)
+            return "key"
+        if plugin is None:
+            self.draft.warn(origin, 'nobody is asked for a key, so auth = "none": whoever reaches the port is served')
+            return "none"
+        return self._table(plugin, self._bearer(route, plugin))
+
+    def _bearer(self, route: Route, plugin: Plugin) -> bool:
+        """Whether a pre-function makes Bearer tokens into keys; it is settled by that."""
+        copier = acting(self.entities, BEARER_COPIERS[:1], route)
+        if copier is None:
+            return False
+        phases = copier.config
+        code = [node for phase in ("access", "rewrite", "functions") for node in phases.elements(phase)]
+        if len(code) != 1 or not isinstance(code[0].content, str):
+            return False
+        header = bearer_copied_to(code[0].content)
+        names = _key_names(plugin)
+        if header is None or header.lower() not in [name.lower() for name in names]:
+            return False
+        copier.node.settle()
+        return True
+
+    def _table(self, plugin: Plugin, bearer: bool) -> str:
+        config = plugin.config
+        values: dict[str, Any] = {"key_names": _key_names(plugin), "bearer": bearer}
+        for key, default in (("key_in_header", True), ("key_in_query", True), ("key_in_body", False)):
+            given = config.flag(key) if plugin.node.get("config") is not None else None
+            # Kong looks into queries unless told otherwise, aigw does not.
+            if given is not None or key == "key_in_query":
+                values[key] = default if given is None else given
+        preflight = config.flag("run_on_preflight")
+        if preflight is not None:
+            values["run_on_preflight"] = preflight
+        realm = config.text("realm")
+        if realm:
+            values["realm"] = realm
+        anonymous = config.get("anonymous")
+        if anonymous is not None and anonymous.content:
+            values["anonymous"] = self._consumer(anonymous)
+        self._rest(config)
+        return self._named(plugin, values)
+
+    def _rest(self, config: Node) -> None:
+        hide = config.get("hide_credentials")
+        if hide is not None and config.flag("hide_credentials"):
+            self.draft.note(hide, "so it is here, always")
+        elif hide is not None:
+            self.draft.drop(hide, "a consumer's key never goes on to the provider")
+
+    def _consumer(self, node: Node) -> str:
+        """:raises Refused: there is no such consumer."""
+        name = node.scalar()
+        for consumer in self.entities.consumers:
+            identity = consumer.node.get("id") if consumer.node is not None else None
+            if name == consumer.name or (identity is not None and identity.content == name):
+                return consumer.name
+        raise node.refuse(f"names no consumer{allowed(name, [one.name for one in self.entities.consumers])}")
+
+    def _named(self, plugin: Plugin, values: dict[str, Any]) -> str:
+        for known, name in self._made:
+            if known == values:
+                return name
+        wanted = "key" if not self._made else _name(plugin)
+        entry = self.draft.add("auth", wanted, {"type": "key"} | values, plugin.node)
+        entry.comments.append(f"{plugin.node.label}, {plugin.node.file}:{plugin.node.line}")
+        if values["bearer"]:
+            entry.beside["bearer"] = "what the pre-function did"
+        if values.get("key_in_query") and not plugin.config.flag("key_in_query"):
+            entry.beside["key_in_query"] = "Kong's default; every log on the way then has the key"
+        self._made.append((values, entry.name))
+        return entry.name
+
+
+def _key_names(plugin: Plugin) -> list[str]:
+    names = plugin.config.texts("key_names") if plugin.node.get("config") is not None else []
+    return names or list(_KONGS_NAMES)
+
+
+def _name(plugin: Plugin) -> str:
+    scope = plugin.route or plugin.service
+    return f"key-{scope.name}" if scope is not None else "key"

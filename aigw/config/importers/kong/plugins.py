@@ -1,0 +1,127 @@
+"""Which instance of a plugin acts: Kong's precedence. What is to be said of plugins that have no counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route
+
+#: Scopes from the most special to the most general: which of consumer, group, route, service an instance names.
+_ORDER = (
+    "consumer route service",
+    "group route service",
+    "consumer route",
+    "consumer service",
+    "group route",
+    "group service",
+    "route service",
+    "consumer",
+    "group",
+    "route",
+    "service",
+    "",
+)
+
+#: Plugins that call an LLM provider.
+AI = ("ai-proxy", "ai-proxy-advanced")
+KEY_AUTH = ("key-auth", "key-auth-enc")
+#: Plugins that decide who may come in. A route that has one of these is never imported as an open one.
+OTHER_AUTH = frozenset(
+    (
+        "basic-auth",
+        "header-cert-auth",
+        "hmac-auth",
+        "jwt",
+        "jwt-signer",
+        "ldap-auth",
+        "ldap-auth-advanced",
+        "mtls-auth",
+        "oauth2",
+        "oauth2-introspection",
+        "openid-connect",
+        "saml",
+        "session",
+        "vault-auth",
+    )
+)
+BEARER_COPIERS = ("pre-function", "post-function")
+
+#: What to say of plugins that aigw has no counterpart for, or has one of another kind.
+INSTEAD = {
+    "acl": "every consumer may use the route; routes = [...] on a consumer limits it",
+    "ai-azure-content-safety": "aigw has no content filters",
+    "ai-prompt-compressor": "aigw changes no prompts",
+    "ai-prompt-decorator": "aigw changes no prompts",
+    "ai-prompt-guard": "aigw has no content filters",
+    "ai-prompt-template": "aigw changes no prompts",
+    "ai-rate-limiting-advanced": "aigw has no token limits; max_in_flight on a consumer limits its requests at a time",
+    "ai-request-transformer": "aigw changes no prompts",
+    "ai-response-transformer": "aigw changes no answers",
+    "ai-sanitizer": "aigw has no content filters",
+    "ai-semantic-cache": "aigw has no cache",
+    "ai-semantic-prompt-guard": "aigw has no content filters",
+    "correlation-id": "every response has X-Request-Id as it is",
+    "cors": "aigw answers no preflights itself",
+    "file-log": "access_log in [server] is where aigw logs",
+    "http-log": "access_log in [server] is where aigw logs",
+    "ip-restriction": "aigw does not look at clients' addresses",
+    "loggly": "access_log in [server] is where aigw logs",
+    "opentelemetry": "metrics are at /metrics on the admin listener",
+    "prometheus": "metrics are at /metrics on the admin listener, without a plugin",
+    "proxy-cache": "aigw has no cache",
+    "rate-limiting": "there are no limits over time; max_in_flight on a consumer limits its requests at a time",
+    "rate-limiting-advanced": "there are no limits over time; max_in_flight on a consumer limits its requests at once",
+    "request-size-limiting": "max_request_body in [server] is the limit of all routes",
+    "request-termination": "the route is answered by its backend",
+    "request-transformer": "headers = { set = ..., remove = [...] } on a backend changes headers",
+    "response-transformer": "aigw does not change responses' headers",
+    "syslog": "access_log in [server] is where aigw logs",
+    "tcp-log": "access_log in [server] is where aigw logs",
+    "udp-log": "access_log in [server] is where aigw logs",
+    "zipkin": "metrics are at /metrics on the admin listener",
+}
+
+
+def _kind(plugin: Plugin) -> str:
+    scopes = (
+        ("consumer", plugin.consumer),
+        ("group", plugin.group),
+        ("route", plugin.route),
+        ("service", plugin.service),
+    )
+    return " ".join(name for name, scope in scopes if scope is not None)
+
+
+def rank(plugin: Plugin) -> int:
+    """Where an instance stands among those of its plugin: the smallest wins."""
+    kind = _kind(plugin)
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def acting(
+    entities: Entities, names: tuple[str, ...] | frozenset[str], route: Route, consumer: Consumer | None = None
+) -> Plugin | None:
+    """The instance of one of these plugins that acts on a route, for a consumer or else for nobody in particular.
+
+    The most special one that is enabled, whole; nothing is merged. Of several groups the first by name counts, as in
+    Kong; of two plugins in one scope the first in the file.
+    """
+    fitting = [plugin for plugin in entities.plugins if plugin.name in names and _fits(plugin, route, consumer)]
+    return min(fitting, key=lambda plugin: (rank(plugin), plugin.group or ""), default=None)
+
+
+def _fits(plugin: Plugin, route: Route, consumer: Consumer | None) -> bool:
+    checks: list[Callable[[], bool]] = [
+        lambda: enabled(plugin),
+        lambda: plugin.route is None or plugin.route is route,
+        lambda: plugin.service is None or plugin.service is route.service,
+        lambda: plugin.consumer is None or plugin.consumer is consumer,
+        lambda: plugin.group is None or (consumer is not None and plugin.group in consumer.groups),
+    ]
+    return all(check() for check in checks)
+
+
+def enabled(plugin: Plugin) -> bool:
+    """Whether an instance is switched on: without a word it is."""
+    node = plugin.node.get("enabled")
+    return node is None or node.content not in ("false", "no", "off", "False")

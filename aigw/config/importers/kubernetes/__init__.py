@@ -1,0 +1,33 @@
+"""Kubernetes resources: kgateway's ``Backend``, ``AgentgatewayBackend``, Gloo's ``Upstream``, with their ``HTTPRoute``
+and ``Secret``.
+
+One aigw route is made for each rule of an HTTPRoute that leads to one of these; what stands behind it is a backend, or
+a model where the resource has several providers.
+"""
+
+from __future__ import annotations
+
+from aigw.config.importers.draft import Draft
+from aigw.config.importers.kubernetes.access import AccessReader
+from aigw.config.importers.kubernetes.backends import BackendReader
+from aigw.config.importers.kubernetes.gateway import listeners
+from aigw.config.importers.kubernetes.resources import Resources, is_kubernetes
+from aigw.config.importers.kubernetes.routes import RouteReader
+from aigw.config.importers.nodes import Node
+from aigw.config.importers.source import SecretCommand
+
+__all__ = ["import_kubernetes", "is_kubernetes"]
+
+
+def import_kubernetes(draft: Draft, documents: list[Node], commands: list[SecretCommand]) -> None:
+    """Add what ``documents`` have to ``draft``.
+
+    :param commands: Secrets that a page has its reader make on the command line.
+    """
+    resources = Resources(draft, documents, commands)
+    listeners(draft, resources)
+    backends = BackendReader(draft, resources)
+    routes = RouteReader(draft, resources, backends, AccessReader(draft, resources))
+    for route in resources.of_kind("HTTPRoute"):
+        draft.attempt(routes.read, route)
+    resources.close()

@@ -1,0 +1,376 @@
+"""``Backend`` (kgateway), ``AgentgatewayBackend`` and ``Upstream`` (Gloo) as backends and models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from aigw.config.importers.credentials import auth as secret_or_inline
+from aigw.config.importers.credentials import secret, understand
+from aigw.config.importers.draft import Draft, Entry
+from aigw.config.importers.kubernetes.resources import Resource, Resources
+from aigw.config.importers.nodes import Node
+from aigw.config.importers.upstreams import KINDS, OPENAI_LIKE, Kind, base_url, by_header
+
+#: The keys under which the three systems have their providers.
+_NAMES = {
+    "openai": "openai",
+    "azureopenai": "azure",
+    "azure": "azure",
+    "anthropic": "anthropic",
+    "gemini": "gemini",
+    "vertexai": "vertex",
+    "bedrock": "bedrock",
+    "mistral": "mistral",
+    "custom": "openai-compatible",
+}
+#: What agentgateway calls the APIs that a custom provider speaks.
+_FORMATS = {"Completions": "chat", "Responses": "responses", "Embeddings": "embeddings", "Messages": "messages"}
+
+
+@attrs.define(eq=False)
+class Made:
+    """One LLM of a resource: a backend's keys, and the path that it is asked for in any case."""
+
+    node: Node
+    kind: Kind
+    values: dict[str, Any]
+    name: str = ""
+    full_path: str | None = None
+
+
+@attrs.frozen
+class Served:
+    """What a resource came to.
+
+    :ivar backends: one of each LLM, with its priority.
+    :ivar model: the entry of ``[models]`` if there are several.
+    :ivar by_path: the resource says itself which paths are which operation.
+    """
+
+    backends: tuple[tuple[Entry, int], ...]
+    model: str | None
+    full_path: str | None
+    by_path: bool
+
+    def choice(self) -> dict[str, Any]:
+        """The route's keys that lead here."""
+        return {"model": self.model} if self.model else {"backend": self.backends[0][0].name}
+
+
+class BackendReader:
+    """Makes each resource once for each set of header edits that routes want."""
+
+    def __init__(self, draft: Draft, resources: Resources) -> None:
+        self.draft = draft
+        self.resources = resources
+        self._made: dict[tuple[int, str], Served] = {}
+
+    def served(self, resource: Resource, headers: dict[str, Any]) -> Served:
+        """The backends of a resource.
+
+        :param headers: of a backend: what routes change in requests on the way.
+        :raises Refused: aigw has nothing like it.
+        """
+        key = id(resource), repr(headers)
+        if key not in self._made:
+            self._made[key] = self._make(resource, headers)
+        return self._made[key]
+
+    def _make(self, resource: Resource, headers: dict[str, Any]) -> Served:
+        ai = resource.spec("ai")
+        if ai is None:
+            raise resource.node.refuse("is no LLM (spec.ai), and aigw calls LLM providers only")
+        resource.node.text("spec", "type")
+        pools = self._pools(resource, ai)
+        several = sum(len(pool) for pool in pools) > 1
+        entries: list[tuple[Entry, int]] = []
+        paths = []
+        for priority, pool in enumerate(pools):
+            for node in pool:
+                made = self._llm(node, resource)
+                if headers:
+                    made.values["headers"] = headers
+                entries.append((self._entry(resource, made, several), priority))
+                paths.append(made.full_path)
+        if several and any(paths):
+            raise resource.node.refuse("has a path that is no provider's usual one, among several providers")
+        by_path = self._routes(resource)
+        model = self._model(resource, entries) if several else None
+        return Served(tuple(entries), model, paths[0], by_path)
+
+    def _pools(self, resource: Resource, ai: Node) -> list[list[Node]]:
+        """The LLMs by priority, the first first.
+
+        :raises Refused: there are none.
+        """
+        for outer, inner in (("groups", "providers"), ("priorityGroups", "providers")):
+            if ai.get(outer) is not None:
+                return [group.maps(inner) for group in ai.maps(outer)]
+        for pool in ("multipool", "multi"):
+            if ai.get(pool) is not None:
+                return [priority.maps("pool") for priority in ai.maps(pool, "priorities")]
+        single = ai.get("llm") or ai.get("provider") or ai
+        if not isinstance(single.content, dict) or not single.names():
+            raise ai.refuse("has no provider")
+        return [[single]]
+
+    def _entry(self, resource: Resource, made: Made, several: bool) -> Entry:
+        name = resource.name
+        if several:
+            name = made.name or f"{resource.name}-{made.values.get('model') or made.kind.provider}"
+        entry = self.draft.add("backends", name, made.values)
+        entry.origin = made.node
+        self.draft.own(made.node, entry)
+        self.draft.own(resource.node, entry)
+        entry.comments.append(f"{resource.node.label}, {made.node.file}:{made.node.line}")
+        return entry
+
+    def _model(self, resource: Resource, entries: list[tuple[Entry, int]]) -> str:
+        targets = []
+        for entry, priority in entries:
+            targets.append({"backend": entry.name} | ({"priority": priority} if priority else {}))
+        model = self.draft.add("models", resource.name, {"targets": targets})
+        model.comments.append(f"{resource.node.label}, {resource.node.file}:{resource.node.line}")
+        return model.name
+
+    def _routes(self, resource: Resource) -> bool:
+        routes = resource.spec("policies", "ai", "routes")
+        self.draft.note(routes, "the end of a request's path says which operation it is")
+        return routes is not None
+
+    # -- one LLM
+
+    def _llm(self, node: Node, resource: Resource) -> Made:
+        """One LLM from ``node``: the provider's settings under its name, beside or below what is common to all.
+
+        :raises Refused: aigw has no such provider.
+        """
+        holder = node
+        for wrapper in ("llm", "provider"):
+            inner = holder.get(wrapper)
+            if inner is not None and isinstance(inner.content, dict):
+                holder = inner
+        names = [name for name in holder.names() if name.lower() in _NAMES]
+        if not names:
+            known = [name for name in holder.names() if isinstance(_child(holder, name).content, dict)]
+            raise (
+                _child(holder, known[0]).refuse("is a provider that aigw does not have")
+                if known
+                else holder.refuse("has no provider")
+            )
+        config = _child(holder, names[0])
+        config.settle() if not config.names() else None
+        kind = KINDS[_NAMES[names[0].lower()]]
+        made = Made(node, kind, {"provider": kind.provider}, node.text("name") or "")
+        if kind.url is not None:
+            made.values["url"] = kind.url
+        self._settings(made, config)
+        self._place(made, config, [node, holder, config], resource)
+        self._policies(made, node, resource)
+        made.values["auth"] = self._auth(made, config, node, resource)
+        return made
+
+    def _settings(self, made: Made, config: Node) -> None:
+        values, provider = made.values, made.kind.provider
+        model = config.text("deploymentName") or config.text("model")
+        if model is not None:
+            values["model"] = model
+        version = config.get("apiVersion") or config.get("version")
+        if version is not None and provider in ("azure", "anthropic"):
+            if version.content != "v1":
+                values["api_version"] = version.scalar()
+            else:
+                self.draft.note(version, "the version that aigw's azure speaks by itself")
+        elif version is not None:
+            self.draft.note(version, "which version of its API a provider is asked for, aigw knows itself")
+        if provider == "azure":
+            self._azure(made, config)
+        elif provider == "vertex":
+            values["project"] = config.text("projectId")
+            location = config.text("location") or config.text("region")
+            if location is not None:
+                values["location"] = location
+            self.draft.note(config.get("publisher"), "follows from the model's name")
+        elif provider == "bedrock":
+            values["region"] = config.text("region") or "us-east-1"
+        formats = config.maps("formats")
+        if formats:
+            values["operations"] = [self._format(each) for each in formats]
+
+    def _azure(self, made: Made, config: Node) -> None:
+        endpoint = config.get("endpoint")
+        if endpoint is not None:
+            host = endpoint.scalar().rpartition("://")[2].rstrip("/")
+            made.values["url"] = f"https://{host}"
+            return
+        name, kind = config.text("resourceName"), config.text("resourceType")
+        if name is None:
+            raise config.refuse("has no endpoint and no resourceName")
+        domain = "services.ai.azure.com" if kind == "Foundry" else "openai.azure.com"
+        made.values["url"] = f"https://{name}.{domain}"
+
+    def _format(self, node: Node) -> str:
+        name = node.text("type") or ""
+        if name not in _FORMATS:
+            raise node.refuse(f"is an API that aigw does not have (allowed: {', '.join(_FORMATS)})")
+        return _FORMATS[name]
+
+    def _place(self, made: Made, config: Node, around: list[Node], resource: Resource) -> None:
+        """``hostOverride``, ``customHost``, ``host`` and ``port``, ``path``, ``pathPrefix``."""
+        host = port = path = prefix = None
+        for node in around:
+            for holder in (node.get("hostOverride"), node.get("customHost"), node):
+                if holder is not None and holder.get("host") is not None:
+                    host, port = host or holder.text("host"), port or holder.number("port")
+                    prefix = prefix or holder.text("pathPrefix")
+            path = path or node.text("pathOverride", "fullPath") or _path(node)
+        if config.get("backendRef") is not None:
+            raise _child(config, "backendRef").refuse("is a Service of the cluster; aigw needs host and port")
+        if host is None:
+            if path is not None and "url" in made.values:
+                self._own_path(made, path)
+            elif path is not None:
+                self.draft.drop(made.node, f"path {path}: the provider's own is asked for")
+            return
+        secure = port in (443, None) or self._tls(around[0], resource)
+        default = (port in (None, 443) and secure) or (port == 80 and not secure)
+        base = f"{'https' if secure else 'http'}://{host}" + ("" if default else f":{int(port or 0)}")
+        self._moved(made, base, path, prefix)
+
+    def _moved(self, made: Made, base: str, path: str | None, prefix: str | None) -> None:
+        if made.kind.provider == "openai" and not base.endswith(".openai.com"):
+            made.kind = KINDS["openai-compatible"]
+            made.values["provider"] = made.kind.provider
+        if path is not None:
+            made.values["url"], made.full_path = base_url(made.kind.provider, base + path)
+        else:
+            usual = "/v1" if made.kind.provider in ("openai-compatible", "openai", "anthropic", "mistral") else ""
+            made.values["url"] = base + (prefix or usual)
+        if made.full_path is not None and made.kind.provider not in OPENAI_LIKE:
+            raise made.node.refuse("has a path that is none of the provider's operations")
+
+    def _own_path(self, made: Made, path: str) -> None:
+        """A path of its own on the provider's own host."""
+        host = "/".join(str(made.values.get("url")).split("/")[:3])
+        made.values["url"], made.full_path = base_url(made.kind.provider, host + path)
+
+    def _tls(self, node: Node, resource: Resource) -> bool:
+        for tls in (node.get("policies", "tls"), resource.spec("policies", "tls")):
+            if tls is not None:
+                self.draft.note(tls if not tls.names() else None, "https in url says it")
+                return True
+        return False
+
+    def _policies(self, made: Made, node: Node, resource: Resource) -> None:
+        """agentgateway's ``policies.ai``: the LLM's own win over the resource's."""
+        for policies in (node.get("policies", "ai"), resource.spec("policies", "ai")):
+            if policies is None:
+                continue
+            for key in ("defaults", "overrides"):
+                fields = {each.text("field") or "": _child(each, "value").plain() for each in policies.maps(key)}
+                if key == "overrides" and isinstance(fields.get("model"), str):
+                    made.values.setdefault("model", fields.pop("model"))
+                if fields:
+                    made.values[key] = fields | made.values.get(key, {})
+
+    # -- credentials
+
+    def _auth(self, made: Made, config: Node, node: Node, resource: Resource) -> dict[str, Any]:
+        token = config.get("authToken")
+        if token is not None:
+            override = node.get("authHeaderOverride") or config.get("authHeaderOverride")
+            return self._token(made, token, resource) | self._override(made, override)
+        for policies in (node.get("policies", "auth"), resource.spec("policies", "auth")):
+            if policies is not None:
+                return self._policy_auth(made, policies, resource)
+        return self._no_auth(made, config, resource)
+
+    def _no_auth(self, made: Made, config: Node, resource: Resource) -> dict[str, Any]:
+        own = config.get("auth") or config.get("credentialProvider")
+        if own is not None:
+            self.draft.drop(own, "aigw looks for cloud credentials as the provider's own tools do (ambient)")
+        if made.kind.provider in ("bedrock", "vertex"):
+            return {"ambient": True}
+        return {"passthrough": True}
+
+    def _token(self, made: Made, token: Node, resource: Resource) -> dict[str, Any]:
+        """kgateway's and Gloo's ``authToken``.
+
+        :raises Refused: it has no token.
+        """
+        kind = token.text("kind")
+        inline, reference, passing = token.get("inline"), token.get("secretRef"), token.get("passthrough")
+        if inline is not None and kind in (None, "Inline"):
+            return self._inline(made, inline)
+        if reference is not None and kind in (None, "SecretRef"):
+            return self._secret(reference, resource)
+        if kind == "Passthrough" or (passing is not None and kind is None):
+            if passing is not None:
+                passing.settle()
+            return {"passthrough": True}
+        raise token.refuse("has no token (inline, secretRef or passthrough)")
+
+    def _inline(self, made: Made, node: Node) -> dict[str, Any]:
+        return secret_or_inline(self.draft, understand(node.scalar(), made.kind.env), node)
+
+    def _secret(self, reference: Node, resource: Resource) -> dict[str, Any]:
+        if isinstance(reference.content, str):
+            name, namespace = reference.scalar(), resource.namespace
+        else:
+            name = reference.text("name") or ""
+            namespace = reference.text("namespace") or resource.namespace
+        key = reference.text("key") or "Authorization"
+        credential = self.resources.credential(name, namespace, reference, key)
+        if credential.said:
+            self.draft.warn(reference, credential.said)
+        return {"secret": secret(self.draft, credential.env, reference, name)}
+
+    def _override(self, made: Made, override: Node | None) -> dict[str, Any]:
+        if override is None:
+            return {}
+        header, prefix = override.text("headerName"), override.text("prefix")
+        changed: dict[str, Any] = {}
+        if header and header.lower() != made.kind.header:
+            changed["header"] = header
+        if prefix is not None:
+            changed["prefix"] = f"{prefix.rstrip()} " if prefix.strip() else ""
+        return changed
+
+    def _policy_auth(self, made: Made, policy: Node, resource: Resource) -> dict[str, Any]:
+        """agentgateway's ``policies.auth``.
+
+        :raises Refused: it is of a kind that aigw does not have.
+        """
+        header = policy.text("location", "header", "name")
+        prefix = policy.text("location", "header", "prefix") or ""
+        where = by_header(made.kind, header or "", prefix.strip().lower() == "bearer")
+        if policy.get("key") is not None:
+            return self._inline(made, _child(policy, "key")) | where
+        if policy.get("secretRef") is not None:
+            return self._secret(_child(policy, "secretRef"), resource) | where
+        for cloud, provider in (("aws", "bedrock"), ("gcp", "vertex")):
+            own = policy.get(cloud)
+            if own is not None and made.kind.provider == provider:
+                if own.names():
+                    self.draft.drop(own, "aigw looks for cloud credentials as the provider's own tools do (ambient)")
+                own.settle()
+                return {"ambient": True}
+        passing = policy.get("passthrough")
+        if passing is not None:
+            passing.settle()
+            return {"passthrough": True}
+        raise policy.refuse("is of a kind that aigw does not have (key, secretRef, passthrough)")
+
+
+def _child(node: Node, key: str) -> Node:
+    found = node.get(key)
+    if found is None:
+        raise node.refuse(f"has no {key}")
+    return found
+
+
+def _path(node: Node) -> str | None:
+    path = node.get("path")
+    return path.scalar() if path is not None and isinstance(path.content, str) else None

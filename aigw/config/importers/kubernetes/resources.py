@@ -1,0 +1,205 @@
+"""Kubernetes resources by kind, namespace and name, and the Secrets among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+
+from aigw.config.errors import allowed
+from aigw.config.importers.credentials import Credential, env_name, understand
+from aigw.config.importers.draft import Draft
+from aigw.config.importers.nodes import Node
+from aigw.config.importers.source import SecretCommand
+
+#: Resources that say how a gateway is run in a cluster, or who may refer to whom there.
+_ABOUT_THE_CLUSTER = frozenset(
+    (
+        "AgentgatewayParameters",
+        "Gateway",
+        "GatewayClass",
+        "GatewayParameters",
+        "HTTPListenerPolicy",
+        "Namespace",
+        "ReferenceGrant",
+        "ServiceAccount",
+    )
+)
+#: Resources that say what is behind a route.
+BACKENDS = {"Backend": "gateway.kgateway.dev", "AgentgatewayBackend": "agentgateway.dev", "Upstream": "gloo.solo.io"}
+#: Policies that may say who comes in.
+POLICIES = ("AgentgatewayPolicy", "TrafficPolicy", "EnterpriseAgentgatewayPolicy", "RouteOption", "GlooTrafficPolicy")
+
+
+@attrs.define(eq=False)
+class Resource:
+    """One resource.
+
+    :ivar group: of its ``apiVersion``; empty for the core.
+    """
+
+    kind: str
+    group: str
+    namespace: str
+    name: str
+    node: Node
+
+    def spec(self, *keys: str) -> Node | None:
+        """What is in its spec."""
+        return self.node.get("spec", *keys)
+
+    def labels(self) -> dict[str, str]:
+        """Its labels, to be selected by."""
+        found = self.node.get("metadata", "labels")
+        held = found.content if found is not None and isinstance(found.content, dict) else {}
+        return {key: str(child.content) for key, child in held.items()}
+
+
+def is_kubernetes(document: Node) -> bool:
+    """Whether a document is a resource."""
+    return document.get("apiVersion") is not None and document.get("kind") is not None
+
+
+class Resources:
+    """All resources of all files; of two with one name the later counts, as ``kubectl apply`` has it."""
+
+    def __init__(self, draft: Draft, documents: list[Node], commands: list[SecretCommand]) -> None:
+        self.draft = draft
+        self._found: dict[tuple[str, str, str], Resource] = {}
+        self._commands = {command.name: command for command in commands}
+        for document in documents:
+            draft.attempt(self._read, document)
+
+    def _read(self, node: Node) -> None:
+        kind = node.text("kind") or ""
+        if kind.endswith("List") and node.get("items") is not None:
+            node.text("apiVersion")
+            self.draft.note(node.get("metadata"), "about the list")
+            for item in node.maps("items"):
+                self._read(item)
+            return
+        name = node.text("metadata", "name")
+        node.label = f"{kind} {name or '?'}"
+        if name is None:
+            raise node.refuse("has no metadata.name")
+        group, slash, _version = (node.text("apiVersion") or "").rpartition("/")
+        namespace = node.text("metadata", "namespace") or ""
+        self._about(node)
+        resource = Resource(kind, group if slash else "", namespace, name, node)
+        earlier = self._found.get((kind, namespace, name))
+        if earlier is not None:
+            self._replaced(earlier, resource)
+        self._found[kind, namespace, name] = resource
+
+    def _replaced(self, earlier: Resource, later: Resource) -> None:
+        where = f"{later.node.file}:{later.node.line}"
+        if _same(earlier.node, later.node):
+            self.draft.note(earlier.node, f"is there again, and the same, {where}")
+        else:
+            self.draft.drop(earlier.node, f"is replaced by the one further down, {where}")
+
+    def _about(self, node: Node) -> None:
+        metadata = node.get("metadata")
+        assert metadata is not None
+        about = [metadata.get(key) for key in metadata.names() if key not in ("name", "namespace")]
+        self.draft.note([*about, node.get("status")], "for whoever keeps the resources; aigw has no place for it")
+
+    def of_kind(self, *kinds: str) -> list[Resource]:
+        """The resources of these kinds, in the order of the files."""
+        return [resource for resource in self._found.values() if resource.kind in kinds]
+
+    def find(self, kind: str, name: str, namespace: str) -> Resource | None:
+        """One resource. A namespace that is not said, here or there, fits every other one."""
+        exact = self._found.get((kind, namespace, name))
+        if exact is not None:
+            return exact
+        loose = [each for each in self.of_kind(kind) if each.name == name and "" in (each.namespace, namespace)]
+        return loose[0] if loose else None
+
+    def referred(self, reference: Node, kinds: tuple[str, ...], namespace: str, name: str) -> Resource:
+        """What a reference names.
+
+        :raises Refused: nothing of that kind and name.
+        """
+        for kind in kinds:
+            found = self.find(kind, name, namespace)
+            if found is not None:
+                return found
+        known = [resource.name for resource in self.of_kind(*kinds)]
+        raise reference.refuse(f"names no {' or '.join(kinds)} of these files{allowed(name, known)}")
+
+    def left(self) -> Iterator[Resource]:
+        """Resources that nobody has made anything of."""
+        for resource in self._found.values():
+            if resource.node.open_leaves():
+                yield resource
+
+    def close(self) -> None:
+        """Say why what is left is left."""
+        for resource in self.left():
+            if resource.kind in _ABOUT_THE_CLUSTER:
+                self.draft.note(resource.node, "about the cluster; aigw is one process with one file")
+            elif resource.kind == "Secret" and not self._touched(resource.node):
+                self.draft.drop(resource.node, "nothing that was imported refers to it")
+            elif resource.kind in BACKENDS and not self._touched(resource.node):
+                self.draft.drop(resource.node, "no route that was imported leads to it")
+            elif resource.kind in POLICIES and not self._touched(resource.node):
+                self.draft.drop(resource.node, "aigw has no policies of its own")
+
+    def _touched(self, node: Node) -> bool:
+        content = [node.get(key) for key in ("spec", "data", "stringData")]
+        return any(leaf.settled for part in content if part is not None for leaf in part.leaves())
+
+    # -- secrets
+
+    def credential(self, name: str, namespace: str, reference: Node, key: str = "Authorization") -> Credential:
+        """Where aigw finds what a Secret has: in the environment, never in its file.
+
+        :param reference: what is named in warnings.
+        """
+        env = env_name(name)
+        value = self._secret_value(name, namespace, key)
+        if value is None:
+            return Credential(env, said=f"Secret {name} is not in these files: it is read from ${env}")
+        found = understand(value, env)
+        if found.literal:
+            return Credential(env, said=f"the value of Secret {name} is not written down: it is read from ${env}")
+        return found
+
+    def _secret_value(self, name: str, namespace: str, key: str) -> str | None:
+        resource = self.find("Secret", name, namespace)
+        if resource is None:
+            command = self._commands.get(name)
+            return None if command is None else _pick(command.values, key)
+        values = self.secret_values(resource)
+        return _pick(values, key)
+
+    def secret_values(self, secret: Resource) -> dict[str, str]:
+        """What a Secret has, decoded. Settles it."""
+        values: dict[str, str] = {}
+        for part in ("data", "stringData"):
+            held = secret.node.get(part)
+            for key in held.names() if held is not None else ():
+                node = held.get(key) if held is not None else None
+                if node is not None and isinstance(node.content, str):
+                    decoded = node.decoded() if part == "data" else node.scalar()
+                    values[key] = decoded if decoded is not None else node.scalar()
+        secret.node.text("type")
+        return values
+
+
+def _pick(values: dict[str, str], key: str) -> str:
+    if key in values:
+        return values[key]
+    return next(iter(values.values())) if len(values) == 1 else ""
+
+
+def _same(one: Node, other: Node) -> bool:
+    def told(node: Node) -> Any:
+        if isinstance(node.content, dict):
+            return {key: told(child) for key, child in node.content.items()}
+        return [told(child) for child in node.content] if isinstance(node.content, list) else node.content
+
+    return json.dumps(told(one), sort_keys=True) == json.dumps(told(other), sort_keys=True)

@@ -1,0 +1,275 @@
+"""``HTTPRoute``: one aigw route for each rule, or several where its matches differ in more than their paths."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+from aigw.config.errors import allowed
+from aigw.config.importers.draft import Draft
+from aigw.config.importers.kubernetes.access import AccessReader
+from aigw.config.importers.kubernetes.backends import BackendReader, Served
+from aigw.config.importers.kubernetes.resources import BACKENDS, Resource, Resources
+from aigw.config.importers.nodes import Node, Refused
+from aigw.config.values import host_rule, method, path_rule, set_header_name
+
+_ENDS = (
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/responses",
+    "/messages",
+    "/messages/count_tokens",
+    "/models",
+)
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+
+
+class RouteReader:
+    """Turns HTTPRoutes into routes."""
+
+    def __init__(self, draft: Draft, resources: Resources, backends: BackendReader, access: AccessReader) -> None:
+        self.draft = draft
+        self.resources = resources
+        self.backends = backends
+        self.access = access
+
+    def read(self, resource: Resource) -> None:
+        """All rules of one HTTPRoute; a rule that cannot be had is left out whole, with a warning."""
+        node = resource.node
+        parents = node.get("spec", "parentRefs")
+        names = [parent.text("name") or "" for parent in node.maps("spec", "parentRefs")]
+        self.draft.note(parents, "aigw has one gateway")
+        hosts = [_host(each) for each in node.elements("spec", "hostnames")]
+        rules = node.maps("spec", "rules")
+        if not rules:
+            raise node.refuse("has no rules")
+        auth = self.access.auth(resource, names)
+        for index, rule in enumerate(rules):
+            name = resource.name if index == 0 else f"{resource.name}-{index + 1}"
+            if len(rules) > 1:
+                rule.label = f"{node.label}: rule {index + 1}"
+            try:
+                self._rule(resource, rule, rule.text("name") or name, hosts, auth)
+            except Refused as refused:
+                if _is_reference(refused):
+                    raise
+                self.draft.drop(rule, f"{refused.problem.key}: {refused.problem.message}")
+
+    def _rule(self, resource: Resource, rule: Node, name: str, hosts: list[str], auth: str) -> None:
+        changes = self._filters(rule)
+        served = self._served(resource, rule, name, changes.pop("headers", {}))
+        rewrite = changes.pop("rewrite", None)
+        common: dict[str, Any] = served.choice()
+        self._path_upstream(common, rewrite, served, rule)
+        timeouts = _timeouts(rule)
+        if timeouts:
+            common["timeouts"] = timeouts
+        if auth != "key":
+            common["auth"] = auth
+        for conditions in self._conditions(rule):
+            values = conditions | ({"hosts": hosts} if hosts else {}) | common
+            if "rewrite" in values and "prefix" in values["rewrite"] and _regular(conditions):
+                raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
+            entry = self.draft.add("routes", name, values)
+            entry.origin = rule
+            self.draft.own(rule, entry)
+            self.draft.own(resource.node, entry)
+            entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}")
+
+    # -- when it matches
+
+    def _conditions(self, rule: Node) -> list[dict[str, Any]]:
+        """The matches, those together that differ in their paths only.
+
+        :raises Refused: one has a condition that aigw's routes cannot have.
+        """
+        groups: list[tuple[dict[str, Any], list[str]]] = []
+        for match in rule.maps("matches"):
+            path, rest = self._match(match)
+            known = next((paths for other, paths in groups if other == rest), None)
+            if known is None:
+                groups.append((rest, [path]))
+            elif path not in known:
+                known.append(path)
+        if not groups:
+            return [{"paths": ["/"]}]
+        return [{"paths": paths} | rest for rest, paths in groups]
+
+    def _match(self, match: Node) -> tuple[str, dict[str, Any]]:
+        rest: dict[str, Any] = {}
+        verb = match.get("method")
+        if verb is not None:
+            rest["methods"] = [_checked(verb, method, verb.scalar())]
+        headers: dict[str, list[str]] = {}
+        for header in match.maps("headers"):
+            if header.text("type") not in (None, "Exact"):
+                raise header.refuse("is a regular expression; aigw compares headers as they are")
+            headers[header.text("name") or ""] = [header.text("value") or ""]
+        if headers:
+            rest["headers"] = headers
+        if match.elements("queryParams"):
+            raise match.elements("queryParams")[0].refuse("is a condition that aigw's routes cannot have")
+        return self._path(match), rest
+
+    def _path(self, match: Node) -> str:
+        kind, value = match.text("path", "type") or "PathPrefix", match.text("path", "value") or "/"
+        node = match.get("path") or match
+        if kind == "Exact":
+            return _checked(node, path_rule, f"={value}")
+        if kind == "RegularExpression":
+            # In the Gateway API's implementations the expression is for the whole path.
+            return _checked(node, path_rule, f"~{value}" if value.endswith("$") else f"~(?:{value})$")
+        if kind != "PathPrefix":
+            raise node.refuse(
+                f"has a type that is not known{allowed(kind, ['PathPrefix', 'Exact', 'RegularExpression'])}"
+            )
+        return _checked(node, path_rule, value)
+
+    # -- what is changed on the way
+
+    def _filters(self, rule: Node) -> dict[str, Any]:
+        """``rewrite`` of the route and ``headers`` of its backend."""
+        changes: dict[str, Any] = {}
+        for node in rule.maps("filters"):
+            kind = node.text("type")
+            if kind == "URLRewrite":
+                rewrite = self._rewrite(node)
+                if rewrite:
+                    changes["rewrite"] = rewrite
+            elif kind == "RequestHeaderModifier":
+                self._headers(node, changes.setdefault("headers", {}))
+            elif kind in ("RequestRedirect",):
+                raise node.refuse("is a redirect; aigw's routes lead to providers")
+            else:
+                self.draft.drop(node, "aigw has no such filter")
+        return changes
+
+    def _rewrite(self, node: Node) -> dict[str, str]:
+        host = node.get("urlRewrite", "hostname")
+        if host is not None:
+            self.draft.drop(host, "a provider is called by its own name")
+        path = node.get("urlRewrite", "path")
+        if path is None:
+            return {}
+        path.text("type")
+        for key, ours in (("replaceFullPath", "full_path"), ("replacePrefixMatch", "prefix")):
+            value = path.get(key)
+            if value is not None:
+                return {ours: _checked(value, path_rule, value.scalar() or "/")}
+        raise path.refuse("has neither replaceFullPath nor replacePrefixMatch")
+
+    def _headers(self, node: Node, headers: dict[str, Any]) -> None:
+        for verb in ("set", "add"):
+            for each in node.maps("requestHeaderModifier", verb):
+                name = each.text("name") or ""
+                try:
+                    set_header_name(name)
+                except ValueError as error:
+                    self.draft.drop(each, str(error))
+                    continue
+                headers.setdefault("set", {})[name] = each.text("value") or ""
+        removed = node.texts("requestHeaderModifier", "remove")
+        if removed:
+            headers.setdefault("remove", []).extend(removed)
+
+    def _path_upstream(
+        self, common: dict[str, Any], rewrite: dict[str, str] | None, served: Served, rule: Node
+    ) -> None:
+        """``rewrite`` and ``operation``: an LLM backend takes everything for chat unless it says otherwise itself."""
+        if served.full_path is not None:
+            common["rewrite"] = {"full_path": served.full_path}
+        elif rewrite is not None:
+            common["rewrite"] = rewrite
+        told = next(iter(rewrite.values()), "") if rewrite is not None else ""
+        if not served.by_path and not (rewrite is not None and "full_path" in rewrite and told.endswith(_ENDS)):
+            common["operation"] = "chat"
+        if common.get("operation") == "chat" and not told.endswith(_ENDS) and served.full_path is None:
+            # The provider's own path is asked for there, whatever the filter made of the client's.
+            common.pop("rewrite", None)
+
+    # -- where it leads
+
+    def _served(self, resource: Resource, rule: Node, name: str, headers: dict[str, Any]) -> Served:
+        """:raises Refused: there is no backend, or one that aigw cannot call."""
+        references = rule.maps("backendRefs")
+        found: list[tuple[Served, int]] = []
+        for reference in references:
+            weight = reference.number("weight")
+            found.append((self._referred(resource, reference, headers), 1 if weight is None else int(weight)))
+        if not found:
+            raise rule.refuse("has no backendRefs")
+        if len(found) == 1:
+            return found[0][0]
+        return self._weighted(rule, name, found)
+
+    def _referred(self, resource: Resource, reference: Node, headers: dict[str, Any]) -> Served:
+        group, kind = reference.text("group"), reference.text("kind") or "Service"
+        name, namespace = reference.text("name") or "", reference.text("namespace") or resource.namespace
+        self.draft.note(reference.get("port"), "a backend has its port in its url")
+        if kind not in BACKENDS or (group is not None and not _fits(group, kind)):
+            raise reference.refuse(f"is a {kind}; aigw calls LLM providers only ({', '.join(BACKENDS)})")
+        for each in reference.maps("filters"):
+            self.draft.drop(each, "aigw has filters for a whole route only")
+        return self.backends.served(self.resources.referred(reference, (kind,), namespace, name), headers)
+
+    def _weighted(self, rule: Node, name: str, found: list[tuple[Served, int]]) -> Served:
+        """Several references as a model of their own.
+
+        :raises Refused: one of them is several itself.
+        """
+        targets = []
+        for served, weight in found:
+            if served.model is not None or served.full_path is not None:
+                raise rule.refuse("weighs a backend that is a pool itself, or has a path of its own")
+            targets.append({"backend": served.backends[0][0].name, "weight": weight})
+        model = self.draft.add("models", name, {"targets": targets})
+        model.comments.append(f"backendRefs of {rule.entity.label}, {rule.file}:{rule.line}")
+        backends = tuple(backend for served, _ in found for backend in served.backends)
+        return Served(backends, model.name, None, all(served.by_path for served, _ in found))
+
+
+def _is_reference(refused: Refused) -> bool:
+    """A reference to nothing is a mistake, not something that aigw lacks."""
+    return "of these files" in refused.problem.message
+
+
+def _fits(group: str, kind: str) -> bool:
+    return group == BACKENDS[kind] or group.endswith(("kgateway.dev", "agentgateway.dev", "solo.io"))
+
+
+def _regular(conditions: dict[str, Any]) -> bool:
+    return any(path.startswith("~") for path in conditions["paths"])
+
+
+def _checked(node: Node, check: Any, value: str) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return str(check(value))
+    except ValueError as error:
+        raise node.refuse(str(error)) from None
+
+
+def _host(node: Node) -> str:
+    return _checked(node, host_rule, node.scalar())
+
+
+def _timeouts(rule: Node) -> dict[str, str]:
+    """``timeouts.request`` and ``backendRequest``; the Gateway API counts both for the whole."""
+    seconds = []
+    for key in ("request", "backendRequest"):
+        node = rule.get("timeouts", key)
+        if node is None:
+            continue
+        found = _DURATION.fullmatch(node.scalar())
+        if found is None or not any(found.groups()):
+            raise node.refuse('is no duration (such as "30s")')
+        hours, minutes, secs, millis = (int(part or 0) for part in found.groups())
+        seconds.append(hours * 3600 + minutes * 60 + secs + millis / 1000)
+    wanted = [each for each in seconds if each > 0]  # 0 is none
+    if not wanted:
+        return {}
+    total = min(wanted)
+    return {"total": f"{int(total)}s" if total == int(total) else f"{round(total * 1000)}ms"}
