@@ -134,3 +134,48 @@ class FromAnthropicTests(unittest.TestCase):
         """Such as the usage that only counts searches."""
         for told in (None, [], "x", {}, {"server_tool_use": {"web_search_requests": 1}}):
             self.assertIsNone(from_anthropic(told))
+
+
+class CompatibleUsageTests(unittest.TestCase):
+    """from_openai() of servers that only look like OpenAI (wire.md, part 3)."""
+
+    def test_cached_input_by_any_name(self) -> None:
+        """In the details, or beside them at DeepSeek and Moonshot."""
+        told = {"prompt_tokens": 10, "completion_tokens": 1}
+        for more in (
+            {"prompt_tokens_details": {"cached_tokens": 6}},
+            {"prompt_tokens_details": {"cached_tokens": 6}, "prompt_cache_hit_tokens": 5},
+            {"prompt_tokens_details": None, "prompt_cache_hit_tokens": 6},
+            {"cached_tokens": 6},
+        ):
+            self.assertEqual(from_openai({**told, **more}), Usage(10, 1, cached_input=6), more)
+
+    def test_cache_writes_by_any_name(self) -> None:
+        """OpenAI's, and those of proxies in front of Anthropic."""
+        for name in ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens"):
+            told = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {name: 4}}
+            self.assertEqual(from_openai(told), Usage(10, 1, cache_write=4))
+
+    def test_thoughts_that_are_in_the_total_only(self) -> None:
+        """Gemini's compatible API; recorded. With details nothing is guessed."""
+        told = {"prompt_tokens": 7, "completion_tokens": 12, "total_tokens": 402}
+        self.assertEqual(from_openai(told), Usage(7, 395, reasoning=383))
+        detailed = {**told, "completion_tokens_details": {"reasoning_tokens": 0}}
+        self.assertEqual(from_openai(detailed), Usage(7, 12))
+        self.assertEqual(from_openai({"prompt_tokens": 8, "total_tokens": 9}), Usage(8))
+
+    def test_more_thoughts_than_output(self) -> None:
+        """Must be beside it, whatever the total says."""
+        told = {"prompt_tokens": 10, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 30}}
+        self.assertEqual(from_openai(told), Usage(10, 31, reasoning=30))
+
+    def test_reasoning_inside_of_the_output_stays_there(self) -> None:
+        """OpenAI, vLLM, Groq and OpenRouter count it once."""
+        told = {"prompt_tokens": 10, "completion_tokens": 40, "total_tokens": 50}
+        for more in ({"completion_tokens_details": {"reasoning_tokens": 30}}, {"reasoning_tokens": 30}):
+            self.assertEqual(from_openai({**told, **more}), Usage(10, 40, reasoning=30))
+
+    def test_timings_and_prices_are_nothing(self) -> None:
+        """Groq's and OpenRouter's."""
+        told = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "queue_time": 0.1, "cost": 0.5}
+        self.assertEqual(from_openai({**told, "prompt_audio_seconds": None}), Usage(1, 2))

@@ -289,7 +289,8 @@ def _retry_after(error: Mapping[str, Any], message: str) -> float | None:
     if found is None or not any(found.groups()):
         return None
     rest = _seconds(found[3]) or 0.0
-    return int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + (rest / 1000 if found[4] == "ms" else rest)
+    total = int(found[1] or 0) * 3600 + int(found[2] or 0) * 60 + (rest / 1000 if found[4] == "ms" else rest)
+    return total or None
 
 
 def _seconds(text: str | None) -> float | None:
