@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from aigw.llm.body import Adjustments
+from aigw.llm.embedding_pair import EmbeddingPair
+from aigw.llm.operations import EMBEDDINGS
 from aigw.llm.providers.base import Provider
 from aigw.llm.translation import DIALECTS, Pair, Pairing
 
@@ -14,4 +16,6 @@ def pairing(operation: str, provider: Provider, adjustments: Adjustments, drop_u
     """
     if operation in DIALECTS and provider.wire is not None:
         return Pair(DIALECTS[operation], provider.wire, adjustments, drop_unsupported)
+    if operation == EMBEDDINGS and provider.embedding_wire is not None:
+        return EmbeddingPair(provider.embedding_wire, adjustments, drop_unsupported)
     return None
