@@ -73,7 +73,7 @@ class MessagesWriter:
         """See :class:`aigw.llm.wire.Writer`."""
         written = []
         for event in events:
-            if self._text_begins and type(event) is r.TextDelta:
+            if self._text_begins and type(event) is r.TextDelta and not event.choice:
                 written.append(self._text_begins + orjson.dumps(event.text) + b"}}\n\n")
             elif not getattr(event, "choice", 0):  # a message is one choice
                 written.append(_WRITE[type(event)](self, event))
