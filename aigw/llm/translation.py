@@ -22,14 +22,20 @@ from aigw.llm.body import Adjustments
 from aigw.llm.call import Call
 from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.completions import Completions
+from aigw.llm.dialects.messages import Messages
 from aigw.llm.dialects.responses import Responses
-from aigw.llm.operations import CHAT, COMPLETIONS, RESPONSES
+from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES
 from aigw.llm.reply import ProviderError
 from aigw.llm.usage import Usage
 from aigw.llm.wire import Dialect, Headers, Reader, Wire, WireRequest, Writer
 
 #: The dialect of each operation that can be translated as a conversation.
-DIALECTS: Mapping[str, Dialect] = {CHAT: Chat(), COMPLETIONS: Completions(), RESPONSES: Responses()}
+DIALECTS: Mapping[str, Dialect] = {
+    CHAT: Chat(),
+    COMPLETIONS: Completions(),
+    MESSAGES: Messages(),
+    RESPONSES: Responses(),
+}
 
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN = 4
