@@ -74,12 +74,15 @@ def tool_id(call_id: str) -> str:
 
 
 def _effort(call: c.Call) -> dict[str, Any]:
-    """Some models have no such field: budgets and thinking as the model likes are left out where that is allowed."""
+    """Models either have no such field or do not think by themselves: what asks for no thoughts is left out.
+
+    So are budgets and thinking as the model likes, where leaving out is allowed.
+    """
     wish = call.reasoning
     if wish is None or (wish.effort is None and call.drop_unsupported):
         return {}
-    effort = efforts.effort_of(wish) or ("high" if wish.adaptive else None)
-    return {"reasoning_effort": "none" if effort in ("none", "minimal") else "high"} if effort is not None else {}
+    effort = efforts.effort_of(wish) or ("high" if wish.adaptive else "none")
+    return {"reasoning_effort": "high"} if effort not in ("none", "minimal") else {}
 
 
 def _image(part: c.Image) -> dict[str, Any] | None:

@@ -146,18 +146,18 @@ class RequestTests(unittest.TestCase):
         self.assertEqual(named, {"type": "function", "function": {"name": "f"}})
 
     def test_efforts(self) -> None:
-        """There are two; a wish that nobody named is left out where that is allowed."""
+        """There is one; a wish that nobody named is left out where that is allowed."""
         wish = c.ReasoningWish
         for asked, effort in (
-            (wish(effort="none"), "none"),
-            (wish(effort="minimal"), "none"),
+            (wish(effort="none"), None),
+            (wish(effort="minimal"), None),
             (wish(effort="low"), "high"),
             (wish(effort="max"), "high"),
             (wish(budget=2048), "high"),
-            (wish(budget=100), "none"),
+            (wish(budget=100), None),
             (wish(adaptive=True), "high"),
         ):
-            self.assertEqual(body(reasoning=asked)["reasoning_effort"], effort, asked)
+            self.assertEqual(body(reasoning=asked).get("reasoning_effort"), effort, asked)
         self.assertNotIn("reasoning_effort", body(reasoning=wish(budget=2048), drop_unsupported=True))
         self.assertIn("reasoning_effort", body(reasoning=wish(effort="high"), drop_unsupported=True))
 

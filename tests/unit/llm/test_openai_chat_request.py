@@ -431,10 +431,6 @@ class OptionTests(RequestTests):
         self.refused("audio", call(options={"audio": {"voice": "x"}}))
         self.refused("previous_response_id", call(options={"previous_response_id": "r"}))
 
-    def test_anthropics_tier_is_the_default_one(self) -> None:
-        """Its word for it is another."""
-        self.assertEqual(body(call(options={"service_tier": "standard_only"}))["service_tier"], "default")
-
     def test_nonsense_is_refused_by_name(self) -> None:
         """The client's."""
         for options in ({"temperature": "hot"}, {"max_tokens": 0}, {"user": 7}, {"stop": 5}):
@@ -451,19 +447,29 @@ class EffortTests(RequestTests):
         return {name: written[name] for name in ("reasoning_effort", "thinking", "reasoning") if name in written}
 
     def test_at_openai(self) -> None:
-        """Efforts as they are, budgets by thresholds; models that do not think are not asked by budgets."""
+        """Efforts within a model's range, budgets by thresholds; models that do not think are not asked to."""
         wish = c.ReasoningWish
         for model, asked, written in (
             ("o3", wish(effort="high"), "high"),
+            ("o3", wish(effort="none"), "low"),
+            ("o3", wish(effort="max"), "high"),
             ("gpt-5", wish(effort="minimal"), "minimal"),
+            ("gpt-5", wish(effort="none"), "minimal"),
+            ("gpt-5-mini", wish(effort="xhigh"), "high"),
+            ("gpt-5.1", wish(effort="none"), "none"),
+            ("gpt-5.1", wish(effort="minimal"), "low"),
+            ("gpt-5.4", wish(effort="max"), "xhigh"),
+            ("gpt-5.6-terra", wish(effort="max"), "max"),
+            ("gpt-5", wish(effort="turbo"), "turbo"),
             ("gpt-5", wish(budget=4096), "high"),
             ("gpt-5", wish(budget=4095), "medium"),
             ("gpt-5", wish(budget=2047), "low"),
             ("gpt-5", wish(budget=1023), "minimal"),
             ("gpt-5", wish(adaptive=True), "medium"),
-            ("gpt-5", wish(adaptive=True, effort="max"), "max"),
-            ("gpt-4o", wish(effort="high"), "high"),
+            ("gpt-4o", wish(effort="high"), None),
             ("gpt-4o", wish(budget=4096), None),
+            ("prod", wish(effort="high"), "high"),
+            ("prod", wish(budget=4096), None),
             ("gpt-5", None, None),
         ):
             expected = {} if written is None else {"reasoning_effort": written}
@@ -490,7 +496,7 @@ class EffortTests(RequestTests):
             (server.COMPATIBLE, "qwen3", wish(effort="none"), {"reasoning_effort": "none"}),
             (server.COMPATIBLE, "qwen3", wish(adaptive=True), {}),
             (server.COMPATIBLE, "qwen3", wish(budget=2048), {"reasoning_effort": "medium"}),
-            (server.COMPATIBLE, "gpt-5", wish(effort="xhigh"), {"reasoning_effort": "xhigh"}),
+            (server.COMPATIBLE, "gpt-5.2", wish(effort="xhigh"), {"reasoning_effort": "xhigh"}),
             (server.COMPATIBLE, "x", wish(effort="turbo"), {"reasoning_effort": "turbo"}),
             (server.DEEPSEEK, "d", wish(effort="none"), {"thinking": {"type": "disabled"}}),
             (server.DEEPSEEK, "d", wish(adaptive=True), {"thinking": {"type": "enabled"}}),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from aigw.llm.call import Call, Foreign, ReasoningWish
-from aigw.llm.providers.openai_chat.models import reasons, refuses_tools_with_reasoning
+from aigw.llm.providers.openai_chat.models import is_plain, reasons, refuses_tools_with_reasoning, version
 
 #: Budgets of tokens from which on an effort counts.
 _THRESHOLDS = ((4096, "high"), (2048, "medium"), (1024, "low"))
@@ -40,13 +40,33 @@ def _written(effort: str | None) -> dict[str, Any]:
 
 
 def openai(call: Call) -> dict[str, Any]:
-    """OpenAI's: ``none`` to ``max``. Its models that do not think are not asked for what no client names."""
+    """OpenAI's, within what a model has. Models that do not think are not asked to."""
     wish, model = call.reasoning, call.model
     if refuses_tools_with_reasoning(model) and any(not isinstance(tool, Foreign) for tool in call.tools):
         return {"reasoning_effort": "none"}
-    if wish is None or (wish.effort is None and not reasons(model)):
+    if wish is None or is_plain(model) or (wish.effort is None and not reasons(model)):
         return {}
-    return _written(effort_of(wish) or ("medium" if wish.adaptive else None))
+    effort = effort_of(wish) or ("medium" if wish.adaptive else None)
+    if effort is None or not reasons(model):  # a deployment of any name
+        return _written(effort)
+    return _written(_of_model(effort, version(model)))
+
+
+def _of_model(effort: str, version: tuple[int, int] | None) -> str:
+    """The effort of a model that comes closest; see :data:`_RANGES`."""
+    least, most, none = next(has for since, has in _RANGES if (version or (0, 0)) >= since)
+    return effort if effort == "none" and none else _clipped(effort, least, most)
+
+
+#: Since which version which efforts there are, ``none`` apart; the o-series has no version.
+#: https://developers.openai.com/api/docs/guides/reasoning
+_RANGES: tuple[tuple[tuple[int, int], tuple[str, str, bool]], ...] = (
+    ((5, 6), ("low", "max", True)),
+    ((5, 2), ("low", "xhigh", True)),
+    ((5, 1), ("low", "high", True)),
+    ((5, 0), ("minimal", "high", False)),
+    ((0, 0), ("low", "high", False)),
+)
 
 
 def compatible(call: Call) -> dict[str, Any]:

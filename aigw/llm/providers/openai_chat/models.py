@@ -6,7 +6,9 @@ import re
 
 #: OpenAI's models that think: the o-series, and all since gpt-5. With a vendor or a fine-tune's mark before the name.
 _REASONING = re.compile(r"(?:.*[/:])?(?:o\d|gpt-(?:[5-9]|\d\d))(?![a-z])", re.ASCII)
-_VERSION = re.compile(r"(?:.*[/:])?gpt-(\d+)(?:\.(\d+))?(?![\da-z])", re.ASCII)
+#: Those that do not.
+_PLAIN = re.compile(r"(?:.*[/:])?(?:chatgpt|gpt-?3|gpt-?4|davinci|babbage)", re.ASCII)
+_VERSION = re.compile(r"(?:.*[/:])?gpt-(\d{1,3})(?:\.(\d{1,3}))?(?![\da-z])", re.ASCII)
 #: The last version whose chat completions take function tools and reasoning together.
 _LAST_WITH_BOTH = (5, 2)
 #: Open models whose chat templates read the thoughts of earlier turns, wherever they are served.
@@ -18,13 +20,23 @@ def reasons(model: str) -> bool:
     return _REASONING.match(model) is not None
 
 
+def is_plain(model: str) -> bool:
+    """Whether this is one of OpenAI's models that do not think, as far as its name tells."""
+    return _PLAIN.match(model) is not None
+
+
+def version(model: str) -> tuple[int, int] | None:
+    """The version of a gpt model; None for any other."""
+    found = _VERSION.match(model)
+    return (int(found[1]), int(found[2] or 0)) if found is not None else None
+
+
 def refuses_tools_with_reasoning(model: str) -> bool:
     """Whether chat completions refuse function tools unless ``reasoning_effort`` is ``none``.
 
     So since gpt-5.4: "To use function tools, use /v1/responses or set reasoning_effort to 'none'."
     """
-    version = _VERSION.match(model)
-    return version is not None and (int(version[1]), int(version[2] or 0)) > _LAST_WITH_BOTH
+    return (version(model) or _LAST_WITH_BOTH) > _LAST_WITH_BOTH
 
 
 def replays_thoughts(model: str) -> bool:

@@ -76,10 +76,6 @@ def _user(value: Any) -> str:
     return short(value, _MOST_USER)
 
 
-def _tier(value: Any) -> Any:
-    return "default" if value == "standard_only" else value  # Anthropic's word for it
-
-
 def _same(*names: str) -> dict[str, To]:
     return {name: To(name) for name in names}
 
@@ -88,13 +84,13 @@ def _same(*names: str) -> dict[str, To]:
 #: in another dialect has no place for them.
 COMMON: Table = {
     **_same("logit_bias", "n", "seed", "verbosity", "web_search_options", "functions", "function_call", "store"),
+    **_same("service_tier"),
     "frequency_penalty": To("frequency_penalty", number),
     "presence_penalty": To("presence_penalty", number),
     "temperature": To("temperature", number),
     "top_p": To("top_p", number),
     "stop": To("stop", strings),
     "user": To("user", _user),
-    "service_tier": To("service_tier", _tier),
 }
 
 #: Under either name of it.
