@@ -52,11 +52,11 @@ format: $(DEV_STAMP)
 schema: $(STAMP)  ## etc/gateway.schema.json from the settings' types
 	$(BIN)/python -m aigw.config.schema > etc/gateway.schema.json
 
-bench: $(DEV_STAMP)  ## the gateway beside its peers; see bench/README.md
-	$(BIN)/python -m bench
+bench: $(DEV_STAMP) .venv-compiled/.installed  ## the gateway beside its peers; see bench/README.md
+	AIGW_BENCH_SCRIPTS=.venv-compiled/bin $(BIN)/python -m bench
 
-bench-quick: $(DEV_STAMP)
-	$(BIN)/python -m bench --quick
+bench-quick: $(DEV_STAMP) .venv-compiled/.installed
+	AIGW_BENCH_SCRIPTS=.venv-compiled/bin $(BIN)/python -m bench --quick
 
 clean:
 	rm -rf .venv .venv-compiled build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis

@@ -28,7 +28,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; see README.md."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round, under two minutes")
-    parser.add_argument("--peers", default="direct,nginx,envoy,aigw", help="which, by comma (default: all)")
+    parser.add_argument("--peers", default="direct,nginx,envoy,aigw,aigw-pure", help="which, by comma (default: all)")
     parser.add_argument("--works", default=",".join(WORKS), help="which, by comma (default: all)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where latest.md and latest.json go")
     commands = parser.add_subparsers(dest="command")
@@ -66,7 +66,8 @@ def titles(plan: Plan) -> dict[str, str]:
     load, weighed = plan.streams, plan.memory
     chats = {f"chat-{count}": f"Chat calls, {count} connection{'s' * (count > 1)}" for count in plan.connections}
     paced = f"Streams: {load.streams} at once, a chunk each {load.interval * 1000:.0f} ms"
-    return {**chats, "stream": paced, "memory": f"Memory: {weighed.streams:,} open streams"}
+    translated = f"{paced}, from Anthropic's dialect to OpenAI's"
+    return {**chats, "stream": paced, "translated": translated, "memory": f"Memory: {weighed.streams:,} open streams"}
 
 
 def prepare() -> None:

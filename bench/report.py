@@ -29,6 +29,10 @@ class Verdict:
         return self.goal.met(self.ratio)
 
 
+def _other_side(goal: Goal) -> str:
+    return f"{goal.against} ({goal.beside})" if goal.beside else goal.against
+
+
 @dataclass(frozen=True)
 class Report:
     """All that one run found."""
@@ -44,9 +48,10 @@ class Report:
         """The goals for which both sides were measured."""
         found = []
         for goal in GOALS:
-            peers = self.samples.get(goal.work, {})
+            sides = ((goal.work, "aigw"), (goal.beside or goal.work, goal.against))
             ours, theirs = (
-                [getattr(sample, goal.metric) for sample in peers.get(name, ())] for name in ("aigw", goal.against)
+                [getattr(sample, goal.metric) for sample in self.samples.get(work, {}).get(name, ())]
+                for work, name in sides
             )
             if ours and theirs:
                 found.append(Verdict(goal, median_ratio(ours, theirs)))
@@ -81,7 +86,7 @@ class Report:
 
     def _ratios(self) -> list[str]:
         lines = [
-            f"| {verdict.goal.title}, aigw : {verdict.goal.against} | {verdict.ratio:.2f} "
+            f"| {verdict.goal.title}, aigw : {_other_side(verdict.goal)} | {verdict.ratio:.2f} "
             f"| {'≥' if verdict.goal.at_least else '≤'} {verdict.goal.limit} "
             f"| {'met' if verdict.met else '**missed**'} |"
             for verdict in self.verdicts()

@@ -1,4 +1,4 @@
-"""Work (b): many slow streams at once, and work (d): what they hold in memory."""
+"""Work (b): many slow streams at once; (c): the same, translated on the way; (d): what they hold in memory."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.accounting import Meter, resident_bytes
 from bench.errors import WrongAnswerError
+from bench.peers import translated
 from bench.peers.peer import Peer, Target
 from bench.plan import GATEWAY_CORE, LOAD_CORE, Plan, StreamLoad
 from bench.processes import await_port, free_port, pinned, started, stop
@@ -51,12 +52,12 @@ class MemorySample:
 
 
 @contextmanager
-def upstream(directory: Path, load: StreamLoad) -> Iterator[int]:
+def upstream(directory: Path, load: StreamLoad, dialect: str = "openai") -> Iterator[int]:
     """The upstream of this work, on the load's core; gives its port."""
     port = free_port()
     log = directory / "upstream.log"
     module = [sys.executable, "-m", "bench.streams.upstream", "--port", str(port)]
-    shape = ["--chunks", str(load.chunks), "--interval", str(load.interval)]
+    shape = ["--chunks", str(load.chunks), "--interval", str(load.interval), "--dialect", dialect]
     with started([*module, *shape], core=LOAD_CORE, log=log) as child:
         await_port(child, port, log)
         yield port
@@ -76,6 +77,8 @@ def load_command(target: Target, load: StreamLoad) -> list[str]:
         "ramp": load.ramp,
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    if target.translated:
+        flags.append("--translated")
     return pinned(LOAD_CORE, [sys.executable, "-m", "bench.streams.load", *flags])
 
 
@@ -128,17 +131,24 @@ def measure(target: Target, load: StreamLoad) -> StreamSample:
 
 
 def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, list[StreamSample]]]:
-    """All rounds of work (b); samples by case (``stream``) and peer."""
+    """All rounds of work (b) and, for the peers that can, of work (c); samples by case and peer."""
     load = plan.streams
-    samples: dict[str, list[StreamSample]] = {peer.name: [] for peer in peers}
+    samples: dict[str, dict[str, list[StreamSample]]] = {"stream": {}, "translated": {}}
     with ExitStack() as stack:
         port = stack.enter_context(upstream(directory, load))
         targets = start_all(stack, peers, directory, port)
+        translating = [peer for peer in map(translated, peers) if peer is not None]
+        home = directory / "translated"
+        home.mkdir()
+        if translating:
+            other = stack.enter_context(upstream(home, load, "anthropic"))
+            targets += start_all(stack, translating, home, other)
         for _, target in interleaved(plan.rounds, ("stream",), targets):
-            samples[target.name].append(measure(target, load))
+            case = samples["translated" if target.translated else "stream"]
+            case.setdefault(target.name, []).append(measure(target, load))
         for target in targets:
             target.audit(plan.rounds * load.streams * load.turns)
-    return {"stream": samples}
+    return {case: each for case, each in samples.items() if each}
 
 
 def run_memory(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, list[MemorySample]]]:

@@ -55,7 +55,7 @@ def columns(case: str) -> Sequence[Column]:
     """The columns of a case's table."""
     if case.startswith("chat-"):
         return _CHAT
-    return _STREAM if case == "stream" else _MEMORY
+    return _STREAM if case in ("stream", "translated") else _MEMORY
 
 
 def added(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

@@ -12,6 +12,7 @@ CONSUMER_KEY = "bench-consumer-key-3f1c5a7e9b2d"
 PROVIDER_KEY = "sk-bench-provider-8d2e4f6a1c3b5d7f"
 CLIENT_PATH = "/llm/v1/chat"
 PROVIDER_PATH = "/v1/chat/completions"
+TRANSLATED_PATH = "/v1/messages"
 SENT_TEMPERATURE = "0.7"
 OVERRIDDEN_TEMPERATURE = "1.0"
 PROMPT_TOKENS = 43

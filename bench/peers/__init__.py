@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.errors import BenchError
-from bench.peers.aigw import Aigw
+from bench.peers.aigw import Aigw, Interpreted
 from bench.peers.direct import Direct
 from bench.peers.envoy import Envoy
 from bench.peers.nginx import Nginx
 from bench.peers.peer import Peer
 
-ALL: tuple[type[Peer], ...] = (Direct, Nginx, Envoy, Aigw)
+ALL: tuple[type[Peer], ...] = (Direct, Nginx, Envoy, Aigw, Interpreted)
 
 
 def chosen(names: Sequence[str]) -> tuple[list[Peer], list[str]]:
@@ -32,3 +32,8 @@ def chosen(names: Sequence[str]) -> tuple[list[Peer], list[str]]:
         else:
             skipped.append(f"{peer.name} is skipped: {obstacle}")
     return ready, skipped
+
+
+def translated(peer: Peer) -> Peer | None:
+    """The peer before a provider of another dialect; None if it cannot translate."""
+    return type(peer)(translated=True) if isinstance(peer, Aigw) else None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import os
 import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench import traffic
@@ -17,7 +16,7 @@ from bench.errors import WrongAnswerError
 from bench.peers.peer import Target
 from bench.plan import GATEWAY_CORE
 from bench.processes import await_port, free_port, started
-from bench.programs import find
+from bench.programs import find, first_line
 
 _SECRET_VARIABLE = "AIGW_BENCH_PROVIDER_KEY"
 _AUDIT_SECONDS = 5.0
@@ -32,7 +31,7 @@ access_log = "{directory}/access.log"
 provider = {{ env = "{variable}" }}
 
 [backends.provider]
-provider = "openai"
+provider = "{provider}"
 url = "http://127.0.0.1:{upstream}/v1"
 auth = {{ secret = "provider" }}
 overrides = {{ temperature = {temperature} }}
@@ -49,31 +48,33 @@ keys = ["sha256:{digest}"]
 
 
 class Aigw:
-    """One process, as users run it."""
+    """One process, as users run it: the installation that ``AIGW_BENCH_SCRIPTS`` names, compiled (``make bench``)."""
 
     name = "aigw"
 
+    def __init__(self, *, translated: bool = False) -> None:
+        self._translated = translated
+
     def obstacle(self) -> str | None:
-        try:
-            if importlib.util.find_spec("aigw.tap") is None:
-                return "there is no aigw.tap to run"
-        except ImportError as error:
-            return str(error)
-        return None if find("twistd") else "twistd is not beside this Python: pip install -e ."
+        return None if self._twistd() else "there is no twistd in AIGW_BENCH_SCRIPTS or beside this Python"
 
     def version(self) -> str:
-        try:
-            return version("aigw")
-        except PackageNotFoundError:
-            return "not installed (run from the checkout)"
+        python = Path(self._twistd() or "").parent / "python"
+        code = "import aigw, aigw.http.reader as r; print(aigw.__version__, r.__file__.endswith('.py'))"
+        told, pure = first_line(str(python), "-c", code).split()
+        return f"{told}, {'not compiled' if pure == 'True' else 'compiled'}"
+
+    def _twistd(self) -> str | None:
+        scripts = os.environ.get("AIGW_BENCH_SCRIPTS")
+        return str(Path(scripts).absolute() / "twistd") if scripts else find("twistd")
 
     @contextmanager
     def running(self, directory: Path, upstream: int) -> Iterator[Target]:
         port, admin = free_port(), free_port()
         config = directory / "gateway.toml"
-        config.write_text(_config(directory, port, admin, upstream))
+        config.write_text(_config(directory, port, admin, upstream, self._translated))
         log = directory / "twistd.log"
-        twistd = [str(find("twistd")), "--nodaemon", "--pidfile=", f"--logfile={log}"]
+        twistd = [str(self._twistd()), "--nodaemon", "--pidfile=", f"--logfile={log}"]
         environ = {_SECRET_VARIABLE: traffic.PROVIDER_KEY}
         command = [*twistd, "aigw", "-c", str(config)]
         with started(command, core=GATEWAY_CORE, log=directory / "output.log", environ=environ) as child:
@@ -83,16 +84,34 @@ class Aigw:
                 port,
                 child.pid,
                 temperature=traffic.OVERRIDDEN_TEMPERATURE,
+                translated=self._translated,
                 audit=_auditor(admin, directory / "access.log"),
             )
 
 
-def _config(directory: Path, port: int, admin: int, upstream: int) -> str:
+class Interpreted(Aigw):
+    """The same from the checkout, not compiled."""
+
+    name = "aigw-pure"
+
+    def obstacle(self) -> str | None:
+        return (
+            super().obstacle()
+            if os.environ.get("AIGW_BENCH_SCRIPTS")
+            else "it is what aigw is, without AIGW_BENCH_SCRIPTS"
+        )
+
+    def _twistd(self) -> str | None:
+        return find("twistd")
+
+
+def _config(directory: Path, port: int, admin: int, upstream: int, translated: bool) -> str:
     return _CONFIG.format(
         directory=directory,
         port=port,
         admin=admin,
         upstream=upstream,
+        provider="anthropic" if translated else "openai",
         variable=_SECRET_VARIABLE,
         temperature=traffic.OVERRIDDEN_TEMPERATURE,
         path=traffic.CLIENT_PATH,

@@ -20,6 +20,7 @@ class Target:
     """A peer that runs and how it is called.
 
     :param pid: the root of its process tree; None where there is no gateway.
+    :param translated: its upstream speaks Anthropic's dialect, its clients OpenAI's.
     :param temperature: what the upstream is asked for in the end, as text.
     :param audit: called with the number of right answers that the target gave at least; raises
         :class:`~bench.errors.WrongAnswerError` if the target's own books say less.
@@ -31,6 +32,7 @@ class Target:
     path: str = traffic.CLIENT_PATH
     headers: Mapping[str, str] = field(default_factory=lambda: traffic.CLIENT_HEADERS)
     temperature: str = traffic.SENT_TEMPERATURE
+    translated: bool = False
     audit: Callable[[int], None] = _no_audit
 
 

@@ -79,9 +79,14 @@ class Answer:
             data = self._read_head(data)
         self._events += self._body.feed(data)
         stamps = self._read_events()
-        if self._body.ended and (self._count < self._chunks + len(self._ending) or self._events):
+        if self._body.ended and (self._count < self._last or self._events):
             raise WrongAnswerError(f"{self._name}: ended after {self._count} events, rest {self._events[:80]!r}")
         return stamps
+
+    @property
+    def _last(self) -> int:
+        """How many events there must be."""
+        return self._chunks + len(self._ending)
 
     @property
     def _name(self) -> str:

@@ -23,6 +23,11 @@ TAIL = b'"}\n\n'
 DONE = b"data: [DONE]\n\n"
 
 
+def beginning(stream: bytes, fingerprint: bytes) -> bytes:
+    """What comes before the first chunk: nothing."""
+    return b""
+
+
 def chunk_head(stream: bytes, fingerprint: bytes, index: int) -> bytes:
     """A chunk up to its stamp: STAMP_DIGITS digits of monotonic nanoseconds, which TAIL follows."""
     return _FRAME % (stream, fingerprint, _DELTA % index, b"null")

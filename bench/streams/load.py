@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from bench.errors import WrongAnswerError
 from bench.statistics import percentile
 from bench.streams.answer import Answer
+from bench.streams.anthropic import TranslatedAnswer
 from bench.streams.turns import CLIENT_PRIORITY, FineEpoll, take_priority
 from bench.traffic import stream_request
 
@@ -48,7 +49,8 @@ class Reader:
         """Send the next request."""
         options = self._options
         name = f"{self.serial:05d}-{self.turn:03d}"
-        self.answer = Answer(name.encode(), options.temperature.encode(), options.chunks)
+        read = TranslatedAnswer if options.translated else Answer
+        self.answer = read(name.encode(), options.temperature.encode(), options.chunks)
         self.waiting = True
         request = self._request(stream_request(name))
         self.asked = time.monotonic_ns()
@@ -178,6 +180,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=float, required=True)
     for name in ("path", "headers", "temperature"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--translated", action="store_true")
     return parser.parse_args(arguments)
 
 

@@ -16,10 +16,13 @@ import json
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from bench.streams.events import STAMP_DIGITS, TAIL, chunk_head, ending, framed
+from bench.streams import anthropic, events
+from bench.streams.events import STAMP_DIGITS, framed
 from bench.streams.turns import UPSTREAM_PRIORITY, FineEpoll, take_priority
-from bench.traffic import CONSUMER_KEY, PROVIDER_KEY, PROVIDER_PATH
+from bench.traffic import CONSUMER_KEY, PROVIDER_KEY, PROVIDER_PATH, TRANSLATED_PATH
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
@@ -48,9 +51,11 @@ class Connection:
 
 
 class Upstream:
-    """Serves streams of ``chunks`` chunks, ``interval`` nanoseconds apart."""
+    """Serves streams of ``chunks`` chunks, ``interval`` nanoseconds apart, in OpenAI's dialect or Anthropic's."""
 
-    def __init__(self, listener: socket.socket, chunks: int, interval: int) -> None:
+    def __init__(self, listener: socket.socket, chunks: int, interval: int, dialect: str) -> None:
+        self._wire: Any = anthropic if dialect == "anthropic" else events
+        self._accepts = ANTHROPIC if dialect == "anthropic" else OPENAI
         self._listener = listener
         self._chunks = chunks
         self._interval = interval
@@ -94,14 +99,15 @@ class Upstream:
             self._drop(connection)
 
     def _begin(self, connection: Connection) -> None:
-        body = whole_body(connection.received)
+        body = whole_body(connection.received, self._accepts)
         if body is None:
             return
         connection.received = b""
-        connection.stream, connection.fingerprint = asked_for(body)
+        connection.stream, connection.fingerprint = named(body, self._accepts)
         connection.index = 0
         connection.due = time.monotonic_ns()
-        connection.sock.send(_HEAD)
+        beginning = self._wire.beginning(connection.stream, connection.fingerprint)
+        connection.sock.send(_HEAD + (framed(beginning) if beginning else b""))
         self._send_next(connection)
 
     def _send_due(self) -> None:
@@ -114,16 +120,16 @@ class Upstream:
         if connection.index == self._chunks:
             self._end(connection)
             return
-        head = chunk_head(connection.stream, connection.fingerprint, connection.index)
+        head = self._wire.chunk_head(connection.stream, connection.fingerprint, connection.index)
         connection.index += 1
         connection.due += self._interval
         stamp = b"%0*d" % (STAMP_DIGITS, time.monotonic_ns())
-        if self._sent(connection, framed(head + stamp + TAIL)):
+        if self._sent(connection, framed(head + stamp + self._wire.TAIL)):
             self._queue.append(connection)
 
     def _end(self, connection: Connection) -> None:
-        events = ending(connection.stream, connection.fingerprint, self._chunks)
-        self._sent(connection, b"".join(map(framed, events)) + _LAST)
+        ending = self._wire.ending(connection.stream, connection.fingerprint, self._chunks)
+        self._sent(connection, b"".join(map(framed, ending)) + _LAST)
 
     def _sent(self, connection: Connection, data: bytes) -> bool:
         """Whether the kernel took all of it; otherwise the connection is gone."""
@@ -143,7 +149,19 @@ class Upstream:
             connection.sock.close()
 
 
-def whole_body(received: bytes) -> bytes | None:
+class Accepts(NamedTuple):
+    """What a request must be.
+
+    :param key: the header that carries the provider's key, and its value.
+    :param asked_for: the stream's name and fingerprint of a body; raises if it is not the one that was sent.
+    """
+
+    path: str
+    key: tuple[str, str]
+    asked_for: Callable[[bytes], tuple[bytes, bytes]]
+
+
+def whole_body(received: bytes, accepts: Accepts) -> bytes | None:
     """The body of the request if it is all there.
 
     :raises RefusedError: the head is not what the provider should get.
@@ -153,9 +171,9 @@ def whole_body(received: bytes) -> bytes | None:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if first != f"POST {PROVIDER_PATH} HTTP/1.1":
+    if first != f"POST {accepts.path} HTTP/1.1":
         raise RefusedError(f"wrong request line: {first}")
-    if headers.get("authorization") != f"Bearer {PROVIDER_KEY}":
+    if headers.get(accepts.key[0]) != accepts.key[1]:
         raise RefusedError("the provider's key is missing")
     if CONSUMER_KEY.encode() in head:
         raise RefusedError("the consumer's key came through")
@@ -167,21 +185,32 @@ def whole_body(received: bytes) -> bytes | None:
     return body if len(body) == length else None
 
 
-def asked_for(body: bytes) -> tuple[bytes, bytes]:
+def named(body: bytes, accepts: Accepts) -> tuple[bytes, bytes]:
     """The stream's name and fingerprint, out of the request's body.
 
     :raises RefusedError: the body is not the one that was sent.
     """
     try:
-        fields = json.loads(body)
-        name, temperature = fields["user"], fields["temperature"]
-        complete = fields["stream"] is True and fields["stream_options"] == {"include_usage": True}
-        complete = complete and len(fields["messages"]) == 2
+        return accepts.asked_for(body)
     except (ValueError, KeyError, TypeError) as error:
         raise RefusedError(f"broken body: {error!r}") from error
-    if not complete:
-        raise RefusedError("the body lost something on its way")
+
+
+def asked_for(body: bytes) -> tuple[bytes, bytes]:
+    """The same for OpenAI's body.
+
+    :raises ValueError: the body is not the one that was sent.
+    """
+    fields = json.loads(body)
+    name, temperature = fields["user"], fields["temperature"]
+    complete = fields["stream"] is True and fields["stream_options"] == {"include_usage": True}
+    if not complete or len(fields["messages"]) != 2:
+        raise ValueError("the body lost something on its way")
     return name.encode(), b"%.1f" % temperature
+
+
+OPENAI = Accepts(PROVIDER_PATH, ("authorization", f"Bearer {PROVIDER_KEY}"), asked_for)
+ANTHROPIC = Accepts(TRANSLATED_PATH, ("x-api-key", PROVIDER_KEY), anthropic.asked_for)
 
 
 def main() -> None:
@@ -190,11 +219,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--chunks", type=int, required=True)
     parser.add_argument("--interval", type=float, required=True)
+    parser.add_argument("--dialect", choices=("openai", "anthropic"), default="openai")
     options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", options.port), backlog=4096)
     take_priority(UPSTREAM_PRIORITY)
     gc.disable()  # nothing here is cyclic, and a collection would show as delay
-    Upstream(listener, options.chunks, round(options.interval * 1e9)).serve()
+    Upstream(listener, options.chunks, round(options.interval * 1e9), options.dialect).serve()
 
 
 if __name__ == "__main__":
