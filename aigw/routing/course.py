@@ -1,0 +1,106 @@
+"""The way of one call over its targets, once an attempt has failed.
+
+Made at the first failure: most calls need none. :meth:`Course.next` is asked after each failed attempt and says who is
+to be asked next, and when:
+
+1. a candidate that is well and was not tried yet, at once;
+2. else one that may be tried again, after a back-off and not before it wants to be asked; for that a repetition is
+   taken out of its backend's budget. A target that was silent, or whose breaker is open, is never asked again;
+3. else, where nobody is well and the configuration says "try", one that was not tried yet all the same.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from aigw.routing.balance import Asking, Chance
+from aigw.routing.groups import Candidate, Group
+from aigw.routing.retry import Failure, Where, backoff, where_next
+
+
+@attrs.frozen
+class Step:
+    """Ask this one, ``wait`` seconds from now."""
+
+    candidate: Candidate
+    wait: float = 0.0
+
+
+class Course:
+    """See the module's head.
+
+    :param first: whom the call asked first.
+    """
+
+    def __init__(self, group: Group, call: Asking, first: Candidate, chance: Chance) -> None:
+        self._group = group
+        self._call = call
+        self._chance = chance
+        self._tried = [first]
+        self._attempts = 1
+        self._again: dict[Candidate, int] = {}
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether more than one attempt was made: a client that repeats the call multiplies them."""
+        return self._attempts > 1
+
+    def next(self, failed: Candidate, failure: Failure, now: float, until: float) -> Step | None:
+        """Who is asked next; None: nobody, the client is told of the failure.
+
+        :param until: when the call's time is over.
+        """
+        rules = self._group.rules
+        where = where_next(failure, rules)
+        if where is Where.AGAIN:
+            self._again[failed] = self._again.get(failed, 0) + 1
+        else:
+            self._again.pop(failed, None)
+        if where is Where.STOP or self._attempts >= rules.attempts:
+            return None
+        step = self._other(now) or self._same(now, until) or self._in_spite(now)
+        if step is not None:
+            self._attempts += 1
+            if step.candidate not in self._tried:
+                self._tried.append(step.candidate)
+        return step
+
+    def instead(self, unfit: Candidate, now: float) -> Step | None:
+        """Who is asked instead of a candidate that cannot be asked for this; that was no attempt."""
+        if unfit not in self._tried:
+            self._tried.append(unfit)
+        self._again.pop(unfit, None)
+        step = self._other(now)
+        if step is not None:
+            self._tried.append(step.candidate)
+        return step
+
+    def _other(self, now: float) -> Step | None:
+        other = self._group.pick(self._call, now, self._tried)
+        if other is None:
+            return None
+        known = any(each.backend == other.backend for each in self._tried)
+        return Step(other) if not known or other.budget.withdraw(now) else None
+
+    def _same(self, now: float, until: float) -> Step | None:
+        """The one that may be asked again soonest."""
+        longest = min(self._group.rules.max_wait, until - now)
+        waits = sorted(
+            ((self._wait(each, now), number, each) for number, each in enumerate(self._again)), key=lambda one: one[:2]
+        )
+        for wait, _, candidate in waits:
+            open_ = candidate.breaker is not None and candidate.breaker.is_open
+            if wait <= longest and not open_ and candidate.budget.withdraw(now):
+                return Step(candidate, wait)
+        return None
+
+    def _wait(self, candidate: Candidate, now: float) -> float:
+        pause = backoff(self._group.rules, self._again[candidate], self._chance)
+        return max(pause, candidate.health.resting_until - now)
+
+    def _in_spite(self, now: float) -> Step | None:
+        """Somebody new who is not well, where that is better than nobody."""
+        if not self._group.tries_open:
+            return None
+        other = self._group.back_first(now, self._tried)
+        return Step(other) if other is not None and other.budget.withdraw(now) else None
