@@ -54,6 +54,8 @@ def _only(adjustments: Adjustments, wanted: Callable[[str], bool]) -> Adjustment
 class EmbeddingTranslation:
     """See :class:`aigw.llm.translation.Translating`."""
 
+    ready: Answer | None = None
+
     def __init__(self, wire: EmbeddingWire, request: WireRequest, writer: EmbeddingsWriter) -> None:
         self.request = request
         self._wire = wire

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aigw.llm.body import Adjustments
+from aigw.llm.count_pair import CountPair
 from aigw.llm.embedding_pair import EmbeddingPair
-from aigw.llm.operations import EMBEDDINGS
+from aigw.llm.operations import COUNT_TOKENS, EMBEDDINGS
 from aigw.llm.providers.base import Provider
 from aigw.llm.translation import DIALECTS, Pair, Pairing
 
@@ -18,4 +19,6 @@ def pairing(operation: str, provider: Provider, adjustments: Adjustments, drop_u
         return Pair(DIALECTS[operation], provider.wire, adjustments, drop_unsupported)
     if operation == EMBEDDINGS and provider.embedding_wire is not None:
         return EmbeddingPair(provider.embedding_wire, adjustments, drop_unsupported)
+    if operation == COUNT_TOKENS:
+        return CountPair(provider.count_wire)
     return None

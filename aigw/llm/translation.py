@@ -59,9 +59,13 @@ class Answer:
 
 
 class Translating(Protocol):
-    """One call's translation, whatever the operation."""
+    """One call's translation, whatever the operation.
+
+    :ivar ready: the answer, where no provider has to be asked for it; then ``request`` is nobody's.
+    """
 
     request: WireRequest
+    ready: Answer | None
 
     def is_stream(self, content_type: bytes) -> bool:
         """Whether an answer of that type is a stream to be read by :meth:`stream`."""
@@ -117,6 +121,8 @@ class Pair:
 
 class Translation:
     """See the module's head."""
+
+    ready: Answer | None = None
 
     def __init__(self, dialect: Dialect, wire: Wire, call: Call, request: WireRequest, writer: Writer) -> None:
         self.request = request

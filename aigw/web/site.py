@@ -245,6 +245,9 @@ class FrontDoor:
         translation = plan.translate(fields, answer_id, time.time())
         account.stream = fields.get("stream") is True
         account.sent_model = _header_value(fields.get("model"))
+        if translation.ready is not None:
+            self._answer(account, translation.ready.status, translation.ready.body, _JSON)
+            return
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
         Exchange(request, account, plan, self.ledger, self._deadlines, False, translation).start(payload)
 
