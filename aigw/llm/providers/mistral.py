@@ -74,15 +74,20 @@ def tool_id(call_id: str) -> str:
 
 
 def _effort(call: c.Call) -> dict[str, Any]:
-    """Models either have no such field or do not think by themselves: what asks for no thoughts is left out.
+    """Models always think (Magistral), or do so when asked to, or have no such field.
 
-    So are budgets and thinking as the model likes, where leaving out is allowed.
+    So what asks for no thoughts is left out, and what a client asks for without naming an effort is left out where
+    that is allowed.
     """
     wish = call.reasoning
-    if wish is None or (wish.effort is None and call.drop_unsupported):
+    if wish is None or _thinks_anyway(call.model) or (wish.effort is None and call.drop_unsupported):
         return {}
     effort = efforts.effort_of(wish) or ("high" if wish.adaptive else "none")
     return {"reasoning_effort": "high"} if effort not in ("none", "minimal") else {}
+
+
+def _thinks_anyway(model: str) -> bool:
+    return "magistral" in model
 
 
 def _image(part: c.Image) -> dict[str, Any] | None:
@@ -159,7 +164,7 @@ class _Messages(Messages):
         before = len(self.written)
         super().assistant(attrs.evolve(turn, name=None))
         thoughts = "".join(part.text for part in turn.parts if isinstance(part, c.Reasoning))
-        if not thoughts or "magistral" not in self.call.model or len(self.written) == before:
+        if not thoughts or not _thinks_anyway(self.call.model) or len(self.written) == before:
             return
         said = self.written[-1]["content"]
         rest = [{"type": "text", "text": said}] if isinstance(said, str) else said or []

@@ -158,6 +158,7 @@ class RequestTests(unittest.TestCase):
             (wish(adaptive=True), "high"),
         ):
             self.assertEqual(body(reasoning=asked).get("reasoning_effort"), effort, asked)
+        self.assertNotIn("reasoning_effort", body(reasoning=wish(effort="high"), model="magistral-medium-latest"))
         self.assertNotIn("reasoning_effort", body(reasoning=wish(budget=2048), drop_unsupported=True))
         self.assertIn("reasoning_effort", body(reasoning=wish(effort="high"), drop_unsupported=True))
 
