@@ -1,0 +1,222 @@
+"""Every pair of a client's operation and a provider: what holds for it, the daemon that serves all, the page's table.
+
+One daemon serves all pairs, since starting it takes longer than what is tested with it. It is started for the first
+test that needs it and ended with the process; each test plays the provider on the one port that all backends name.
+
+``python -m tests.dist.matrix`` puts the table into the page.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import pathlib
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import anthropic as anthropic_sdk
+import attrs
+import openai
+
+from aigw.llm.providers import PROVIDERS
+from aigw.testing import anthropic, bedrock, chat, cohere, gemini, mistral, ollama
+from tests.dist.daemon import CHECKOUT, SCRIPTS, environment, free_port
+
+PAGE = CHECKOUT / "docs" / "providers.md"
+BEGIN, END = "<!-- matrix: checked by tests/dist/test_matrix.py -->\n", "<!-- matrix ends -->\n"
+
+#: The fronts, as the page's columns have them, with what each pair's tests show.
+FRONTS: dict[str, tuple[str, ...]] = {
+    "chat": ("text", "stream", "tools", "structured", "thoughts", "errors", "cut"),
+    "responses": ("text", "stream", "tools", "structured", "thoughts", "errors", "cut"),
+    "completions": ("text", "stream", "errors"),
+    "embeddings": ("vectors", "errors"),
+    "messages": ("text", "stream", "tools", "thoughts", "errors", "cut"),
+}
+
+
+@attrs.frozen
+class Backend:
+    """A provider of the matrix.
+
+    :ivar plays: what answers as it does; a module of :mod:`aigw.testing`.
+    :ivar settings: of its table in the configuration; ``{port}`` is the scripted upstream's.
+    :ivar model: what it is asked for; one that thinks.
+    :ivar native: the operations that pass byte for byte.
+    :ivar lacks: operations that it has nothing for, and what of the others cannot hold (``FRONT.FEATURE``).
+    """
+
+    plays: Any
+    settings: str
+    model: str
+    native: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    embedding_model: str = "embed"
+
+    def lacks_feature(self, front: str, feature: str) -> bool:
+        return f"{front}.{feature}" in self.lacks
+
+
+_OPENAI = frozenset(("chat", "responses", "completions", "embeddings"))
+#: Chats tell no thoughts at OpenAI itself, responses do.
+_NO_THOUGHTS = frozenset(("chat.thoughts", "messages.thoughts"))
+
+BACKENDS: dict[str, Backend] = {
+    "openai": Backend(chat, 'url = "http://127.0.0.1:{port}/v1"', "gpt-5.1", _OPENAI, _NO_THOUGHTS),
+    "azure": Backend(chat, 'url = "http://127.0.0.1:{port}/openai/v1"', "gpt-5.1", _OPENAI, _NO_THOUGHTS),
+    "openai-compatible": Backend(
+        chat,
+        'url = "http://127.0.0.1:{port}/v1"\noperations = ["chat", "embeddings"]',
+        "qwen3",
+        frozenset(("chat", "embeddings")),
+    ),
+    "anthropic": Backend(
+        anthropic,
+        'url = "http://127.0.0.1:{port}"',
+        "claude-sonnet-4-5",
+        frozenset(("messages",)),
+        frozenset(("embeddings",)),
+    ),
+    "gemini": Backend(gemini, 'url = "http://127.0.0.1:{port}"', "gemini-2.5-flash"),
+    "vertex": Backend(
+        gemini,
+        'url = "http://127.0.0.1:{port}"\nproject = "project-1"\nlocation = "europe-west4"',
+        "gemini-2.5-flash",
+        embedding_model="text-embedding-005",
+    ),
+    "mistral": Backend(mistral, 'url = "http://127.0.0.1:{port}/v1"', "magistral-medium-latest"),
+    "bedrock": Backend(
+        bedrock,
+        'url = "http://127.0.0.1:{port}"\nregion = "eu-central-1"',
+        "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        embedding_model="cohere.embed-multilingual-v3",
+    ),
+    "cohere": Backend(cohere, 'url = "http://127.0.0.1:{port}"', "command-a-reasoning-08-2025"),
+    "ollama": Backend(ollama, 'url = "http://127.0.0.1:{port}"', "qwen3"),
+}
+
+#: Those that this version can call.
+AVAILABLE = {name: backend for name, backend in BACKENDS.items() if PROVIDERS[name].available}
+
+
+# -- the page
+
+
+def table() -> str:
+    """The page's table, from the data that the tests are made of."""
+    lines = ["| backend | " + " | ".join(f"`{front}`" for front in FRONTS) + " |", "|---" * (len(FRONTS) + 1) + "|"]
+    for name, backend in AVAILABLE.items():
+        lines.append(f"| `{name}` | " + " | ".join(_cell(backend, front) for front in FRONTS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(backend: Backend, front: str) -> str:
+    if front in backend.lacks:
+        return "—"
+    without = [feature for feature in FRONTS[front] if backend.lacks_feature(front, feature)]
+    said = "native" if front in backend.native else "translated"
+    return said + (f", no {', '.join(without)}" if without else "")
+
+
+def table_on_the_page() -> str:
+    """What stands there."""
+    return PAGE.read_text().partition(BEGIN)[2].partition(END)[0].strip() + "\n"
+
+
+# -- the daemon
+
+
+@attrs.frozen
+class Served:
+    """The daemon that serves the matrix, and the port on which it expects its providers."""
+
+    url: str
+    upstream_port: int
+
+
+@functools.cache
+def served() -> Served:
+    """Start the daemon, once; blocks until it is ready."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="aigw-matrix-"))
+    port, admin, upstream = free_port(), free_port(), free_port()
+    config = directory / "gateway.toml"
+    config.write_text(_configuration(port, admin, upstream))
+    log = (directory / "log").open("wb")
+    command = [str(SCRIPTS / "twistd"), "--nodaemon", "--pidfile=", "aigw", "-c", str(config)]
+    daemon = subprocess.Popen(command, cwd=directory, env=environment(), stdout=log, stderr=log)
+    log.close()
+    atexit.register(_stop, daemon)
+    _wait(daemon, f"http://127.0.0.1:{admin}/readyz", directory / "log")
+    return Served(f"http://127.0.0.1:{port}", upstream)
+
+
+def _configuration(port: int, admin: int, upstream: int) -> str:
+    parts = [
+        f'[server]\nlisten = ["tcp:{port}:interface=127.0.0.1"]\nadmin = "tcp:{admin}:interface=127.0.0.1"\n',
+        '[consumers.tester]\nkeys = ["tester-key"]\n',
+    ]
+    for name, backend in AVAILABLE.items():
+        settings = backend.settings.format(port=upstream)
+        for route, model in ((name, backend.model), (f"{name}-embed", backend.embedding_model)):
+            parts.append(f'[backends.{route}]\nprovider = "{name}"\n{settings}\nmodel = "{model}"')
+            parts.append('auth = { inline = "sk-provider" }\nretry_budget = 0.0\n')
+            parts.append(f'[routes.{route}]\npaths = ["/{route}"]\nbackend = "{route}"\n')
+    return "\n".join(parts)
+
+
+def _wait(daemon: subprocess.Popen[bytes], url: str, log: pathlib.Path) -> None:
+    deadline = time.monotonic() + 60
+    while daemon.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                if answer.status == 200:
+                    return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.05)
+    raise AssertionError(f"the daemon is not ready:\n{log.read_text()}")
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(10)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
+# -- its clients
+
+
+@functools.cache
+def openai_client(route: str) -> openai.OpenAI:
+    """OpenAI's SDK at a route."""
+    client = openai.OpenAI(base_url=f"{served().url}/{route}/v1", api_key="tester-key", max_retries=0, timeout=30)
+    atexit.register(client.close)
+    return client
+
+
+@functools.cache
+def anthropic_client(route: str) -> anthropic_sdk.Anthropic:
+    """Anthropic's SDK at a route."""
+    url = f"{served().url}/{route}"
+    client = anthropic_sdk.Anthropic(base_url=url, api_key="tester-key", max_retries=0, timeout=30)
+    atexit.register(client.close)
+    return client
+
+
+def write_table() -> None:
+    """Put the table where it belongs on the page, at its end if it has no place there yet."""
+    page = PAGE.read_text()
+    if BEGIN not in page:
+        page += f"\n{BEGIN}{END}"
+    before, begin, rest = page.partition(BEGIN)
+    PAGE.write_text(f"{before}{begin}\n{table()}\n{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    write_table()
