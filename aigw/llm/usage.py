@@ -81,6 +81,29 @@ def from_anthropic(usage: Any) -> Usage | None:
     )
 
 
+def from_gemini(usage: Any) -> Usage | None:
+    """The normal form of Gemini's ``usageMetadata``, on AI Studio and on Vertex AI.
+
+    Thoughts are counted beside the candidates' tokens, unless the total says that they are among them; what tools that
+    Google runs brought in is read by the model too.
+
+    :returns: None if ``usage`` is not an object or tells no tokens.
+    """
+    if not isinstance(usage, dict):
+        return None
+    read = _count(usage.get("promptTokenCount")) + _count(usage.get("toolUsePromptTokenCount"))
+    written, thoughts = _count(usage.get("candidatesTokenCount")), _count(usage.get("thoughtsTokenCount"))
+    if not (read or written or thoughts):
+        return None
+    among = written >= thoughts and _count(usage.get("totalTokenCount")) == read + written
+    return Usage(
+        input=read,
+        output=written if among else written + thoughts,
+        cached_input=_count(usage.get("cachedContentTokenCount")),
+        reasoning=thoughts,
+    )
+
+
 _CHAT = ("prompt", "completion")
 #: What was read from a cache (beside the details) or written to one (in them), by the names that servers have for it.
 _CACHED = ("prompt_cache_hit_tokens", "cached_tokens")

@@ -10,13 +10,14 @@ from aigw.llm.providers.anthropic import ANTHROPIC
 from aigw.llm.providers.azure import AZURE
 from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.echo import ECHO
+from aigw.llm.providers.gemini import GEMINI
 from aigw.llm.providers.mistral import MISTRAL
 from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
 
-_NOT_YET = ("gemini", "vertex", "bedrock", "cohere", "ollama")
+_NOT_YET = ("vertex", "bedrock", "cohere", "ollama")
 
 PROVIDERS: dict[str, Provider] = {
-    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, MISTRAL, ECHO)
+    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, GEMINI, MISTRAL, ECHO)
 } | {name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET}
 
 
