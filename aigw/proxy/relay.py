@@ -302,4 +302,7 @@ class EventBody:
 
 
 def _has_data(event: bytes) -> bool:
+    """Whether an event tells something of the answer; Anthropic's pings are but signs of life."""
+    if event.startswith((b"event: ping", b"event:ping")):
+        return False
     return event.startswith(b"data") or b"\ndata" in event or b"\rdata" in event
