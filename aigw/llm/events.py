@@ -42,6 +42,9 @@ def data(event: bytes) -> bytes:
 
 def kind(event: bytes) -> bytes:
     """An event's type, ``b""`` if it names none."""
+    if event[:6] == b"event:" and event.find(b"\nevent", 6) < 0 and event.find(b"\r") < 0:
+        end = event.find(b"\n")
+        return event[6 + (event[6:7] == b" ") : end] if end >= 0 else event[6:].removeprefix(b" ")
     return (_values(event, b"event") or [b""])[-1]
 
 
