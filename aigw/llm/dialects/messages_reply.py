@@ -51,7 +51,10 @@ class _Block:
 
     def is_complete(self) -> bool:
         """Whether it may end when another follows."""
-        return self.kind != "tool" or sse.read(self.arguments.encode("utf-8", "replace")) is not None
+        if self.kind != "tool":
+            return True
+        ends = self.arguments[-8:].rstrip().endswith("}")  # most pieces do not, and need not be parsed
+        return ends and sse.read(self.arguments.encode("utf-8", "replace")) is not None
 
 
 class MessagesWriter:

@@ -461,6 +461,24 @@ class ToolTests(RequestCase):
         error = self.refused("tools[1]", tools=(WEATHER, Foreign("openai", {"type": "custom", "custom": {}})))
         self.assertIn("type custom", error.message)
 
+    def test_search_of_the_web_is_a_tool(self) -> None:
+        """Anthropic's own, near where the user is."""
+        near = {"type": "approximate", "approximate": {"city": "Bern", "country": "CH"}}
+        made = chat(web_search_options={"search_context_size": "low", "user_location": near})
+        self.assertEqual(
+            made["tools"],
+            [
+                {
+                    "type": "web_search_20250305",
+                    "name": "web_search",
+                    "user_location": {"type": "approximate", "city": "Bern", "country": "CH"},
+                }
+            ],
+        )
+        self.assertNotIn("web_search_options", made)
+        self.assertEqual(chat(web_search_options={})["tools"], [{"type": "web_search_20250305", "name": "web_search"}])
+        self.assertNotIn("tools", chat(web_search_options=None))
+
     def test_models_that_always_think_cannot_be_forced(self) -> None:
         """So that is refused, or left to them."""
         more = {"model": "claude-opus-5-5", "tools": (WEATHER,), "tool_choice": ToolChoice("any")}
@@ -628,6 +646,16 @@ class ReasoningTests(RequestCase):
         error = self.assertRaises(BadRequest, WIRE.request, Messages().read(fields))
         self.assertEqual(error.param, "thinking")
 
+    def test_own_words_of_a_client_go_first(self) -> None:
+        """As ``extra_body`` brings them; with what belongs together checked all the same."""
+        thinking = {"type": "enabled", "budget_tokens": 5000}
+        made = chat(thinking=thinking, reasoning_effort="low", temperature=1)
+        self.assertEqual((made["thinking"], "temperature" in made), (thinking, False))
+        made = chat(output_config={"effort": "max"}, model="claude-opus-4-6")
+        self.assertEqual(made["output_config"], {"effort": "max"})
+        fields = {"output_config": "x", "reasoning_effort": "low", "model": "claude-opus-4-6"}
+        self.assertEqual(self.assertRaises(BadRequest, chat, **fields).param, "output_config")
+
     def test_not_before_a_forced_tool(self) -> None:
         """The tool was asked for more clearly."""
         more = {"tools": (WEATHER,), "tool_choice": ToolChoice("any"), "reasoning": ReasoningWish(effort="low")}
@@ -673,6 +701,53 @@ class ReasoningTests(RequestCase):
             self.refused(name, model="claude-opus-4-7", options={name: value})
         made = body(model="claude-sonnet-5", options={"temperature": 1.0, "top_p": 1})
         self.assertEqual(set(made), {"model", "max_tokens", "messages"})
+
+
+class AnyChatTests(unittest.TestCase):
+    """Whatever a chat client sends."""
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "max_tokens",
+                    "temperature",
+                    "top_p",
+                    "top_k",
+                    "stop",
+                    "user",
+                    "service_tier",
+                    "thinking",
+                    "output_config",
+                    "system",
+                    "metadata",
+                    "stop_sequences",
+                    "web_search_options",
+                    "cache_control",
+                    "n",
+                    "seed",
+                    "betas",
+                ]
+            ),
+            st.recursive(
+                st.none() | st.booleans() | st.integers(-2, 5000) | st.floats(-1, 2) | st.text(max_size=3),
+                lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+                max_leaves=4,
+            ),
+        ),
+        st.sampled_from(["claude-3-5-haiku-latest", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-5-5", "x"]),
+        st.sampled_from([None, "none", "minimal", "high", "strange"]),
+        st.booleans(),
+    )
+    def test_is_a_request_or_a_bad_one(self, fields: dict[str, Any], model: str, effort: Any, drop: bool) -> None:
+        """Nothing else comes of it."""
+        messages = [{"role": "user", "content": "Hello"}]
+        call = Chat().read({**fields, "model": model, "messages": messages, "reasoning_effort": effort})
+        call.drop_unsupported = drop
+        try:
+            orjson.dumps(WIRE.request(call).body)
+        except BadRequest as error:
+            self.assertTrue(error.param)
 
 
 class ModelTests(unittest.TestCase):

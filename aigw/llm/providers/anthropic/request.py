@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from aigw.llm import call as c
 from aigw.llm.options import Table, To, at_most, number, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.anthropic.content import Conversation
 from aigw.llm.providers.anthropic.models import Traits, traits
-from aigw.llm.providers.anthropic.thinking import check_sampling, write_thinking
+from aigw.llm.providers.anthropic.thinking import check_sampling, output_config, write_thinking
+
+_SEARCH = "web_search_options"
 
 #: The tool whose input is the answer, where a model has no structured output of its own.
 FORMAT_TOOL = "json_tool_call"
@@ -88,7 +92,7 @@ class MessagesRequest:
         if system:
             body["system"] = system
         self._write_tools(body)
-        write_options(call, OPTIONS, body, provider)
+        write_options(self._without_search(), OPTIONS, body, provider)
         if not body.get("stop_sequences", True):
             del body["stop_sequences"]
         self._write_format(body)
@@ -102,6 +106,8 @@ class MessagesRequest:
 
     def _write_tools(self, body: dict[str, Any]) -> None:
         tools = [written for index, tool in enumerate(self._call.tools) if (written := self._tool(tool, index))]
+        if _SEARCH in self._call.options:
+            tools += web_search(self._call.options[_SEARCH])
         choice = self._choice() if tools else None
         if not tools:
             # A conversation with calls in it must declare tools (OpenAI's need not); none is to be called again.
@@ -144,6 +150,10 @@ class MessagesRequest:
             written = {**(written or {"type": "auto"}), "disable_parallel_tool_use": True}
         return written
 
+    def _without_search(self) -> c.Call:
+        options = {name: value for name, value in self._call.options.items() if name != _SEARCH}
+        return attrs.evolve(self._call, options=options)
+
     # -- the answer's format
 
     def _write_format(self, body: dict[str, Any]) -> None:
@@ -152,7 +162,7 @@ class MessagesRequest:
             return
         if not uses_format_tool(self._call):
             form = {"type": "json_schema", "schema": schema.closed(wanted.schema or {"type": "object"})}
-            body.setdefault("output_config", {})["format"] = form
+            output_config(body)["format"] = form
             return
         tool = {
             "name": FORMAT_TOOL,
@@ -162,6 +172,18 @@ class MessagesRequest:
         others = self._call.tools and body.get("tool_choice", {}).get("type") != "none"
         body["tools"] = [*body.get("tools", []), tool] if others else [tool]
         body["tool_choice"] = {"type": "any"} if others else {"type": "tool", "name": FORMAT_TOOL}
+
+
+def web_search(wish: Any) -> list[dict[str, Any]]:
+    """OpenAI's ``web_search_options`` as the tool with which Anthropic searches; none if nothing was wished for."""
+    if not isinstance(wish, dict):
+        return []
+    tool: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search"}
+    place = wish.get("user_location")
+    near = place.get("approximate") if isinstance(place, dict) else None
+    if isinstance(near, dict):
+        tool["user_location"] = {"type": "approximate", **near}
+    return [tool]
 
 
 def _is_forced(body: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aigw.errors import BadRequest
 from aigw.llm.call import Call, Reasoning, ToolCall, ToolResult
 from aigw.llm.providers.anthropic.models import Traits
 
@@ -27,8 +28,8 @@ def write_thinking(call: Call, traits: Traits, body: dict[str, Any], provider: s
     :returns: whether the model was told to think.
     """
     wish, field = call.reasoning, call.spelt("reasoning_effort")
-    if wish is None:
-        return False
+    if wish is None or "thinking" in body:  # which the client may have sent in Anthropic's own words
+        return _is_on(body.get("thinking"))
     if wish.effort == "none":
         _switch_off(traits, body)
         return False
@@ -44,9 +45,24 @@ def write_thinking(call: Call, traits: Traits, body: dict[str, Any], provider: s
     return _budgeted(call, body)
 
 
+def _is_on(thinking: Any) -> bool:
+    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
+
+
+def output_config(body: dict[str, Any]) -> dict[str, Any]:
+    """The ``output_config`` of ``body``, made if it is not there.
+
+    :raises BadRequest: the client sent one that is no object.
+    """
+    config = body.setdefault("output_config", {})
+    if not isinstance(config, dict):
+        raise BadRequest("output_config must be an object", param="output_config", code="invalid_value")
+    return config
+
+
 def _switch_off(traits: Traits, body: dict[str, Any]) -> None:
     if traits.off == "never":
-        body.setdefault("output_config", {})["effort"] = "low"
+        output_config(body)["effort"] = "low"
     elif traits.off:
         body["thinking"] = {"type": traits.off}
 
@@ -60,7 +76,7 @@ def _adaptive(call: Call, traits: Traits, body: dict[str, Any]) -> None:
     if effort == "xhigh" and not traits.xhigh:
         effort = "high"
     if effort is not None:
-        body.setdefault("output_config", {})["effort"] = effort
+        output_config(body)["effort"] = effort
 
 
 def effort_of(budget: int) -> str:
