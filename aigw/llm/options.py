@@ -130,8 +130,8 @@ def number(value: Any) -> float | int:
 
 
 def whole_number(value: Any) -> int:
-    """:raises ValueError: it is no whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 1:
+    """:raises ValueError: it is no whole number of at least 1, or none that JSON can be trusted with."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 2**53 or value != int(value):
         raise ValueError("must be a whole number of at least 1")
     return int(value)
 

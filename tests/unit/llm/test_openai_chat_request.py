@@ -7,10 +7,13 @@ from typing import Any
 
 import attrs
 import orjson
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm.providers.mistral import MISTRAL
 from aigw.llm.providers.openai_chat import ChatWire, Server, server
 
 WEATHER = c.Tool("get_weather", "Get the weather", {"type": "object", "properties": {"city": {"type": "string"}}})
@@ -433,7 +436,7 @@ class OptionTests(RequestTests):
 
     def test_nonsense_is_refused_by_name(self) -> None:
         """The client's."""
-        for options in ({"temperature": "hot"}, {"max_tokens": 0}, {"user": 7}, {"stop": 5}):
+        for options in ({"temperature": "hot"}, {"max_tokens": 0}, {"max_tokens": 1e300}, {"user": 7}, {"stop": 5}):
             error = self.assertRaises(BadRequest, body, call(options=dict(options)))
             self.assertEqual(error.param, next(iter(options)))
 
@@ -549,3 +552,57 @@ class ServerTests(unittest.TestCase):
             (None, server.COMPATIBLE),
         ):
             self.assertIs(server.server_at(url), known, url)
+
+
+TEXTS = st.text(max_size=6)
+PARTS = st.one_of(
+    st.builds(c.Text, TEXTS),
+    st.builds(c.Image, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS),
+    st.builds(c.Audio, TEXTS),
+    st.builds(c.Document, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS),
+    st.builds(c.Reasoning, TEXTS, st.none() | TEXTS, st.none() | TEXTS),
+    st.builds(c.ToolCall, TEXTS, TEXTS, TEXTS),
+    st.builds(c.Foreign, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2)),
+)
+TURNS = st.builds(
+    c.Turn,
+    st.sampled_from(["system", "user", "assistant"]),
+    st.lists(PARTS | st.builds(c.ToolResult, TEXTS, st.lists(PARTS, max_size=2).map(tuple)), max_size=4).map(tuple),
+)
+OPTIONS = st.dictionaries(
+    st.sampled_from(["max_tokens", "temperature", "stop", "user", "n", "seed", "top_k", "store", "anything"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS
+    | st.lists(TEXTS),
+    max_size=3,
+)
+SERVERS = [server.OPENAI, server.COMPATIBLE, server.DEEPSEEK, server.GROQ, server.XAI, server.OPENROUTER, server.GOOGLE]
+
+
+class AnyCallTests(unittest.TestCase):
+    """Whatever a client says is written or refused."""
+
+    @given(
+        st.sampled_from([*map(ChatWire, SERVERS), MISTRAL.wire]), st.lists(TURNS, max_size=4), OPTIONS, st.booleans()
+    )
+    def test_any_call(self, wire: Any, turns: list[c.Turn], options: dict[str, Any], drop: bool) -> None:
+        """By nothing but a BadRequest that names a field; the call stays as it was, for another target."""
+        asked = call(*turns, options=options, drop_unsupported=drop)
+        before = copy.deepcopy(asked)
+        try:
+            request = wire.request(asked)
+        except BadRequest as error:
+            self.assertTrue(error.param)
+        else:
+            orjson.dumps(request.body, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
+            self.check_order(request.body["messages"])
+        self.assertEqual(asked, before)
+
+    def check_order(self, written: list[dict[str, Any]]) -> None:
+        """Every message has a role and something to say, or calls."""
+        for message in written:
+            self.assertIn(message["role"], ("system", "developer", "user", "assistant", "tool"))
+            self.assertTrue(message["content"] is not None or message.get("tool_calls"))
