@@ -14,7 +14,6 @@ import pathlib
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from typing import Any
 
@@ -138,9 +137,19 @@ class Served:
     upstream_port: int
 
 
-@functools.cache
 def served() -> Served:
-    """Start the daemon, once; blocks until it is ready."""
+    """The daemon, started with the first call, which blocks until it is ready.
+
+    :raises AssertionError: it would not start; that is tried once.
+    """
+    started = _started()
+    if isinstance(started, AssertionError):
+        raise started
+    return started
+
+
+@functools.cache
+def _started() -> Served | AssertionError:
     directory = pathlib.Path(tempfile.mkdtemp(prefix="aigw-matrix-"))
     port, admin, upstream = free_port(), free_port(), free_port()
     config = directory / "gateway.toml"
@@ -150,7 +159,8 @@ def served() -> Served:
     daemon = subprocess.Popen(command, cwd=directory, env=environment(), stdout=log, stderr=log)
     log.close()
     atexit.register(_stop, daemon)
-    _wait(daemon, f"http://127.0.0.1:{admin}/readyz", directory / "log")
+    if not _is_ready(daemon, f"http://127.0.0.1:{admin}/readyz"):
+        return AssertionError(f"the daemon is not ready:\n{(directory / 'log').read_text()}")
     return Served(f"http://127.0.0.1:{port}", upstream)
 
 
@@ -168,16 +178,16 @@ def _configuration(port: int, admin: int, upstream: int) -> str:
     return "\n".join(parts)
 
 
-def _wait(daemon: subprocess.Popen[bytes], url: str, log: pathlib.Path) -> None:
+def _is_ready(daemon: subprocess.Popen[bytes], url: str) -> bool:
+    """Wait for it."""
     deadline = time.monotonic() + 60
     while daemon.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except (OSError, urllib.error.URLError):
+                return answer.status == 200
+        except OSError:
             time.sleep(0.05)
-    raise AssertionError(f"the daemon is not ready:\n{log.read_text()}")
+    return False
 
 
 def _stop(daemon: subprocess.Popen[bytes]) -> None:

@@ -219,6 +219,16 @@ class TextTests(unittest.TestCase):
         numbers = [each["annotation_index"] for each in told(body) if "annotation_index" in each]
         self.assertEqual(numbers, [0, 1])
 
+    def test_citations_for_typed_clients(self) -> None:
+        """Whatever a citation lacks is there; those of kinds that OpenAI does not have are left out."""
+        bare = {"type": "url_citation", "url_citation": {"url": "u", "title": None}}
+        others: list[Any] = [{"type": "char_location", "cited_text": "x"}, {"type": ["a"]}, {}]
+        body = stream([r.TextDelta("a"), *map(r.Citation, [bare, *others]), r.Finish(r.STOP), r.End()])
+        for event in told(body):
+            EVENT.validate_python(event)
+        (annotation,) = final(body).output[0].content[0].annotations
+        self.assertEqual((annotation.url, annotation.title, annotation.end_index), ("u", "", 0))
+
     def test_parsed(self) -> None:
         """Structured output through the SDK's own parsing, whole and streamed."""
 

@@ -203,8 +203,8 @@ class ResponsesWriter:
 
     def _cite(self, event: r.Citation) -> bytes:
         """A citation belongs to what is being said; one that comes too late for that has no place any more."""
-        message = self._last(Message)
-        return message.cite(_flat(event.annotation)) if message is not None else b""
+        message, annotation = self._last(Message), _annotation(event.annotation)
+        return message.cite(annotation) if message is not None and annotation is not None else b""
 
     def _think(self, event: r.ReasoningDelta) -> bytes:
         thoughts = self._last(Thoughts)
@@ -248,7 +248,21 @@ def _code(error: r.ProviderError) -> str:
     return "server_error" if error.status >= 500 else "invalid_prompt"
 
 
-def _flat(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """An annotation of a chat, whose members are inside of an object named by its type, as one of responses."""
-    inside = annotation.get(str(annotation.get("type")))
-    return {"type": annotation["type"], **inside} if isinstance(inside, dict) else dict(annotation)
+#: OpenAI's annotations, with what each must have and what stands in for it; typed clients refuse any other.
+_ANNOTATIONS: Mapping[str, Mapping[str, Any]] = {
+    "container_file_citation": {"container_id": "", "file_id": "", "filename": "", "start_index": 0, "end_index": 0},
+    "file_citation": {"file_id": "", "filename": "", "index": 0},
+    "file_path": {"file_id": "", "index": 0},
+    "url_citation": {"url": "", "title": "", "start_index": 0, "end_index": 0},
+}
+
+
+def _annotation(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A citation as responses have it: those of chats are inside of an object named by their type."""
+    kind = told.get("type")
+    members = _ANNOTATIONS.get(kind) if isinstance(kind, str) else None
+    if members is None:
+        return None
+    inside = told.get(str(kind))
+    given = inside if isinstance(inside, dict) else told
+    return {**members, **{name: value for name, value in given.items() if value is not None}, "type": kind}
