@@ -86,14 +86,6 @@ class Snapshot:
         """Open connections to all backends."""
         return sum(upstream.connections for upstream in self.upstreams.values())
 
-    def secrets(self) -> list[str]:
-        """Every secret of the configuration, for the log's redaction."""
-        settings = self.settings
-        auths: list[BackendAuth | None] = [backend.auth for backend in settings.backends.values()]
-        auths += [own.auth for consumer in settings.consumers.values() for own in consumer.backends.values()]
-        inline = [auth.inline for auth in auths if auth is not None and auth.inline]
-        return [*settings.secret_values.values(), *inline]
-
     def overview(self) -> dict[str, Any]:
         """For the status page: what is configured, by name."""
         settings = self.settings
@@ -103,6 +95,14 @@ class Snapshot:
             "models": list(settings.models),
             "consumers": list(self.consumers),
         }
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Every secret of the configuration, for the log's redaction."""
+    auths: list[BackendAuth | None] = [backend.auth for backend in settings.backends.values()]
+    auths += [own.auth for consumer in settings.consumers.values() for own in consumer.backends.values()]
+    inline = [auth.inline for auth in auths if auth is not None and auth.inline]
+    return [*settings.secret_values.values(), *inline]
 
 
 def check(settings: Settings) -> list[Problem]:

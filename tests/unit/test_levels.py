@@ -11,10 +11,13 @@ ROOT = pathlib.Path(aigw.__file__).parent
 
 #: Room (a module or package right under aigw/) to level, as docs/architecture.md draws it.
 LEVELS = {
-    "tap": 7,
-    "cli": 7,
-    "testing": 7,
-    "gateway": 6,
+    "tap": 8,
+    "cli": 8,
+    "testing": 8,
+    "gateway": 7,
+    "workers": 7,
+    "daemon": 6,
+    "serving": 6,
     "snapshot": 5,
     "web": 4,
     "proxy": 3,

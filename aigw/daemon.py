@@ -1,0 +1,250 @@
+"""The life of the process that the service manager knows: start, signals, reload, end.
+
+Theory of operation. It is the same whether the process serves by itself (:class:`~aigw.gateway.Gateway`) or has workers
+that do (:class:`~aigw.workers.parent.Parent`). Start: open every listener (a port that is taken ends the start), begin,
+say READY. Reload: read and check the file in a thread (a large one takes its time, streams must not wait for it), then
+have it served. Whatever fails before that leaves the old configuration as it was. Stop: drain, then end with status 0.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet import task, threads
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aigw import __version__
+from aigw.config.errors import ConfigError
+from aigw.config.settings import Settings, load
+from aigw.logs import redactor
+from aigw.metrics import Metrics
+from aigw.snapshot import secrets_of
+from aigw.systemd import Notifier
+
+
+class Refused(Exception):
+    """A configuration that cannot be served; the message says why, a line for each reason."""
+
+
+class Daemon(MultiService):
+    """See the module's head; what serves is the business of those who inherit.
+
+    :param reactor: everything's clock.
+    :param settings: what is served first, checked.
+    :param metrics: where reloads are counted.
+    :ivar draining: whether the end has begun.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, settings: Settings, metrics: Metrics) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self.settings = settings
+        self.metrics = metrics
+        self.notifier = Notifier()
+        self.draining = False
+        self._started = self._loaded_at = time.time()
+        self._reloading = self._reload_again = False
+        self._last_error = ""
+        self._signals: dict[int, Any] = {}
+        self._beats: list[task.LoopingCall] = []
+
+    # -- what those who inherit do
+
+    def open(self) -> None:
+        """Open the listeners that are not open yet.
+
+        :raises CannotListenError, OSError, ValueError: one cannot be had.
+        """
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """The reactor runs; call :meth:`announce` when requests are answered."""
+        raise NotImplementedError
+
+    def swap(self, settings: Settings) -> Deferred[None] | None:
+        """Serve ``settings``; fires when that is done.
+
+        :raises Exception: it cannot be; what was served goes on being served.
+        """
+        raise NotImplementedError
+
+    def reopen(self) -> None:
+        """The access log's file was renamed: begin a new one."""
+        raise NotImplementedError
+
+    def drain(self) -> Deferred[Any]:
+        """Let what is under way end, for as long as it may take; then let go of everything."""
+        raise NotImplementedError
+
+    def addresses(self) -> dict[str, str]:
+        """Where each listener listens, by its description."""
+        raise NotImplementedError
+
+    def alive(self) -> bool:
+        """Whether the service manager may be told that all is well; the event loop turns."""
+        return True
+
+    # -- start
+
+    def privilegedStartService(self) -> None:
+        """Open the ports, while a daemon that was started as root still may.
+
+        :raises SystemExit: one cannot be had; stderr says which.
+        """
+        try:
+            self.open()
+        except (CannotListenError, OSError, ValueError) as error:
+            (sys.__stderr__ or sys.stderr).write(f"{self._path}: cannot listen: {error}\n")
+            raise SystemExit(1) from None
+        super().privilegedStartService()
+
+    def startService(self) -> None:
+        """Begin to serve."""
+        self.open()
+        self._publish(self.settings)
+        self.metrics.reloaded(True, self._loaded_at, self.settings.sha256)
+        super().startService()
+        # The reactor installs its own signal functions when it starts; ours come after them.
+        self._reactor.callWhenRunning(self._running)
+
+    def _running(self) -> None:
+        self._on_signal(signal.SIGHUP, self.reload)
+        self._on_signal(signal.SIGUSR1, self.reopen)
+        # Twisted would end by raising the signal on itself; a drained gateway ends with status 0.
+        self._on_signal(signal.SIGTERM, self._reactor.stop)
+        self._on_signal(signal.SIGINT, self._reactor.stop)
+        if self.notifier.watchdog_interval:
+            self.every(self.notifier.watchdog_interval / 2, self._watchdog)
+        self.begin()
+
+    def _watchdog(self) -> None:
+        if self.alive():
+            self.notifier.watchdog()
+
+    def announce(self) -> None:
+        """Everything listens and is answered: say so in the log, and to the service manager."""
+        where = ", ".join(self.addresses().values())
+        self.log.info("aigw {version} serves {config} on {where}", version=__version__, config=self._path, where=where)
+        self.notifier.ready(self.status())
+
+    def _on_signal(self, number: int, act: Callable[[], object]) -> None:
+        def told(_number: int, _frame: Any) -> None:
+            self._reactor.callFromThread(act)
+
+        previous = signal.signal(number, told)
+        self._signals.setdefault(number, previous)
+
+    def every(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something again and again, until the end."""
+        beat = task.LoopingCall(act)
+        beat.clock = self._reactor
+        beat.start(seconds, now=False)
+        self._beats.append(beat)
+
+    @property
+    def _path(self) -> str:
+        return str(self.settings.path)
+
+    # -- reload
+
+    def reload(self) -> None:
+        """Read the file again; SIGHUP. Signals that come meanwhile make one more reload after this one."""
+        if self._reloading:
+            self._reload_again = True
+            return
+        if not self.running or self.draining:
+            return
+        self._reloading = True
+        self.notifier.reloading()
+        reloading: Deferred[None] = self._reload()
+        reloading.addErrback(self._keep)
+        reloading.addBoth(self._reloaded)
+
+    @inlineCallbacks
+    def _reload(self) -> Any:
+        pool = self._reactor.getThreadPool()
+        settings = yield threads.deferToThreadPool(self._reactor, pool, load, self._path)
+        if self.draining:
+            return
+        yield self.swap(settings)
+        self.settings = settings
+        self._publish(settings)
+        self._loaded_at, self._last_error = time.time(), ""
+        self.metrics.reloaded(True, self._loaded_at, settings.sha256)
+        self.log.info("reloaded {config}", config=self._path)
+
+    def _keep(self, failure: Failure) -> None:
+        """The old configuration stays; say why the new one did not come."""
+        self.metrics.reloaded(False, time.time(), "")
+        text = str(failure.value) if failure.check(ConfigError, Refused) else failure.getErrorMessage()
+        self._last_error = text
+        for line in text.splitlines():
+            self.log.error("reload refused, the old configuration stays: {line}", line=line)
+        if not failure.check(ConfigError, OSError, Refused):
+            self.log.failure("reload failed", failure)
+
+    def _reloaded(self, _result: object) -> None:
+        self._reloading = False
+        if self.draining:
+            return
+        self.notifier.ready(self.status())
+        if self._reload_again:
+            self._reload_again = False
+            self.reload()
+
+    def _publish(self, settings: Settings) -> None:
+        redactor.replace(secrets_of(settings))
+        for warning in settings.warnings:
+            self.log.warn("{warning}", warning=str(warning))
+
+    # -- stop
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Drain, then stop (contract section 5)."""
+        self.notifier.stopping()
+        self.draining = True
+        yield self.drain()
+        for beat in self._beats:
+            if beat.running:
+                beat.stop()
+        self._restore_signals()
+        yield super().stopService()
+
+    def _restore_signals(self) -> None:
+        for number, previous in self._signals.items():
+            if number not in (signal.SIGTERM, signal.SIGINT) and previous is not None:
+                signal.signal(number, previous)
+        self._signals.clear()
+
+    # -- what is told about it
+
+    def facts(self) -> dict[str, Any]:
+        """The first lines of the status page; no secrets among them."""
+        return {
+            "version": __version__,
+            "configuration": self._path,
+            "sha256": self.settings.sha256,
+            "loaded": self._loaded_at,
+            "started": self._started,
+            "last reload error": self._last_error,
+            "listeners": self.addresses(),
+        }
+
+    def status(self) -> str:
+        """One line for ``systemctl status``."""
+        settings = self.settings
+        line = f"{len(settings.routes)} routes, {len(settings.backends)} backends, {len(settings.consumers)} consumers"
+        if self._last_error:
+            line += f"; last reload refused: {self._last_error.splitlines()[0]}"
+        return line

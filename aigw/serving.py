@@ -1,0 +1,206 @@
+"""What serves one configuration in one process: the snapshot, the front door, connections, metrics, the access log.
+
+Theory of operation. A change of configuration has two steps, so that several processes can take it together or not
+at all: :meth:`Serving.prepare` builds the snapshot on top of the served one and opens the listeners that are new, which
+may fail and touches nothing that serves; :meth:`Serving.commit` swaps with one assignment. :meth:`Serving.drop` forgets
+what was prepared. The end has one: :meth:`Serving.drain`.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from twisted.internet import task
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from aigw.config.settings import Settings
+from aigw.errors import Overloaded
+from aigw.http.deadlines import Deadlines
+from aigw.http.listeners import Listen, Listeners
+from aigw.http.server import ServerFactory, ServerLimits
+from aigw.logs import AccessLog
+from aigw.metrics import Metrics
+from aigw.proxy.account import Ledger
+from aigw.snapshot import Snapshot
+from aigw.web.site import FrontDoor
+
+#: Seconds that what was cut has to get out.
+_CUT_GRACE = 0.2
+
+
+@attrs.frozen(eq=False)
+class Prepared:
+    """A configuration that is ready to be served.
+
+    :ivar opened: the listeners that were opened for it.
+    """
+
+    snapshot: Snapshot
+    wanted: Mapping[str, Factory]
+    opened: list[str]
+
+
+class Serving:
+    """See the module's head.
+
+    :param reactor: everything's clock and network.
+    :param settings: checked; what is served first.
+    :param listen: opens listeners.
+    :raises ConfigError: the settings do not compile, such as two routes that cannot be told apart.
+    :raises OSError: the access log cannot be opened.
+    """
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, settings: Settings, listen: Listen) -> None:
+        self._reactor = reactor
+        self.deadlines = Deadlines(reactor)
+        self.metrics = Metrics()
+        self.access_log = AccessLog(settings.server.access_log, reactor)
+        self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
+        ledger = Ledger(self.metrics, self.access_log, reactor.seconds)
+        self.front_door = FrontDoor(self.snapshot.served, ledger, self.deadlines)
+        self.factory = ServerFactory(self.front_door, self.deadlines, _limits(settings))
+        self.listeners = Listeners(listen)
+        self._admin: Any = None
+        self._lag: task.LoopingCall | None = None
+        self._watch_connections()
+
+    @property
+    def settings(self) -> Settings:
+        """What is served."""
+        return self.snapshot.settings
+
+    @property
+    def draining(self) -> bool:
+        """Whether the end has begun."""
+        return self.front_door.draining
+
+    def administer(self, admin: Any) -> None:
+        """Have ``admin``, a factory, answer on the admin listener; without it that one is not opened."""
+        self._admin = admin
+
+    def open(self) -> None:
+        """Open the listeners of what is served that are not open yet.
+
+        :raises Exception: one cannot be had; none was opened then.
+        """
+        self.listeners.open(self._wanted(self.settings))
+
+    def _wanted(self, settings: Settings) -> dict[str, Factory]:
+        wanted: dict[str, Factory] = dict.fromkeys(settings.server.listen, self.factory)
+        if settings.server.admin != "off" and self._admin is not None:
+            wanted[settings.server.admin] = self._admin
+        return wanted
+
+    def begin(self) -> None:
+        """The reactor runs: watch how well it does, and look for garbage rarely."""
+        self._lag = task.LoopingCall(self._measure_lag)
+        self._lag.clock = self._reactor
+        self._due = self._reactor.seconds() + 1.0
+        self._lag.start(1.0, now=False)
+        # What was built until now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        # Finished requests free themselves, by reference counts; cycles are rare, so look for them rarely.
+        gc.set_threshold(20_000, 20, 20)
+
+    def _measure_lag(self) -> None:
+        now = self._reactor.seconds()
+        self.metrics.loop_lag.observe(max(0.0, now - self._due))
+        self._due = now + 1.0
+
+    def _watch_connections(self) -> None:
+        self.metrics.connections("downstream").read = lambda: len(self.factory.channels)
+        self.metrics.connections("upstream").read = lambda: self.snapshot.upstream_connections()
+        self.metrics.log_dropped.read = lambda: self.access_log.dropped
+
+    # -- another configuration
+
+    def prepare(self, settings: Settings) -> Prepared:
+        """Build everything for ``settings``; what serves stays as it is.
+
+        :raises ConfigError: the settings do not compile.
+        :raises Exception: a listener cannot be opened.
+        """
+        snapshot = Snapshot.build(settings, self.snapshot, self._reactor, self.deadlines)
+        wanted = self._wanted(settings)
+        try:
+            opened = self.listeners.open(wanted)
+        except Exception:
+            snapshot.retire(self.snapshot)
+            raise
+        return Prepared(snapshot, wanted, opened)
+
+    def drop(self, prepared: Prepared) -> None:
+        """It will not be served."""
+        self.listeners.close(prepared.opened)
+        prepared.snapshot.retire(self.snapshot)
+
+    def commit(self, prepared: Prepared) -> None:
+        """Serve it from the next request on.
+
+        :raises OSError: the access log cannot be opened; nothing has changed then.
+        """
+        previous, settings = self.snapshot, prepared.snapshot.settings
+        self.access_log.switch(settings.server.access_log)
+        self.snapshot = prepared.snapshot
+        self.front_door.served = prepared.snapshot.served
+        self.factory.limits = _limits(settings)
+        self.listeners.close_except(prepared.wanted)
+        previous.retire(self.snapshot)
+
+    # -- the end
+
+    @inlineCallbacks
+    def drain(self) -> Any:
+        """Stop accepting, let every connection end after its response, cut what is left after ``drain_timeout``.
+
+        The admin listener stays open.
+        """
+        self.front_door.draining = True
+        seconds = self.settings.server.drain_timeout
+        self.log.info(
+            "draining: {connections} connections, {requests} requests in flight, {seconds:g} s at most",
+            connections=len(self.factory.channels),
+            requests=self.front_door.ledger.in_flight,
+            seconds=seconds,
+        )
+        admin = self.settings.server.admin
+        yield self.listeners.close([name for name in self.listeners.addresses() if name != admin])
+        drained = self.factory.drain()
+        drained.addTimeout(seconds, self._reactor, lambda _result, _seconds: None)
+        yield drained
+        if self.factory.channels:
+            self.log.warn("cutting {count} connections after the drain", count=len(self.factory.channels))
+            self.factory.cut_all(Overloaded("the gateway is shutting down", code="draining"))
+            yield task.deferLater(self._reactor, _CUT_GRACE, lambda: None)
+            self.factory.close_all()
+
+    def end(self) -> Deferred[Any]:
+        """After the drain: let go of everything."""
+        if self._lag is not None and self._lag.running:
+            self._lag.stop()
+        self.snapshot.retire(None)
+        self.access_log.close()
+        self.deadlines.stop()
+        return self.listeners.close(list(self.listeners.addresses()))
+
+    # -- what is told about it
+
+    def overview(self) -> dict[str, Any]:
+        """Facts for the status page; no secrets among them."""
+        return {
+            "connections": len(self.factory.channels),
+            "requests in flight": self.front_door.ledger.in_flight,
+            **self.snapshot.overview(),
+        }
+
+
+def _limits(settings: Settings) -> ServerLimits:
+    return ServerLimits(body=settings.server.max_request_body, max_connections=settings.server.max_connections)
