@@ -35,6 +35,7 @@ FRONTS: dict[str, tuple[str, ...]] = {
     "completions": ("text", "stream", "errors"),
     "embeddings": ("vectors", "errors"),
     "messages": ("text", "stream", "tools", "thoughts", "errors", "cut"),
+    "count_tokens": ("count",),
 }
 
 
@@ -46,6 +47,7 @@ class Backend:
     :ivar settings: of its table in the configuration; ``{port}`` is the scripted upstream's.
     :ivar model: what it is asked for; one that thinks.
     :ivar native: the operations that pass byte for byte.
+    :ivar estimated: it cannot be asked for a count of tokens.
     :ivar lacks: operations that it has nothing for, and what of the others cannot hold (``FRONT.FEATURE``).
     """
 
@@ -55,6 +57,7 @@ class Backend:
     native: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
     embedding_model: str = "embed"
+    estimated: bool = True
 
     def lacks_feature(self, front: str, feature: str) -> bool:
         return f"{front}.{feature}" in self.lacks
@@ -77,15 +80,17 @@ BACKENDS: dict[str, Backend] = {
         anthropic,
         'url = "http://127.0.0.1:{port}"',
         "claude-sonnet-4-5",
-        frozenset(("messages",)),
+        frozenset(("messages", "count_tokens")),
         frozenset(("embeddings",)),
+        estimated=False,
     ),
-    "gemini": Backend(gemini, 'url = "http://127.0.0.1:{port}"', "gemini-2.5-flash"),
+    "gemini": Backend(gemini, 'url = "http://127.0.0.1:{port}"', "gemini-2.5-flash", estimated=False),
     "vertex": Backend(
         gemini,
         'url = "http://127.0.0.1:{port}"\nproject = "project-1"\nlocation = "europe-west4"',
         "gemini-2.5-flash",
         embedding_model="text-embedding-005",
+        estimated=False,
     ),
     "mistral": Backend(mistral, 'url = "http://127.0.0.1:{port}/v1"', "magistral-medium-latest"),
     "bedrock": Backend(
@@ -118,6 +123,8 @@ def _cell(backend: Backend, front: str) -> str:
         return "—"
     without = [feature for feature in FRONTS[front] if backend.lacks_feature(front, feature)]
     said = "native" if front in backend.native else "translated"
+    if front == "count_tokens" and backend.estimated:
+        said = "estimated"
     return said + (f", no {', '.join(without)}" if without else "")
 
 

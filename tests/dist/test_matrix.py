@@ -382,6 +382,24 @@ class MessagesTests(PairTestCase):
         await self.assert_broken(name, anthropic.APIError, message_final, name)
 
 
+class CountTests(PairTestCase):
+    """Anthropic's count of tokens."""
+
+    front = "count_tokens"
+
+    async def check_count(self, name: str, backend: Backend) -> None:
+        def ask() -> Any:
+            return anthropic_client(name).messages.count_tokens(model="any", messages=ASKED)
+
+        count = await self.said(backend, HELLO, ask)
+        if backend.estimated:
+            self.assertEqual(self.upstream.requests, [])
+            self.assertIs(count.model_extra["estimated"], True)
+            self.assertGreater(count.input_tokens, len(ASKED[0]["content"]) // 8)
+        else:
+            self.assertEqual((count.input_tokens, len(self.upstream.requests)), (READ, 1))
+
+
 class TableTests(unittest.TestCase):
     """The page."""
 
@@ -390,7 +408,14 @@ class TableTests(unittest.TestCase):
         self.assertEqual(matrix.table_on_the_page(), matrix.table())
 
 
-CASES: tuple[type[PairTestCase], ...] = (ChatTests, ResponsesTests, CompletionsTests, EmbeddingsTests, MessagesTests)
+CASES: tuple[type[PairTestCase], ...] = (
+    ChatTests,
+    ResponsesTests,
+    CompletionsTests,
+    EmbeddingsTests,
+    MessagesTests,
+    CountTests,
+)
 
 
 def _add_tests(case: type[PairTestCase], name: str, backend: Backend) -> None:
