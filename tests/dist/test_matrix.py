@@ -17,7 +17,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
 from aigw.testing import Act, Answer, ReceivedRequest, ScriptedUpstream, Step
-from aigw.testing.said import BUSY, HELLO, READ, REASONED, STRUCTURED, TOOLS, VECTOR, Said
+from aigw.testing.said import BUSY, HELLO, READ, REASONED, STRUCTURED, TOOLS, VECTOR, Called, Said
 from tests.dist import matrix
 from tests.dist.matrix import AVAILABLE, FRONTS, Backend, anthropic_client, openai_client, served
 
@@ -398,6 +398,55 @@ class CountTests(PairTestCase):
             self.assertGreater(count.input_tokens, len(ASKED[0]["content"]) // 8)
         else:
             self.assertEqual((count.input_tokens, len(self.upstream.requests)), (READ, 1))
+
+
+PATCH = '*** Begin Patch\n+"quoted"\n'
+CODEX = Said(
+    text="",
+    thoughts="A patch, then the log.",
+    calls=(
+        Called("call_patch1", "apply_patch", {"input": PATCH}),
+        Called("call_logs1", "mcp__git__log", {"count": 1}),
+    ),
+)
+CODEX_TOOLS: list[Any] = [
+    {
+        "type": "custom",
+        "name": "apply_patch",
+        "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"},
+    },
+    {"type": "namespace", "name": "mcp__git", "description": "Git.", "tools": [{**RESPONSES_TOOLS[0], "name": "log"}]},
+]
+#: Providers that sign what they think or call, and must get that back.
+SIGNING = ("anthropic", "bedrock", "gemini", "vertex")
+
+
+class CodexTests(PairTestCase):
+    """What Codex does with responses, in front of every provider that has none: one turn with tools, and the next."""
+
+    front = "responses"
+
+    async def test_custom_and_namespaced_tools(self) -> None:
+        """Calls come back as the tools that Codex has; all that it keeps and sends again satisfies the provider."""
+        wish = {"effort": "low", "summary": "auto"}
+        asked: dict[str, Any] = {"tools": CODEX_TOOLS, "reasoning": wish, "include": ["reasoning.encrypted_content"]}
+        for name, backend in AVAILABLE.items():
+            if self.front in backend.native:
+                continue
+            answer = await self.said(backend, CODEX, response_final, name, store=False, **asked)
+            custom, function = [item for item in answer.output if item.type != "reasoning"]
+            self.assertEqual((custom.type, custom.name, custom.input), ("custom_tool_call", "apply_patch", PATCH))
+            self.assertEqual((function.name, function.namespace), ("log", "mcp__git"), name)
+            output = [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in answer.output]
+            results = [
+                {"type": "custom_tool_call_output", "call_id": custom.call_id, "output": RESULTS[0]},
+                {"type": "function_call_output", "call_id": function.call_id, "output": RESULTS[1]},
+            ]
+            last = await self.said(backend, HELLO, response, name, input=[*ASKED, *output, *results], **asked)
+            self.assertEqual(last.output_text, HELLO.text)
+            self.assert_results_arrived()
+            if name in SIGNING:
+                self.assertIn(CODEX.signature.encode(), self.upstream.requests[-1].body, name)
 
 
 class TableTests(unittest.TestCase):
