@@ -13,11 +13,12 @@ from aigw.llm.providers.echo import ECHO
 from aigw.llm.providers.gemini import GEMINI
 from aigw.llm.providers.mistral import MISTRAL
 from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
+from aigw.llm.providers.vertex import VERTEX
 
-_NOT_YET = ("vertex", "bedrock", "cohere", "ollama")
+_NOT_YET = ("bedrock", "cohere", "ollama")
 
 PROVIDERS: dict[str, Provider] = {
-    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, GEMINI, MISTRAL, ECHO)
+    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, GEMINI, VERTEX, MISTRAL, ECHO)
 } | {name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET}
 
 
