@@ -38,6 +38,16 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+
+    def answered(request: ReceivedRequest) -> Iterable[Step]:
+        failed = _event("error", error={"type": "overloaded_error", "message": BUSY})
+        return streamed([*list(events(said, request.fields()))[:4], failed], b"text/event-stream")(request)
+
+    return answered
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     inner = {"type": _KINDS.get(status, "api_error"), "message": BUSY}

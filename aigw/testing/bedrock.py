@@ -44,6 +44,12 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+    failed = frame("modelStreamErrorException", {"message": BUSY, "originalStatusCode": 500}, "exception")
+    return streamed([*list(frames(said))[:3], failed], b"application/vnd.amazon.eventstream")
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     kind = _KINDS.get(status, b"InternalServerException")

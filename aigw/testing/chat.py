@@ -27,6 +27,18 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+
+    def answered(request: ReceivedRequest) -> Iterable[Step]:
+        if operation(request.path) == "responses":
+            return responses.failing(said)(request)
+        pieces = [*events(said, request.fields())[:3], event({"error": {"message": BUSY, "type": "server_error"}})]
+        return streamed(pieces, b"text/event-stream")(request)
+
+    return answered
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     kinds = {429: ("requests", "rate_limit_exceeded"), 404: ("invalid_request_error", "model_not_found")}

@@ -26,6 +26,12 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+    ended = {"finish_reason": "ERROR", "error": BUSY, "usage": {}}
+    return streamed([*list(events(said))[:4], _event("message-end", delta=ended)], b"text/event-stream")
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     return whole({"id": "scripted", "message": BUSY}, status)

@@ -31,6 +31,13 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+    failed = {"error": {"code": 503, "message": BUSY, "status": "UNAVAILABLE"}}
+    pieces = [b"data: %s\r\n\r\n" % orjson.dumps(each) for each in (*chunks(said)[:2], failed)]
+    return streamed(pieces, b"text/event-stream")
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     told: Fields = {"code": status, "message": BUSY, "status": _STATUSES.get(status, "INTERNAL")}

@@ -31,6 +31,17 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+
+    def answered(request: ReceivedRequest) -> Iterable[Step]:
+        failed = {"object": "error", "message": BUSY, "type": "internal_server_error", "param": None, "code": "3000"}
+        pieces = [*events(said, request.fields())[:3], event(failed)]
+        return streamed(pieces, b"text/event-stream")(request)
+
+    return answered
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     kind, code = _CODES.get(status, ("internal_server_error", "3000"))

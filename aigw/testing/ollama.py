@@ -31,6 +31,12 @@ def answer(said: Said) -> Answer:
     return answered
 
 
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+    pieces = [orjson.dumps(each) + b"\n" for each in (*lines(said)[:2], {"error": BUSY})]
+    return streamed(pieces, b"application/x-ndjson")
+
+
 def error(status: int) -> Answer:
     """See :mod:`aigw.testing.said`."""
     return whole({"error": BUSY}, status)

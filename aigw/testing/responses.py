@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aigw.testing.openai import event
-from aigw.testing.said import READ, Called, Said, fragments, streamed, whole
+from aigw.testing.said import BUSY, READ, Called, Said, fragments, streamed, whole
 from aigw.testing.script import Answer, ReceivedRequest, Step
 
 Fields = dict[str, Any]
@@ -18,11 +18,25 @@ def answer(said: Said) -> Answer:
     def answered(request: ReceivedRequest) -> Iterable[Step]:
         fields = request.fields()
         if fields.get("stream") is True:
-            numbered = [{**each, "sequence_number": number} for number, each in enumerate(_events(said, fields))]
-            return streamed([event(each, each["type"]) for each in numbered], b"text/event-stream")(request)
+            return streamed(_numbered(_events(said, fields)), b"text/event-stream")(request)
         return whole(_response(fields, "completed", said))(request)
 
     return answered
+
+
+def failing(said: Said) -> Answer:
+    """See :mod:`aigw.testing.said`."""
+
+    def answered(request: ReceivedRequest) -> Iterable[Step]:
+        failed = {"type": "error", "error": {"type": "server_error", "code": None, "message": BUSY, "param": None}}
+        pieces = _numbered([*list(_events(said, request.fields()))[:5], failed])
+        return streamed(pieces, b"text/event-stream")(request)
+
+    return answered
+
+
+def _numbered(events: Iterable[Fields]) -> list[bytes]:
+    return [event({**each, "sequence_number": number}, each["type"]) for number, each in enumerate(events)]
 
 
 def _response(fields: Fields, status: str, said: Said | None) -> Fields:

@@ -2,7 +2,8 @@
 
 The modules beside this one (``chat``, ``responses``, ``anthropic``, ``gemini``, ``bedrock``, ``cohere``, ``mistral``,
 ``ollama``) each have ``answer(said)``, which answers a request as that provider would, whole or streamed as the
-request asks, and ``error(status)``, which answers every request with that provider's error.
+request asks; ``error(status)``, which answers every request with that provider's error; and ``failing(said)``, which
+streams a part of the answer and then that the provider failed.
 """
 
 from __future__ import annotations

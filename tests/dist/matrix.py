@@ -30,11 +30,11 @@ BEGIN, END = "<!-- matrix: checked by tests/dist/test_matrix.py -->\n", "<!-- ma
 
 #: The fronts, as the page's columns have them, with what each pair's tests show.
 FRONTS: dict[str, tuple[str, ...]] = {
-    "chat": ("text", "stream", "tools", "structured", "thoughts", "errors", "cut"),
-    "responses": ("text", "stream", "tools", "structured", "thoughts", "errors", "cut"),
+    "chat": ("text", "stream", "tools", "structured", "thoughts", "errors", "failing", "cut"),
+    "responses": ("text", "stream", "tools", "structured", "thoughts", "errors", "failing", "cut"),
     "completions": ("text", "stream", "errors"),
     "embeddings": ("vectors", "errors"),
-    "messages": ("text", "stream", "tools", "thoughts", "errors", "cut"),
+    "messages": ("text", "stream", "tools", "thoughts", "errors", "failing", "cut"),
     "count_tokens": ("count",),
 }
 

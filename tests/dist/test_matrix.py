@@ -83,6 +83,12 @@ class PairTestCase(unittest.TestCase):
         self.assertIn(BUSY, raised.message)
         self.assertNotIn("sk-provider", str(raised))
 
+    async def assert_failed(self, name: str, error: Any, ask: Callable[..., Any], *arguments: Any) -> None:
+        """The SDK's user catches what the provider said in the middle of its stream."""
+        self.upstream.standing = AVAILABLE[name].plays.failing(HELLO)
+        raised = await self.assertFailure(deferToThread(ask, *arguments), error)
+        self.assertIn(BUSY, raised.message)
+
     async def assert_broken(self, name: str, error: Any, ask: Callable[..., Any], *arguments: Any) -> None:
         """The SDK's user is told that the stream broke."""
         self.upstream.standing = cut(AVAILABLE[name].plays.answer(HELLO))
@@ -177,6 +183,9 @@ class ChatTests(PairTestCase):
         for ask in (chat, chat_chunks):
             await self.assert_refused(name, openai.RateLimitError, ask, name)
 
+    async def check_failing(self, name: str, backend: Backend) -> None:
+        await self.assert_failed(name, openai.APIError, chat_chunks, name)
+
     async def check_cut(self, name: str, backend: Backend) -> None:
         await self.assert_broken(name, openai.APIError, chat_chunks, name)
 
@@ -258,6 +267,9 @@ class ResponsesTests(PairTestCase):
     async def check_errors(self, name: str, backend: Backend) -> None:
         for ask in (response, response_events):
             await self.assert_refused(name, openai.RateLimitError, ask, name)
+
+    async def check_failing(self, name: str, backend: Backend) -> None:
+        await self.assert_failed(name, openai.APIError, response_events, name)
 
     async def check_cut(self, name: str, backend: Backend) -> None:
         await self.assert_broken(name, openai.APIError, response_events, name)
@@ -377,6 +389,9 @@ class MessagesTests(PairTestCase):
     async def check_errors(self, name: str, backend: Backend) -> None:
         for ask in (message, message_final):
             await self.assert_refused(name, anthropic.RateLimitError, ask, name)
+
+    async def check_failing(self, name: str, backend: Backend) -> None:
+        await self.assert_failed(name, anthropic.APIError, message_final, name)
 
     async def check_cut(self, name: str, backend: Backend) -> None:
         await self.assert_broken(name, anthropic.APIError, message_final, name)
