@@ -808,6 +808,16 @@ class RecordedRequestTests(unittest.TestCase):
             ours = WIRE.request(Chat().read({**fields, "model": "claude-sonnet-4-5"})).body
             self.assertEqual(_plain(ours["messages"]), _plain(theirs["messages"]), name)
 
+    def test_kongs_request(self) -> None:
+        """The same conversation as Kong sends it."""
+        folder = RECORDED / "kong"
+        if not folder.is_dir():
+            raise unittest.SkipTest(NO_RECORDED)
+        asked = orjson.loads((folder / "requests" / "llm-v1-chat.json").read_bytes())
+        expected = orjson.loads((folder / "expected-requests" / "anthropic" / "llm-v1-chat.json").read_bytes())
+        made = chat(**asked, model="claude-2.1", max_tokens=512, temperature=0.5)
+        self.assertEqual({**made, "stream": False}, expected)
+
     def test_every_recorded_messages_request_comes_back(self) -> None:
         """Read as a call and written again, nothing of the conversation is lost."""
         folder = RECORDED / "agentgateway" / "requests" / "messages"

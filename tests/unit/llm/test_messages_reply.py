@@ -16,9 +16,12 @@ from twisted.trial import unittest
 from aigw.llm import events as sse
 from aigw.llm import reply as r
 from aigw.llm.call import Call, Text, Turn
+from aigw.llm.decoders import SseDecoder
 from aigw.llm.dialects.messages import Messages
 from aigw.llm.dialects.messages_reply import MessagesWriter
+from aigw.llm.providers.anthropic.answer import AnthropicReader
 from aigw.llm.usage import Usage
+from tests.unit.llm.streams import NO_RECORDED, RECORDED
 
 START = r.Start("resp_1", "gpt-4o")
 USAGE = r.UsageTold(Usage(100, 20, cached_input=60, cache_write=10, reasoning=5))
@@ -149,10 +152,10 @@ class StreamTests(unittest.TestCase):
         self.assertEqual((usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens), (30, 20, 60))
 
     def test_usage_of_the_beginning_is_told_there(self) -> None:
-        """Where it comes together with it."""
-        body = writer().events([START, r.UsageTold(Usage(50, 0, cached_input=20))])
+        """Where it comes together with it; of the output nothing is there yet."""
+        body = writer().events([START, r.UsageTold(Usage(50, 7, cached_input=20))])
         usage = parsed(body)[0]["message"]["usage"]
-        self.assertEqual((usage["input_tokens"], usage["cache_read_input_tokens"]), (30, 20))
+        self.assertEqual((usage["input_tokens"], usage["cache_read_input_tokens"], usage["output_tokens"]), (30, 20, 0))
 
     def test_nothing_ends_before_the_end(self) -> None:
         """The reason and the usage wait, since more may come; a stream that breaks off never looks complete."""
@@ -368,6 +371,39 @@ class ErrorTests(unittest.TestCase):
         self.assertEqual(message, "prompt is too long: Maximum is 128000 tokens.")
         error = r.ProviderError(400, "invalid_request_error", "Prompt is too long: 9 > 8", "context_length_exceeded")
         self.assertEqual(orjson.loads(Messages().error(error, ""))["error"]["message"], "Prompt is too long: 9 > 8")
+
+
+class RoundTripTests(unittest.TestCase):
+    """Anthropic's own answers, read and written again."""
+
+    def test_recorded_streams(self) -> None:
+        """Say the same to the SDK as they did before."""
+        folder = RECORDED / "agentgateway" / "response" / "anthropic"
+        if not folder.is_dir():
+            raise unittest.SkipTest(NO_RECORDED)
+        for path in sorted(folder.glob("stream_*.json")):
+            original = path.read_bytes()
+            decoder, reader, one = SseDecoder(), AnthropicReader(), writer()
+            written = b"".join(one.events(reader.frame(frame)) for frame in decoder.feed(original))
+            before, after = understood(original), understood(written)
+            self.assertEqual(blocks(after), blocks(before), path.stem)
+            for name in ("model", "stop_reason", "stop_sequence"):
+                self.assertEqual(getattr(after, name), getattr(before, name), path.stem)
+            for name in ("input_tokens", "output_tokens"):
+                self.assertEqual(getattr(after.usage, name), getattr(before.usage, name), path.stem)
+
+    def test_recorded_answers(self) -> None:
+        """The same in one piece; text that came in several blocks is one."""
+        folder = RECORDED / "agentgateway" / "response" / "anthropic"
+        if not folder.is_dir():
+            raise unittest.SkipTest(NO_RECORDED)
+        for name in ("basic", "thinking", "tool"):
+            original = orjson.loads((folder / f"{name}.json").read_bytes())
+            written = orjson.loads(writer().whole(AnthropicReader().whole(original)))
+            self.assertEqual(written["content"], original["content"], name)
+            self.assertEqual(written["stop_reason"], original["stop_reason"], name)
+            for count in ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
+                self.assertEqual(written["usage"][count], original["usage"][count], name)
 
 
 TEXTS = st.sampled_from(["", "a", "é🎉", "\n\n", '"', "\u2028", "\x00"])
