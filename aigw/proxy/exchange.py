@@ -58,9 +58,7 @@ class Exchange:
     :param translation: where client and backend do not speak one dialect.
     """
 
-    relay: Relay | None = None
     over = False
-    _call: Calling | None = None
     _outcome = ""
     _paused = False
     _phase = "connect"
@@ -87,6 +85,9 @@ class Exchange:
         self._hide_usage = hide_usage
         self._translation = translation
         self._limit = plan.timeouts.idle
+        # Here, not above: mypyc forgets a class's default of None where the type is a protocol.
+        self.relay: Relay | None = None
+        self._call: Calling | None = None
 
     def start(self, payload: Payload) -> None:
         """Call the upstream. Everything after this happens by itself."""
