@@ -10,6 +10,9 @@ fail::
     request = await upstream.request(1)              # method, target, headers, body as they arrived
     await request.client_gone()
 
+What it answers has OpenAI's shape unless the script says otherwise; :mod:`aigw.testing.said` tells of the modules with
+the shapes of other providers.
+
 Nothing here shares code with the gateway's own client or dialects: a mistake in those would otherwise stand
 on both sides of a test.
 """

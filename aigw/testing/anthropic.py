@@ -1,4 +1,4 @@
-"""What Anthropic sends for messages (API version 2023-06-01), after recorded traffic."""
+"""What Anthropic sends for messages (API version 2023-06-01), after recorded traffic; on Vertex AI as well."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer(said: Said) -> Answer:
 
     def answered(request: ReceivedRequest) -> Iterable[Step]:
         fields = request.fields()
-        if request.path.endswith(b"/count_tokens"):
+        if request.path.endswith((b"/count_tokens", b"/count-tokens:rawPredict")):
             return whole({"input_tokens": READ})(request)
         meant = forced(said, fields.get("tool_choice"))
         if fields.get("stream") is True:

@@ -47,6 +47,7 @@ class Backend:
     :ivar settings: of its table in the configuration; ``{port}`` is the scripted upstream's.
     :ivar model: what it is asked for; one that thinks.
     :ivar native: the operations that pass byte for byte.
+    :ivar provider: its name in the configuration, where the row has another.
     :ivar estimated: it cannot be asked for a count of tokens.
     :ivar lacks: operations that it has nothing for, and what of the others cannot hold (``FRONT.FEATURE``).
     """
@@ -58,6 +59,7 @@ class Backend:
     lacks: frozenset[str] = frozenset()
     embedding_model: str = "embed"
     estimated: bool = True
+    provider: str | None = None
 
     def lacks_feature(self, front: str, feature: str) -> bool:
         return f"{front}.{feature}" in self.lacks
@@ -92,6 +94,14 @@ BACKENDS: dict[str, Backend] = {
         embedding_model="text-embedding-005",
         estimated=False,
     ),
+    "vertex-claude": Backend(
+        anthropic,
+        'url = "http://127.0.0.1:{port}"\nproject = "project-1"\nlocation = "europe-west4"',
+        "claude-sonnet-4-5@20250929",
+        lacks=frozenset(("embeddings",)),
+        estimated=False,
+        provider="vertex",
+    ),
     "mistral": Backend(mistral, 'url = "http://127.0.0.1:{port}/v1"', "magistral-medium-latest"),
     "bedrock": Backend(
         bedrock,
@@ -104,7 +114,7 @@ BACKENDS: dict[str, Backend] = {
 }
 
 #: Those that this version can call.
-AVAILABLE = {name: backend for name, backend in BACKENDS.items() if PROVIDERS[name].available}
+AVAILABLE = {name: backend for name, backend in BACKENDS.items() if PROVIDERS[backend.provider or name].available}
 
 
 # -- the page
@@ -114,7 +124,8 @@ def table() -> str:
     """The page's table, from the data that the tests are made of."""
     lines = ["| backend | " + " | ".join(f"`{front}`" for front in FRONTS) + " |", "|---" * (len(FRONTS) + 1) + "|"]
     for name, backend in AVAILABLE.items():
-        lines.append(f"| `{name}` | " + " | ".join(_cell(backend, front) for front in FRONTS) + " |")
+        row = f"`{backend.provider or name}`" + (f", {backend.model}" if backend.provider else "")
+        lines.append(f"| {row} | " + " | ".join(_cell(backend, front) for front in FRONTS) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -179,7 +190,7 @@ def _configuration(port: int, admin: int, upstream: int) -> str:
     for name, backend in AVAILABLE.items():
         settings = backend.settings.format(port=upstream)
         for route, model in ((name, backend.model), (f"{name}-embed", backend.embedding_model)):
-            parts.append(f'[backends.{route}]\nprovider = "{name}"\n{settings}\nmodel = "{model}"')
+            parts.append(f'[backends.{route}]\nprovider = "{backend.provider or name}"\n{settings}\nmodel = "{model}"')
             parts.append('auth = { inline = "sk-provider" }\nretry_budget = 0.0\n')
             parts.append(f'[routes.{route}]\npaths = ["/{route}"]\nbackend = "{route}"\n')
     return "\n".join(parts)

@@ -433,7 +433,7 @@ CODEX_TOOLS: list[Any] = [
     {"type": "namespace", "name": "mcp__git", "description": "Git.", "tools": [{**RESPONSES_TOOLS[0], "name": "log"}]},
 ]
 #: Providers that sign what they think or call, and must get that back.
-SIGNING = ("anthropic", "bedrock", "gemini", "vertex")
+SIGNING = ("anthropic", "bedrock", "gemini", "vertex", "vertex-claude")
 
 
 class CodexTests(PairTestCase):
