@@ -26,10 +26,11 @@ from aigw.http.target import normalise_path
 from aigw.llm.providers import provider
 from aigw.proxy.planbook import PlanBook, provider_at
 from aigw.routing.conditions import Conditions, conflicts
+from aigw.routing.health import HealthBook, Target
 from aigw.upstream.upstream import Address, Upstream, UpstreamKey, open_upstream
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
-from aigw.web.models import Labels, Models
+from aigw.web.models import Labels, Models, limits
 from aigw.web.route import Route
 from aigw.web.site import Served
 from aigw.web.tree import RouteTree
@@ -43,6 +44,8 @@ class Snapshot:
     served: Served = attrs.field(repr=False)
     upstreams: dict[UpstreamKey, Upstream] = attrs.field(repr=False)
     consumers: Mapping[str, Consumer] = attrs.field(repr=False)
+    book: HealthBook = attrs.field(repr=False)
+    targets: set[Target] = attrs.field(repr=False)
 
     @classmethod
     def build(cls, settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines) -> Snapshot:
@@ -61,7 +64,8 @@ class Snapshot:
         labels = Labels(settings)
         by_backend = {key.name: upstream for key, upstream in upstreams.items()}
         plans = PlanBook(settings, by_backend, doors.key_names, doors.checker.knows, labels.label_of)
-        models = Models(settings)
+        book = previous.book if previous is not None else HealthBook()
+        models = Models(settings, book)
         routes = {
             name: _route(name, route, doors.authenticator(route.auth), models, plans, settings)
             for name, route in settings.routes.items()
@@ -73,10 +77,19 @@ class Snapshot:
             clients=Clients(settings.server.trusted_proxies),
             max_in_flight=settings.server.max_in_flight,
         )
-        return cls(settings, served, upstreams, consumers)
+        snapshot = cls(settings, served, upstreams, consumers, book, models.targets())
+        if previous is None:
+            snapshot.take_over()
+        return snapshot
+
+    def take_over(self) -> None:
+        """It is this snapshot that serves from now on."""
+        self.book.hold(limits(self.settings.backends), self.targets)
 
     def retire(self, successor: Snapshot | None) -> None:
-        """Let go of the upstreams that ``successor`` did not take over."""
+        """Make way for ``successor``, and let go of the upstreams that it did not take over."""
+        if successor is not None:
+            successor.take_over()
         kept = set(successor.upstreams.values()) if successor is not None else set()
         for upstream in self.upstreams.values():
             if upstream not in kept:

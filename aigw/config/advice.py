@@ -73,11 +73,7 @@ def _without_effect(settings: Settings) -> Iterator[Fault]:
 
 def _idle_keys(model: Model) -> Iterator[str]:
     """Keys of ``model`` that ask for what is not done yet."""
-    if model.balance != "weighted":
-        yield "balance"
-    if "retry" in model.model_fields_set and model.retry.attempts > 1:
-        yield "retry"
-    if "breaker" in model.model_fields_set:
-        yield "breaker"
+    if model.patience is not None:
+        yield "patience"
     if model.on_stream_cut != "error":
         yield "on_stream_cut"

@@ -34,6 +34,7 @@ class Account:
     :ivar sent_model: the model that the upstream was asked for, fit for a header's value, else empty.
     :ivar label_model: ``asked_model`` for metrics: a configured name or ``other``.
     :ivar attempts: upstream calls begun.
+    :ivar tried: each of them, where there were several: backend, model, outcome, seconds.
     :ivar started_at: when an upstream was first asked for a connection.
     :ivar sent_at: when the request had been handed to an upstream connection.
     :ivar head_at: when the upstream's response head came.
@@ -53,6 +54,7 @@ class Account:
     response_model: str | None = None
     stream = False
     attempts = 0
+    tried: tuple[tuple[str, str, str, float], ...] = ()
     usage: Usage | None = None
     started_at = 0.0
     sent_at = 0.0
@@ -66,6 +68,10 @@ class Account:
     def __init__(self, request: Request, client: str) -> None:
         self.request = request
         self.client = client
+
+    def tell(self, backend: str, model: bytes, outcome: str, seconds: float) -> None:
+        """An attempt of several is over."""
+        self.tried = (*self.tried, (backend, model.decode("ascii"), outcome, seconds))
 
     def server_timing(self, now: float) -> bytes:
         """``Server-Timing`` of a response whose head is written now: our own time and the upstream's, in ms."""
@@ -195,6 +201,11 @@ class Ledger:
             "ttft_ms": _ms(account.first_token_at - request.received) if account.first_token_at else None,
             "error": account.error,
         }
+        if len(account.tried) > 1:
+            line["tried"] = [
+                {"backend": backend, "model": model, "outcome": outcome, "ms": _ms(seconds)}
+                for backend, model, outcome, seconds in account.tried
+            ]
         if usage is not None and usage.partial:
             line["usage_partial"] = True
         self.access_log.write(line)

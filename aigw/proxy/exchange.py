@@ -1,358 +1,294 @@
 """The life of one call: from the plan to the settled account.
 
-An exchange is the sink of its upstream call and the producer of its client's response. It ends in exactly one of
-four ways, each through :meth:`Exchange._settle`: answered, refused with an error, cut after the answer began, or
-left by its client. One :class:`~aigw.http.deadlines.Deadline` serves all five timeouts: each phase moves it, the
-total caps it.
+An exchange puts its client's call to one target after the other, each time as an
+:class:`~aigw.proxy.attempt.Attempt`, until one answers or none is left to ask. What a failed attempt leads to is the
+:class:`~aigw.routing.course.Course`'s to decide; until the client has seen the first byte of an answer, it may be
+another attempt, at once or after a wait.
 
-Whatever ends the exchange first wins: the upstream call is cancelled if it still runs (so it calls back no more),
-the deadline is discarded, the account is closed.
+It ends in exactly one of four ways, each through :meth:`Exchange._settle`: answered, refused with an error, cut after
+the answer began, or left by its client. Whatever ends the exchange first wins, in whatever state it is: queueing for a
+place at a backend, waiting before a repetition, or in an attempt. Then nothing is left of it: no place, no deadline, no
+call upstream; the account is closed.
 """
 
 from __future__ import annotations
 
-from aigw.errors import GatewayError, UpstreamFailed, UpstreamTimeout
+import random
+from collections.abc import Callable
+
+from aigw.errors import BadRequest, GatewayError
 from aigw.http.deadlines import Deadlines
-from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.http.request import Request
-from aigw.llm.operations import RAW
-from aigw.llm.translation import Translating
-from aigw.llm.usage import Usage
 from aigw.proxy.account import Account, Ledger
-from aigw.proxy.plan import Plan
-from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
-from aigw.proxy.translated import TranslatedBody, TranslatedEvents
-from aigw.upstream.calling import Calling
-from aigw.upstream.upstream import Payload
+from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_call import ClientCall, Prepared
+from aigw.proxy.refusal import Refusal, of_queue
+from aigw.routing.admission import Place
+from aigw.routing.course import Course, Step
+from aigw.routing.targets import Candidate, Group
 
-#: Seconds that an upstream may take to end its response after the stream's own end; then the stream is complete
-#: without it.
-_AFTER_TERMINATOR = 1.0
-
-_PHASES = {
-    "connect": "did not accept a connection",
-    "first_byte": "did not begin to answer",
-    "first_token": "did not send a first event",
-    "idle": "fell silent",
-    "total": "did not finish",
-}
-
-_FAILURES = {
-    "connect": "could not be reached",
-    "dns": "has a host name that does not resolve",
-    "tls": "could not be reached over TLS",
-    "reset": "closed the connection without an answer",
-    "cut": "broke off its answer",
-    "protocol": "sent something that is not a proper HTTP response",
-    "queue_full": "has too many calls waiting for a connection",
-    "credential": "cannot be called without a credential",
-}
+_JSON: Header = (b"content-type", b"application/json")
+_NO_RETRY: Header = (b"x-should-retry", b"false")
 
 
 class Exchange:
-    """One call of one consumer to one backend.
+    """One call of one consumer.
 
-    :param account: open, with ``plan`` and ``asked_model`` written into it.
-    :param hide_usage: see :meth:`aigw.proxy.plan.Plan.adjust`.
-    :param translation: where client and backend do not speak one dialect.
+    :param account: open, with what was asked for written into it.
+    :param group: whom the call may be put to.
+    :param chance: a number in [0, 1) at each call; for the jitter of waits.
+    :ivar attempt: the one under way.
     """
 
+    attempt: Attempt | None = None
     over = False
-    _outcome = ""
-    _paused = False
-    _phase = "connect"
+    _course: Course | None = None
+    _told: Refusal | None = None
+    _place: Place | None = None
+    _wake: Callable[[], None] | None = None
 
     def __init__(
         self,
-        request: Request,
+        call: ClientCall,
         account: Account,
-        plan: Plan,
+        group: Group,
         ledger: Ledger,
         deadlines: Deadlines,
-        hide_usage: bool,
-        translation: Translating | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        self.request = request
-        self.request_id = request.request_id
+        self.call = call
+        self.request = call.request
         self.account = account
-        self.backend = plan.backend
-        self.operation = plan.operation
-        self.reads_json = plan.operation != RAW
-        self._plan = plan
-        self._ledger = ledger
+        self.ledger = ledger
+        self.now = deadlines.now
+        self._group = group
+        self._chance = chance
         self._deadlines = deadlines
-        self._hide_usage = hide_usage
-        self._translation = translation
-        self._limit = plan.timeouts.idle
-        # Here, not above: mypyc forgets a class's default of None where the type is a protocol.
-        self.relay: Relay | None = None
-        self._call: Calling | None = None
 
-    def start(self, payload: Payload) -> None:
-        """Call the upstream. Everything after this happens by itself."""
-        request, account, timeouts = self.request, self.account, self._plan.timeouts
-        now = self._deadlines.now()
-        account.attempts += 1
-        account.started_at = now
-        self._total_at = now + timeouts.total
-        self._deadline = self._deadlines.after(min(timeouts.connect, timeouts.total), self._expired)
+    def start(self, candidate: Candidate, prepared: Prepared) -> None:
+        """Put the call to its first target. Everything after this happens by itself."""
+        request = self.request
         request.gone = self.client_gone
         request.cut = self.cut
-        call = self._plan.upstream.send(payload, self)
-        if not self.over:
-            self._call = call
+        self._began = self.now()
+        self._deadline = self._deadlines.idle(self._expired)
+        if self._group.rules.attempts > 1:
+            candidate.budget.deposit()
+        self._first = candidate
+        self._try(candidate, prepared)
 
-    # -- what the upstream call tells us (ResponseSink)
+    # -- attempts
 
-    def on_sent(self) -> None:
-        """The request is on a connection; now the upstream has its time to answer."""
-        self.account.sent_at = self._deadlines.now()
-        self._enter("first_byte", self._plan.timeouts.first_byte)
-
-    def on_head(self, status: int, headers: list[Header]) -> None:
-        """Choose the way down."""
+    def _try(self, candidate: Candidate, prepared: Prepared) -> None:
+        """Put the call to a target, as soon as there is a place for it."""
         account = self.account
-        account.head_at = self._deadlines.now()
-        head = ResponseHead(status, headers)
-        if status >= 500:
-            self._outcome = "status_5xx"
-        elif status >= 400:
-            self._outcome = "status_4xx"
-        if self._translation is not None:
-            self._translate(head, self._translation)
-            return
-        if head.is_events and status < 300:
-            self.relay = EventBody(self, head, self._hide_usage)
-            account.stream = True
-            self._enter("first_token", self._plan.timeouts.first_token)
-            return
-        self._enter("idle", self._plan.timeouts.idle)
-        if account.stream and status < 300 and not head.content_type.startswith(b"text/event-stream"):
-            kind = head.content_type.decode("latin-1")[:80] or "no content type"
-            self.fail(UpstreamFailed(f"backend {self.backend} answered a streaming request with {kind}"), "cut")
-        elif self._kept_whole(head):
-            self.relay = WholeBody(self, head)
+        account.plan = prepared.plan
+        account.stream = prepared.stream
+        account.sent_model = prepared.model
+        ready = prepared.translation.ready if prepared.translation is not None else None
+        slots = candidate.slots
+        if ready is not None:
+            self.answer(ready.status, [_JSON], ready.body)
+        elif slots is None or slots.take():
+            self._begin(candidate, prepared)
         else:
-            self.relay = PassedBody(self, head)
+            self._queue(candidate, prepared)
 
-    def _translate(self, head: ResponseHead, translation: Translating) -> None:
-        if head.encoded:
-            self.fail(UpstreamFailed(f"backend {self.backend} answered in a coding that it was not offered"), "cut")
-        elif head.status < 300 and translation.is_stream(head.content_type):
-            self.relay = TranslatedEvents(self, head, translation)
-            self.account.stream = True
-            self._enter("first_token", self._plan.timeouts.first_token)
-        else:
-            self.relay = TranslatedBody(self, head, translation)
-            self._enter("idle", self._plan.timeouts.idle)
+    def _begin(self, candidate: Candidate, prepared: Prepared) -> None:
+        total_at = self._began + prepared.plan.timeouts.total
+        self.attempt = attempt = Attempt(self, candidate, prepared, self._deadline, total_at)
+        attempt.start()
 
-    def _kept_whole(self, head: ResponseHead) -> bool:
-        """Errors and the JSON answers that are read; nothing that is encoded, long or of no interest."""
-        if self.request.method == b"HEAD" or (head.length or 0) > KEPT_WHOLE:
+    def _queue(self, candidate: Candidate, prepared: Prepared) -> None:
+        """Wait for a place at the backend, for as long as its queue allows."""
+        assert candidate.slots is not None
+        plan, consumer = prepared.plan, self.call.consumer
+        now = self.now()
+
+        def granted() -> None:
+            self._place = self._wake = None
+            self._begin(candidate, prepared)
+
+        def waited() -> None:
+            place, self._place = self._place, None
+            if place is not None:
+                place.leave()
+            self._failed(candidate, of_queue(plan.backend, f"had no room within {plan.queue_timeout:g} s"))
+
+        self._place = candidate.slots.wait(consumer.name if consumer is not None else "", granted)
+        if self._place is None:
+            self._failed(candidate, of_queue(plan.backend, "has as many calls waiting as it may"))
+            return
+        self._wake = waited
+        self._deadline.restart_at(min(now + plan.queue_timeout, self._began + plan.timeouts.total))
+
+    def failed(self, attempt: Attempt, refusal: Refusal) -> None:
+        """For the attempt: it failed, and the client has seen nothing of an answer."""
+        self._end(attempt)
+        self._failed(attempt.candidate, refusal)
+
+    def goes_on(self, attempt: Attempt, refusal: Refusal) -> bool:
+        """For the attempt: whether the call goes on elsewhere after an error that is too long to be kept."""
+        step = self._next(attempt.candidate, refusal)
+        if step is None:
             return False
-        return head.status >= 400 or (self.reads_json and not head.encoded)
+        self._end(attempt)
+        self._follow(step)
+        return True
 
-    def on_data(self, data: bytes) -> None:
-        """A piece of the body."""
-        if not self._paused:
-            at = self._deadlines.now() + self._limit
-            self._deadline.at = at if at < self._total_at else self._total_at
-        assert self.relay is not None
-        self.relay.data(data)
+    def _end(self, attempt: Attempt) -> None:
+        """An attempt has failed; nothing of what it brought counts."""
+        attempt.close()
+        self.attempt = None
+        account = self.account
+        account.tell(attempt.backend, attempt.model, attempt.outcome, self.now() - attempt.started)
+        account.usage = account.response_model = None
+        account.head_at = account.first_token_at = account.upstream_done_at = 0.0
 
-    def on_end(self, delimited: bool) -> None:
-        """The upstream is done."""
-        self.account.upstream_done_at = self._deadlines.now()
-        self._call = None
-        assert self.relay is not None
-        self.relay.end(delimited)
+    def _failed(self, candidate: Candidate, refusal: Refusal) -> None:
+        step = self._next(candidate, refusal)
+        if step is not None:
+            self._follow(step)
+        else:
+            assert self._told is not None
+            self._tell(self._told)
 
-    def on_failure(self, failure: CallFailure) -> None:
-        """The upstream call broke."""
-        self._call = None
-        what = _FAILURES.get(failure.kind, "failed")
-        outcome = "cut" if failure.began or failure.kind in ("reset", "cut", "protocol") else "connect"
-        code = f"upstream_{failure.kind}"
-        self.fail(UpstreamFailed(f"backend {self.backend} {what}: {failure}", code=code), outcome)
+    def _next(self, candidate: Candidate, refusal: Refusal) -> Step | None:
+        """Where the call goes on."""
+        now, failure, plan = self.now(), refusal.failure, self.account.plan
+        if failure.floor:
+            candidate.health.rest(failure.floor, now)
+        if self._told is None or not self._told.outweighs(refusal):
+            self._told = refusal
+        if self._course is None:
+            self._course = Course(self._group, self.call, self._first, self._chance)
+        assert plan is not None
+        return self._course.next(candidate, failure, now, self._began + plan.timeouts.total)
 
-    def cut(self, error: GatewayError) -> None:
-        """The gateway itself cannot wait for the rest, since it is going down."""
-        self.fail(error, "cancelled")
+    def _follow(self, step: Step) -> None:
+        if step.wait:
+            self._wake = lambda: self._prepare(step.candidate)
+            self._deadline.restart_at(self.now() + step.wait)
+        else:
+            self._prepare(step.candidate)
 
-    # -- the clock
-
-    def _enter(self, phase: str, seconds: float) -> None:
-        self._phase = phase
-        if phase in ("first_token", "idle"):
-            self._limit = seconds
-        self._deadline.restart_at(min(self._deadlines.now() + seconds, self._total_at))
-
-    def first_token(self) -> None:
-        """The stream's first event is there; from now on it is the gaps that count."""
-        self.account.first_token_at = self._deadlines.now()
-        self._enter("idle", self._plan.timeouts.idle)
-
-    def terminator_seen(self) -> None:
-        """The stream's own end was passed on: do not wait long for the connection's."""
-        if self._limit != _AFTER_TERMINATOR:
-            self._enter("idle", _AFTER_TERMINATOR)
+    def _prepare(self, candidate: Candidate) -> None:
+        """Make the call anew for another attempt; whoever cannot be asked for this is passed over."""
+        assert self._course is not None and self._told is not None
+        try:
+            prepared = self.call.prepare(self.call.plan(candidate))
+        except BadRequest:
+            step = self._course.instead(candidate, self.now())
+            if step is None:
+                self._tell(self._told)
+            else:
+                self._prepare(step.candidate)
+        else:
+            self._try(candidate, prepared)
 
     def _expired(self) -> None:
-        which = "total" if self._deadlines.now() >= self._total_at else self._phase
-        timeouts = self._plan.timeouts
-        seconds = getattr(timeouts, which)
-        error = UpstreamTimeout(
-            f"backend {self.backend} {_PHASES[which]} within {seconds:g} s ({which} timeout)", which=which
-        )
-        self.fail(error, "timeout")
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake()
+        elif self.attempt is not None:
+            self.attempt.expired()
 
-    # -- what the client does
+    # -- what ends it from outside
 
     def client_gone(self) -> None:
         """The client has left: so does the upstream call, in whatever phase it is."""
         if self.over:
             return
-        self._outcome = "cancelled"
         self.account.error = "client_gone"
-        if self.relay is not None and self.account.usage is None:
-            self.note(self.relay.seen(), None)
-        self._settle()
+        if self.attempt is not None:
+            self.attempt.seen()
+        self._settle("cancelled")
 
-    def pauseProducing(self) -> None:
-        """The client reads slower than the upstream sends: stop reading there. The idle timeout stands still,
-        since it is not the upstream that is silent; the stalled client has a deadline of its own."""
-        self._paused = True
-        self._deadline.restart_at(self._total_at)
-        if self._call is not None:
-            self._call.pause()
+    def cut(self, error: GatewayError) -> None:
+        """The gateway itself cannot wait for the rest, since it is going down."""
+        if self.over:
+            return
+        if self.attempt is not None:
+            self.attempt.cut(error)
+        else:
+            self.refuse(error)
 
-    def resumeProducing(self) -> None:
-        """The client has caught up."""
-        self._paused = False
-        if not self.over:
-            self._deadline.restart_at(min(self._deadlines.now() + self._limit, self._total_at))
-        if self._call is not None:
-            self._call.resume()
-
-    def stopProducing(self) -> None:
-        """The client's connection is lost; ``client_gone`` tells the same."""
-
-    # -- what the relay does
-
-    def note(self, usage: Usage | None, model: str | None) -> None:
-        """What the response said of itself."""
-        if usage is not None:
-            self.account.usage = usage
-        if model:
-            self.account.response_model = model
-
-    def without_secrets(self, body: bytes) -> bytes:
-        """An error body in which the upstream does not hand out our credential."""
-        for secret in self._plan.secrets():
-            body = body.replace(secret, b"***")
-        return body
+    # -- the client's answer
 
     def answer(self, status: int, headers: list[Header], body: bytes) -> None:
-        """The whole answer at once."""
-        self._mark_answered()
+        """The whole of it at once."""
+        self.account.answered_at = self.now()
         self.request.respond(status, headers, body, self._lines())
         self._settle()
 
-    def answer_error(self, status: int, headers: list[Header], body: bytes) -> None:
-        """The upstream's error, whole."""
-        self._outcome = "status_5xx" if status >= 500 else "status_4xx"
-        self.account.error = "upstream_error"
-        self.answer(status, headers, self.without_secrets(body))
-
-    def begin(self, status: int, headers: list[Header], length: int | None) -> None:
-        """The answer's head; its body follows by :meth:`write`."""
-        self._mark_answered()
+    def begin(self, attempt: Attempt, status: int, headers: list[Header], length: int | None) -> None:
+        """Its head; the body is the attempt's to write."""
+        self.account.answered_at = self.now()
         self.request.start(status, headers, length, self._lines())
-        self.request.registerProducer(self, True)
+        self.request.registerProducer(attempt, True)
 
-    def write(self, data: bytes) -> None:
-        """A piece of the answer's body."""
-        self.request.write(data)
-
-    def finish(self, outcome: str | None = None) -> None:
-        """The answer is complete.
-
-        :param outcome: of the upstream call, where something broke that did not matter any more.
-        """
-        if outcome is not None:
-            self._outcome = outcome
+    def finish(self) -> None:
+        """It is complete."""
         self.request.unregisterProducer()
         self.request.finish()
         self._settle()
 
-    def stream_refused(self, status: int, headers: list[Header], body: bytes) -> None:
-        """A stream whose first event is an error becomes an answer with that status."""
-        kept = [header for header in headers if header[0] != b"content-type"]
-        self.answer_error(status, [*kept, (b"content-type", b"application/json")], body)
-
-    def refuse(self, error: GatewayError) -> None:
-        """Nothing was sent yet, so the client gets a proper error."""
-        self._mark_answered()
-        self.account.error = error.code
-        refuse(self.request, error, self._lines())
-        self._settle()
-
-    def abort(self, error: GatewayError) -> None:
-        """End an answer that began, so that nobody takes it for complete."""
-        self.abort_quietly(error.code)
-
-    def abort_quietly(self, code: str) -> None:
-        """The same, where the client has already been told."""
+    def abort(self, code: str) -> None:
+        """It will not be completed: end it so that nobody takes it for complete."""
         self.account.error = code
-        if not self._outcome:
-            self._outcome = "cut"
         self.request.unregisterProducer()
         self.request.abort()
         self._settle()
 
-    def fail(self, error: GatewayError, outcome: str) -> None:
-        """The upstream failed: tell the client in the way that is still open."""
-        if self.over:
+    def refuse(self, error: GatewayError) -> None:
+        """Nothing was sent yet, so the client gets a proper error."""
+        self.account.answered_at = self.now()
+        self.account.error = error.code
+        refuse(self.request, error, self._lines())
+        self._settle()
+
+    def _tell(self, refusal: Refusal) -> None:
+        """No target has answered: the client is told of the failure that says most."""
+        # A client's library that repeats what was repeated here multiplies an outage.
+        final = self._course is not None and self._course.exhausted and not refusal.says_when
+        self.account.error = refusal.code
+        if refusal.error is not None:
+            if final:
+                refusal.error.headers += (_NO_RETRY,)
+            self.refuse(refusal.error)
             return
-        self._outcome = outcome
-        self._stop_call()
-        if self.relay is not None:
-            self.relay.broken(error)
-        else:
-            self.refuse(error)
-
-    # -- ends
-
-    def _mark_answered(self) -> None:
-        self.account.answered_at = self._deadlines.now()
+        headers = list(refusal.headers)
+        if final:
+            headers = [*(header for header in headers if header[0] != _NO_RETRY[0]), _NO_RETRY]
+        self.answer(refusal.status, headers, refusal.body)
 
     def _lines(self) -> bytes:
         """The response's own header lines: whence, which model, which request, how long."""
         account = self.account
-        model = account.sent_model
+        plan, model = account.plan, account.sent_model
         lines = b"%s%sserver-timing: %s\r\n" % (
-            self._plan.down_lines,
+            plan.down_lines if plan is not None else b"",
             b"x-aigw-model: %s\r\n" % model if model else b"",
             account.server_timing(account.answered_at),
         )
         return lines + id_lines(self.request)
 
-    def _stop_call(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-
-    def _settle(self) -> None:
+    def _settle(self, outcome: str = "") -> None:
         if self.over:
             return
         self.over = True
         self._deadline.discard()
-        self._stop_call()
-        self.request.gone = self.request.cut = None
-        self.relay = None  # which knows us: without this, every call would be work for the garbage collector
-        self._ledger.metrics.attempt(self.backend, self._outcome or "ok")
-        self._ledger.close(self.account)
+        self.request.gone = self.request.cut = self._wake = None
+        place, self._place = self._place, None
+        if place is not None:
+            place.leave()
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None:
+            attempt.close(outcome)
+            if self._course is not None:
+                self.account.tell(attempt.backend, attempt.model, attempt.outcome, self.now() - attempt.started)
+        self.ledger.close(self.account)
 
 
 def id_lines(request: Request) -> bytes:

@@ -103,6 +103,7 @@ class Plan:
     :ivar asks_usage: whether a stream's usage is asked for where the client did not.
     :ivar label_of: a model's name as metrics may show it: a configured one or ``other``.
     :ivar header_defaults: headers that a request has where the client's own do not say them.
+    :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
     :ivar pairing: translates, where client and backend do not speak one dialect; then ``path_rule`` and
         ``adjustments`` are not used.
     """
@@ -129,6 +130,7 @@ class Plan:
     down_lines: bytes
     header_defaults: Sequence[Header] = ()
     pairing: Pairing | None = None
+    queue_timeout: float = 10.0
 
     def wanted_model(self, asked: str | None) -> str | None:
         """The model to ask the provider for, when the client asks for ``asked``.

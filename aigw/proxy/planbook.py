@@ -110,7 +110,7 @@ class PlanBook:
     def plan(self, route: str, choice: Any, consumer: Consumer | None, operation: str) -> Plan:
         """The plan for a call.
 
-        :param choice: an :class:`aigw.web.route.Choice`: backend, model and public model.
+        :param choice: an :class:`aigw.routing.targets.Candidate`: backend, model and public model.
         """
         # Only a consumer with settings of its own for this backend needs plans of its own.
         special = consumer.name if consumer is not None and choice.backend in consumer.backends else None
@@ -144,7 +144,7 @@ class PlanBook:
             upstream=self._upstreams[choice.backend],
             operation=operation,
             path_rule=path_rule(route, address, kind, operation) if native else PathRule(_base(address), None, None),
-            model=choice.model or parts.model or choice.public_model,
+            model=choice.model or parts.model or _passed_name(choice.public_model),
             public_model=choice.public_model,
             # A public name stands for its target's model: that is no mismatch.
             on_model_mismatch="override" if choice.public_model else parts.on_model_mismatch,
@@ -161,6 +161,7 @@ class PlanBook:
             down_lines=b"via: 1.1 aigw\r\nx-aigw-backend: %s\r\n" % choice.backend.encode(),
             header_defaults=tuple(kind.headers.items()) if native else (),
             pairing=pairing,
+            queue_timeout=backend.queue.timeout,
         )
 
     def _pairing(
@@ -174,6 +175,11 @@ class PlanBook:
                 code="operation_not_supported",
             )
         return found
+
+
+def _passed_name(public: str | None) -> str | None:
+    """What a target without a model is asked for: the public name, or the client's own where that is a pattern."""
+    return None if public is not None and "*" in public else public
 
 
 def provider_at(backend: Backend) -> Provider:

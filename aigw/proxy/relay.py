@@ -8,7 +8,7 @@ Three ways down, chosen by what the response is:
 - :class:`EventBody`: a stream of server-sent events. Passed on by whole events; nothing is sent, not even the
   status, before the first one is there, so that a stream that begins with an error is answered as one.
 
-A relay is told ``data``, ``end`` and ``broken`` by its :class:`~aigw.proxy.exchange.Exchange`, and answers through it.
+A relay is told ``data``, ``end`` and ``broken`` by its :class:`~aigw.proxy.attempt.Attempt`, and answers through it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aigw.llm.taps import JsonTap, StreamTap, first_event_error
 from aigw.llm.usage import Usage
 
 if TYPE_CHECKING:
-    from aigw.proxy.exchange import Exchange
+    from aigw.proxy.attempt import Attempt
 
 #: Bytes of a response that are kept to be answered in one piece; beyond them it is passed on as it comes.
 KEPT_WHOLE = 64 * 1024
@@ -125,7 +125,7 @@ class Relay(Protocol):
         """The body ended. ``delimited`` is False where only the connection's close says so."""
 
     def broken(self, error: GatewayError) -> None:
-        """The body will not be completed."""
+        """The body will not be completed, of which the client has some already."""
 
     def seen(self) -> Usage | None:
         """The usage as far as it was seen, for a response that was not completed."""
@@ -134,8 +134,8 @@ class Relay(Protocol):
 class WholeBody:
     """See the module's head."""
 
-    def __init__(self, exchange: Exchange, head: ResponseHead) -> None:
-        self._exchange = exchange
+    def __init__(self, attempt: Attempt, head: ResponseHead) -> None:
+        self._attempt = attempt
         self._head = head
         self._pieces: list[bytes] = []
         self._size = 0
@@ -145,30 +145,27 @@ class WholeBody:
         self._pieces.append(data)
         self._size += len(data)
         if self._size > KEPT_WHOLE:
-            passed = PassedBody(self._exchange, self._head)
-            self._exchange.relay = passed
+            passed = PassedBody(self._attempt, self._head)
+            self._attempt.relay = passed
             passed.data(b"".join(self._pieces))
 
     def end(self, delimited: bool) -> None:
         """Read the usage, answer in one piece."""
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        exchange, head = self._exchange, self._head
+        attempt, head = self._attempt, self._head
         status = head.status
-        if not head.encoded and exchange.reads_json:
+        if not head.encoded and attempt.reads_json:
             tap = JsonTap()
             tap.read(body)
-            exchange.note(tap.usage, tap.model)
+            attempt.note(tap.usage, tap.model)
             if tap.error and status < 400:
                 # A 200 that is an error: the SDKs would take it for an empty answer.
-                error = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n", exchange.operation)
+                error = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n", attempt.operation)
                 status = error.status if error is not None else 502
-        if status >= 400:
-            body = exchange.without_secrets(body)
-        exchange.answer(status, head.headers, body)
+        attempt.answer(status, head.headers, body)
 
     def broken(self, error: GatewayError) -> None:
-        """Nothing was sent yet: a plain error."""
-        self._exchange.refuse(error)
+        """Never comes: nothing is sent before the end."""
 
     def seen(self) -> Usage | None:
         """Nothing is known before the end."""
@@ -178,26 +175,26 @@ class WholeBody:
 class PassedBody:
     """See the module's head."""
 
-    def __init__(self, exchange: Exchange, head: ResponseHead) -> None:
-        self._exchange = exchange
+    def __init__(self, attempt: Attempt, head: ResponseHead) -> None:
+        self._attempt = attempt
         self._tail = b""
-        self._reads = exchange.reads_json and not head.encoded
-        exchange.begin(head.status, head.headers, head.length)
+        self._reads = attempt.reads_json and not head.encoded
+        attempt.begin(head.status, head.headers, head.length)
 
     def data(self, data: bytes) -> None:
         """Pass it on."""
         if self._reads:
             self._tail = (self._tail + data)[-_TAIL:]
-        self._exchange.write(data)
+        self._attempt.write(data)
 
     def end(self, delimited: bool) -> None:
         """All was passed on."""
-        self._exchange.note(self.seen(), None)
-        self._exchange.finish()
+        self._attempt.note(self.seen(), None)
+        self._attempt.finish()
 
     def broken(self, error: GatewayError) -> None:
         """The client must see that something is missing: no end, no final chunk."""
-        self._exchange.abort(error)
+        self._attempt.abort(error)
 
     def seen(self) -> Usage | None:
         """What the end of the body tells."""
@@ -213,11 +210,11 @@ class EventBody:
     :param hide_usage: the usage chunk was asked for by the gateway, and the client is not to see it.
     """
 
-    def __init__(self, exchange: Exchange, head: ResponseHead, hide_usage: bool) -> None:
-        self._exchange = exchange
+    def __init__(self, attempt: Attempt, head: ResponseHead, hide_usage: bool) -> None:
+        self._attempt = attempt
         self._head = head
         self._framer = EventFramer()
-        self._tap = StreamTap(exchange.operation, hide_usage)
+        self._tap = StreamTap(attempt.operation, hide_usage)
         self._waiting = b""
         self._begun = False
 
@@ -226,8 +223,8 @@ class EventBody:
         try:
             block = self._framer.feed(data)
         except EventTooLarge:
-            self._exchange.fail(
-                UpstreamFailed(f"backend {self._exchange.backend} sent an event that is too large"), "cut"
+            self._attempt.fail(
+                UpstreamFailed(f"backend {self._attempt.backend} sent an event that is too large"), "cut"
             )
             return
         if block:
@@ -240,9 +237,9 @@ class EventBody:
             block, self._waiting = self._waiting + block, b""
         visible = self._tap.feed(block)
         if visible:
-            self._exchange.write(visible)
+            self._attempt.write(visible)
         if self._tap.done:
-            self._exchange.terminator_seen()
+            self._attempt.terminator_seen()
 
     def _begin(self, block: bytes) -> bool:
         """Look at the first event; begin the answer unless it is an error, or only a comment so far."""
@@ -250,13 +247,13 @@ class EventBody:
         if first is None:
             self._waiting = (self._waiting + block)[-KEPT_WHOLE:]
             return False
-        error = first_event_error(first, self._exchange.operation)
+        error = first_event_error(first, self._attempt.operation)
         if error is not None:
-            self._exchange.stream_refused(error.status, self._head.headers, error.body)
+            self._attempt.stream_refused(error.status, self._head.headers, error.body)
             return False
         self._begun = True
-        self._exchange.begin(self._head.status, self._head.headers, None)
-        self._exchange.first_token()
+        self._attempt.begin(self._head.status, self._head.headers, None)
+        self._attempt.first_token()
         return True
 
     def end(self, delimited: bool) -> None:
@@ -265,36 +262,35 @@ class EventBody:
         if rest.strip():
             # The last event lacks its blank line. SSE would drop it; real upstreams leave it off behind [DONE].
             self._pass(rest.rstrip(b"\r\n") + b"\n\n")
-            if self._exchange.over:
+            if self._attempt.over:
                 return
-        exchange = self._exchange
-        exchange.note(self._tap.usage, self._tap.model)
+        attempt = self._attempt
+        attempt.note(self._tap.usage, self._tap.model)
         if not self._begun:
-            exchange.fail(UpstreamFailed(f"backend {exchange.backend} ended its stream before the first event"), "cut")
+            early = UpstreamFailed(f"backend {attempt.backend} ended its stream before the first event")
+            attempt.fail(early, "cut", "cut")
         elif self._tap.error is not None:
             # The error was passed on as it came; what follows it cannot make the stream whole.
-            exchange.abort_quietly("upstream_error")
+            attempt.abort_quietly("upstream_error")
         elif self._complete(delimited):
-            exchange.finish()
+            attempt.finish()
         else:
-            exchange.fail(UpstreamFailed(f"backend {exchange.backend} ended its stream too early"), "cut")
+            attempt.fail(UpstreamFailed(f"backend {attempt.backend} ended its stream too early"), "cut")
 
     def _complete(self, delimited: bool) -> bool:
-        if self._exchange.operation == RAW:
+        if self._attempt.operation == RAW:
             return delimited or self._tap.done
         return self._tap.finished_cleanly()
 
     def broken(self, error: GatewayError) -> None:
         """Say so in the stream, and end it without its end."""
-        exchange = self._exchange
-        exchange.note(self.seen(), self._tap.model)
-        if not self._begun:
-            exchange.refuse(error)
-        elif self._tap.done:
-            exchange.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
+        attempt = self._attempt
+        attempt.note(self.seen(), self._tap.model)
+        if self._tap.done:
+            attempt.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
         else:
-            exchange.write(error_event(error, exchange.request_id, exchange.operation, sequence=self._tap.events))
-            exchange.abort(error)
+            attempt.write(error_event(error, attempt.request_id, attempt.operation, sequence=self._tap.events))
+            attempt.abort(error)
 
     def seen(self) -> Usage | None:
         """What the stream has told so far, or an estimate from what was passed on, marked partial."""

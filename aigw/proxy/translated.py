@@ -21,7 +21,7 @@ from aigw.llm.usage import Usage
 from aigw.proxy.relay import MOST_RETRY_AFTER, ResponseHead
 
 if TYPE_CHECKING:
-    from aigw.proxy.exchange import Exchange
+    from aigw.proxy.attempt import Attempt
 
 #: Bytes of a whole answer; the largest are embeddings in decimal.
 MAX_ANSWER = 128 * 1024 * 1024
@@ -44,8 +44,8 @@ def kept_headers(head: ResponseHead) -> list[Header]:
 class TranslatedBody:
     """See the module's head."""
 
-    def __init__(self, exchange: Exchange, head: ResponseHead, translation: Translating) -> None:
-        self._exchange = exchange
+    def __init__(self, attempt: Attempt, head: ResponseHead, translation: Translating) -> None:
+        self._attempt = attempt
         self._head = head
         self._translation = translation
         self._body = bytearray()
@@ -54,40 +54,40 @@ class TranslatedBody:
         """Keep it."""
         self._body += data
         if len(self._body) > MAX_ANSWER:
-            backend = self._exchange.backend
-            self._exchange.fail(UpstreamFailed(f"backend {backend} sent an answer of more than 128 MiB"), "cut")
+            backend = self._attempt.backend
+            self._attempt.fail(UpstreamFailed(f"backend {backend} sent an answer of more than 128 MiB"), "cut")
 
     def end(self, delimited: bool) -> None:
         """Translate it, answer in one piece."""
-        exchange, head, translation = self._exchange, self._head, self._translation
-        body, request_id = bytes(self._body), exchange.request_id
+        attempt, head, translation = self._attempt, self._head, self._translation
+        body, request_id = bytes(self._body), attempt.request_id
         if head.status >= 400:
-            body = exchange.without_secrets(body)
+            body = attempt.without_secrets(body)
             answer = translation.error(head.status, head.headers, body, request_id)
         elif head.status >= 300:
-            error = UpstreamFailed(f"backend {exchange.backend} redirects elsewhere, which is never followed")
-            exchange.fail(error, "cut")
+            error = UpstreamFailed(f"backend {attempt.backend} redirects elsewhere, which is never followed")
+            attempt.fail(error, "cut")
             return
         else:
             answer = translation.whole(body, request_id)
         self._answer(answer)
 
     def _answer(self, answer: Answer) -> None:
-        exchange, headers = self._exchange, kept_headers(self._head)
-        exchange.note(answer.usage, answer.model)
+        attempt, headers = self._attempt, kept_headers(self._head)
+        attempt.note(answer.usage, answer.model)
         if answer.error is not None:
-            exchange.answer_error(answer.status, [_JSON, *headers, *retry_header(answer, headers)], answer.body)
-        elif exchange.account.stream:
-            exchange.begin(answer.status, [*_EVENTS, *headers], None)
-            exchange.first_token()
-            exchange.write(answer.body)
-            exchange.finish()
+            headers += retry_header(answer, headers)
+            attempt.answer_error(answer.status, [_JSON, *headers], answer.body, answer.error)
+        elif attempt.account.stream:
+            attempt.begin(answer.status, [*_EVENTS, *headers], None)
+            attempt.first_token()
+            attempt.write(answer.body)
+            attempt.finish()
         else:
-            exchange.answer(answer.status, [_JSON, *headers], answer.body)
+            attempt.answer(answer.status, [_JSON, *headers], answer.body)
 
     def broken(self, error: GatewayError) -> None:
-        """Nothing was sent yet: a plain error."""
-        self._exchange.refuse(error)
+        """Never comes: nothing is sent before the end."""
 
     def seen(self) -> Usage | None:
         """Nothing is known before the end."""
@@ -97,8 +97,8 @@ class TranslatedBody:
 class TranslatedEvents:
     """See the module's head."""
 
-    def __init__(self, exchange: Exchange, head: ResponseHead, translation: Translating) -> None:
-        self._exchange = exchange
+    def __init__(self, attempt: Attempt, head: ResponseHead, translation: Translating) -> None:
+        self._attempt = attempt
         self._head = head
         self._translation = translation
         self._stream = translation.stream(head.content_type)
@@ -109,63 +109,61 @@ class TranslatedEvents:
         try:
             visible = self._stream.feed(data)
         except (FrameTooLarge, BrokenFrame) as error:
-            self._exchange.fail(UpstreamFailed(f"backend {self._exchange.backend} sent {error}"), "cut")
+            self._attempt.fail(UpstreamFailed(f"backend {self._attempt.backend} sent {error}"), "cut")
             return
         self._pass(visible)
 
     def _pass(self, visible: bytes) -> None:
-        exchange, stream = self._exchange, self._stream
+        attempt, stream = self._attempt, self._stream
         if not self._begun and not self._begin():
             return
         if visible:
-            exchange.write(visible)
+            attempt.write(visible)
         if stream.error is not None:
-            exchange.write(stream.failure(stream.error))
-            exchange.note(stream.partial_usage(), stream.model)
-            exchange.abort_quietly("upstream_error")
+            attempt.write(stream.failure(stream.error))
+            attempt.note(stream.partial_usage(), stream.model)
+            attempt.abort_quietly("upstream_error")
         elif stream.done:
-            exchange.terminator_seen()
+            attempt.terminator_seen()
 
     def _begin(self) -> bool:
         """Begin the answer if it has begun at the provider; or answer the error that it is."""
-        exchange, stream = self._exchange, self._stream
+        attempt, stream = self._attempt, self._stream
         if not stream.begun:
             if stream.error is not None:
-                answer = self._translation.refused(stream.error, exchange.request_id)
+                answer = self._translation.refused(stream.error, attempt.request_id)
                 headers = kept_headers(self._head)
                 headers += retry_header(answer, headers)
-                exchange.stream_refused(answer.status, headers, answer.body)
+                attempt.stream_refused(answer.status, headers, answer.body, stream.error)
             return False
         self._begun = True
-        exchange.begin(self._head.status, [*_EVENTS, *kept_headers(self._head)], None)
-        exchange.first_token()
+        attempt.begin(self._head.status, [*_EVENTS, *kept_headers(self._head)], None)
+        attempt.first_token()
         return True
 
     def end(self, delimited: bool) -> None:
         """The upstream is done; is the answer?"""
-        exchange, stream = self._exchange, self._stream
+        attempt, stream = self._attempt, self._stream
         self._pass(stream.end())
-        if exchange.over:
+        if attempt.over:
             return
         if stream.done:
-            exchange.note(stream.usage, stream.model)
-            exchange.finish()
+            attempt.note(stream.usage, stream.model)
+            attempt.finish()
         else:
             when = "too early" if self._begun else "before the first event"
-            exchange.fail(UpstreamFailed(f"backend {exchange.backend} ended its stream {when}"), "cut")
+            attempt.fail(UpstreamFailed(f"backend {attempt.backend} ended its stream {when}"), "cut", "cut")
 
     def broken(self, error: GatewayError) -> None:
         """Say so in the stream, and end it without its end."""
-        exchange, stream = self._exchange, self._stream
-        exchange.note(self.seen(), stream.model)
-        if not self._begun:
-            exchange.refuse(error)
-        elif stream.done:
-            exchange.finish("ok")
+        attempt, stream = self._attempt, self._stream
+        attempt.note(self.seen(), stream.model)
+        if stream.done:
+            attempt.finish("ok")
         else:
             told = ProviderError(error.status, error.type, error.message, error.code, error.param)
-            exchange.write(stream.failure(told))
-            exchange.abort(error)
+            attempt.write(stream.failure(told))
+            attempt.abort(error)
 
     def seen(self) -> Usage | None:
         """What the stream has told so far, or an estimate."""

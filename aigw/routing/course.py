@@ -14,8 +14,8 @@ from __future__ import annotations
 import attrs
 
 from aigw.routing.balance import Asking, Chance
-from aigw.routing.groups import Candidate, Group
 from aigw.routing.retry import Failure, Where, backoff, where_next
+from aigw.routing.targets import Candidate, Group
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 The first of these that is there counts:
 
 - ``retry-after-ms`` (OpenAI, Azure) and ``retry-after`` (RFC 9110 section 10.2.3: seconds or a date);
-- the ``RetryInfo`` among the details of Google's errors (google/rpc/error_details.proto), ``retryDelay = "34.07s"``;
+- what the body says, such as the ``RetryInfo`` in Google's errors, which whoever reads errors has read already;
 - when a limit that is used up starts anew: ``x-ratelimit-reset-requests`` and ``-tokens``, which OpenAI writes as Go
   writes durations (``6m0s``, ``1.5s``, ``20ms``) and Azure in plain seconds; ``anthropic-ratelimit-…-reset``, a point
   in time (RFC 3339); ``x-ratelimit-reset``, of which there are seconds and points in time, in seconds or milliseconds
@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 Header = tuple[bytes, bytes]
 
@@ -30,11 +29,11 @@ _EPOCH_SECONDS, _EPOCH_MILLISECONDS = 1e9, 1e12
 _MOST = 30 * 86400.0
 
 
-def floor(headers: Sequence[Header], error: Any, now: float) -> float | None:
+def floor(headers: Sequence[Header], told: float | None, now: float) -> float | None:
     """Seconds for which not to ask again; None if nothing is said.
 
     :param headers: of the response; names in lower case.
-    :param error: the object of its error, if there is one.
+    :param told: seconds, where its body says so.
     :param now: seconds since 1970.
     """
     said = {
@@ -43,7 +42,7 @@ def floor(headers: Sequence[Header], error: Any, now: float) -> float | None:
     for seconds in (
         _number(said.get(b"retry-after-ms"), 1e-3),
         _retry_after(said.get(b"retry-after"), now),
-        _retry_info(error),
+        told,
         max(_resets(said, now), default=None),
     ):
         if seconds is not None and math.isfinite(seconds) and seconds <= _MOST:
@@ -77,17 +76,6 @@ def _retry_after(text: str | None, now: float) -> float | None:
     except ValueError:
         return None
     return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp() - now
-
-
-def _retry_info(error: Any) -> float | None:
-    details = error.get("details") if isinstance(error, Mapping) else None
-    for detail in details if isinstance(details, list) else ():
-        delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
-        if isinstance(delay, str):
-            return duration(delay)
-        if isinstance(delay, Mapping) and isinstance(delay.get("seconds"), int | str):
-            return _number(str(delay["seconds"]))
-    return None
 
 
 def _resets(said: Mapping[bytes, str], now: float) -> Iterator[float]:

@@ -1,69 +1,117 @@
-"""Which model name is meant, and which of its targets answers."""
+"""The targets of a model, in the order in which a call tries them.
+
+A :class:`Candidate` is a target ready to be called: which backend, which model, how it is doing, whether it may be
+called. A :class:`Group` is all the candidates that a call for one public model may end at, in tiers: its own targets by
+priority, then those of the models that it falls back on. In a tier the model's balance chooses among those that are
+well. Which of them have been tried is a call's own knowledge (:class:`aigw.routing.course.Course`).
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Sequence
+
+import attrs
+
+from aigw.routing.admission import Slots
+from aigw.routing.balance import Asking, Balance
+from aigw.routing.breaker import Breaker
+from aigw.routing.budget import RetryBudget
+from aigw.routing.health import Health
+from aigw.routing.retry import RetryRules
 
 
-class Weighted(Protocol):
-    """What a choice needs of a target."""
+@attrs.define(eq=False)
+class Candidate:
+    """One target.
+
+    :ivar model: what the provider is asked for; None where that is the client's choice.
+    :ivar public_model: the ``[models]`` entry that it belongs to, if it does to one.
+    :ivar slots: the backend's places; None where it has no limit.
+    :ivar measured: how soon it answers is of interest.
+    :ivar name: see :class:`~aigw.routing.balance.Rival`.
+    """
+
+    backend: str
+    model: str | None
+    public_model: str | None
+    health: Health
+    budget: RetryBudget
+    breaker: Breaker | None = None
+    slots: Slots | None = None
+    weight: int = 1
+    name: bytes = b""
+    measured: bool = False
+
+    def ready(self, now: float) -> bool:
+        """Whether it is well: no breaker and no word of its own keep calls away."""
+        breaker = self.breaker
+        return (breaker is None or not breaker.is_open or breaker.ready(now)) and self.health.resting_until <= now
 
     @property
-    def weight(self) -> int:
-        """Its share among targets of its priority; 0 for none."""
+    def has_room(self) -> bool:
+        """Whether a call could go there without queueing."""
+        return self.slots is None or self.slots.has_room
 
-    @property
-    def priority(self) -> int:
-        """Targets of a lower number come first."""
-
-
-T = TypeVar("T", bound=Weighted)
-
-
-def choose(targets: Sequence[T], chance: Callable[[], float]) -> T:
-    """One of the targets of the lowest priority number, by weight; the first if none of them has any.
-
-    :param targets: not empty.
-    :param chance: a number in [0, 1).
-    """
-    first = min(target.priority for target in targets)
-    rivals = [target for target in targets if target.priority == first]
-    weighted = [target for target in rivals if target.weight] or rivals[:1]
-    if len(weighted) == 1:
-        return weighted[0]
-    point = chance() * sum(target.weight for target in weighted)
-    for target in weighted:
-        point -= target.weight
-        if point < 0:
-            return target
-    return weighted[-1]  # where a float was rounded up to the sum
+    def back_at(self, now: float) -> float:
+        """When it will be :meth:`ready`, as far as that is known."""
+        breaker = self.breaker.back_at(now) if self.breaker is not None else now
+        return max(now, self.health.resting_until, breaker)
 
 
-class CatalogueMatcher:
-    """Public model names: exact ones first, then those with ``*``, the one with most literal characters first.
+@attrs.frozen
+class Tier:
+    """Candidates of equal rank, and how one of them is chosen."""
 
-    :param names: as the configuration has them.
+    candidates: tuple[Candidate, ...]
+    balance: Balance
+
+
+@attrs.frozen(eq=False)
+class Group:
+    """See the module's head.
+
+    :ivar public_model: the ``[models]`` entry that was asked for, if it was one.
+    :ivar tiers: not empty, and none of them is.
+    :ivar tries_open: where no candidate is well, the one that is back first is tried all the same.
+    :ivar patience: seconds; see ``patience`` of contract section 2's models in docs/config.md. 0: for ever.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        wanted = list(names)
-        self._exact = frozenset(name for name in wanted if "*" not in name)
-        wild = sorted((name for name in wanted if "*" in name), key=lambda name: -len(name.replace("*", "")))
-        self._wild = [(re.compile(_expression(name), re.DOTALL), name) for name in wild]
+    public_model: str | None
+    tiers: tuple[Tier, ...]
+    rules: RetryRules
+    tries_open: bool = True
+    patience: float = 0.0
+    only: Candidate | None = attrs.field(init=False)
 
-    def match(self, asked: str) -> str | None:
-        """The name under which ``asked`` is served, None if it is not."""
-        if asked in self._exact:
-            return asked
-        return next((name for pattern, name in self._wild if pattern.fullmatch(asked)), None)
+    def __attrs_post_init__(self) -> None:
+        alone = len(self.tiers) == 1 and len(self.tiers[0].candidates) == 1
+        object.__setattr__(self, "only", self.tiers[0].candidates[0] if alone else None)
 
+    def first(self, call: Asking, now: float) -> Candidate | None:
+        """Whom a call asks first; None if nobody is well and nobody is to be tried all the same."""
+        only = self.only
+        if only is not None and (self.tries_open or only.ready(now)):
+            return only
+        return self.pick(call, now, ()) or (self.back_first(now, ()) if self.tries_open else None)
 
-def _expression(name: str) -> str:
-    """The regular expression of a name with ``*``.
+    def pick(self, call: Asking, now: float, tried: Collection[Candidate]) -> Candidate | None:
+        """A candidate that is well and was not tried: of the first tier in which one has room, else in the first one
+        that has any, to wait in its queue."""
+        waiting: tuple[Tier, Sequence[Candidate]] | None = None
+        for tier in self.tiers:
+            well = [each for each in tier.candidates if each not in tried and each.ready(now)]
+            roomy = [each for each in well if each.has_room]
+            if roomy:
+                return tier.balance.pick(roomy, call, now)
+            if well and waiting is None:
+                waiting = tier, well
+        return waiting[0].balance.pick(waiting[1], call, now) if waiting is not None else None
 
-    The atomic groups keep it linear: clients choose what they ask for, and ``a.*b.*c`` can be made to try for minutes.
-    """
-    first, *middle, last = map(re.escape, name.split("*"))
-    return first + "".join(f"(?>.*?{part})" for part in middle) + ".*" + last
+    def back_first(self, now: float, tried: Collection[Candidate]) -> Candidate | None:
+        """The candidate that will be well before all others; of equals, the first."""
+        others = [each for tier in self.tiers for each in tier.candidates if each not in tried]
+        return min(others, key=lambda each: each.back_at(now), default=None)
+
+    def back_in(self, now: float) -> float:
+        """Seconds until somebody is expected to be well."""
+        return min(each.back_at(now) for tier in self.tiers for each in tier.candidates) - now

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from aigw.config.settings import Settings
-from aigw.routing.targets import CatalogueMatcher, choose
-from aigw.web.route import Choice
+from aigw.config.settings import Backend, Model, Settings
+from aigw.routing.admission import Slots
+from aigw.routing.balance import Balance
+from aigw.routing.breaker import BreakerRules
+from aigw.routing.health import HealthBook, Limits, Target
+from aigw.routing.names import CatalogueMatcher
+from aigw.routing.retry import ONCE, RetryRules
+from aigw.routing.targets import Candidate, Group, Tier
 
 _MOST_LABELS_KEPT = 10_000
 
@@ -15,37 +21,132 @@ _MOST_LABELS_KEPT = 10_000
 class Models:
     """Public model names and the targets behind them.
 
+    :param book: how targets are doing, carried over from the previous snapshot.
     :param chance: a number in [0, 1) at each call.
     """
 
-    def __init__(self, settings: Settings, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, settings: Settings, book: HealthBook, chance: Callable[[], float] = random.random) -> None:
         self._settings = settings
-        self._names = CatalogueMatcher(settings.models)
+        self._book = book
         self._chance = chance
+        aliases = {alias: name for name, model in settings.models.items() for alias in model.aliases}
+        self._names = CatalogueMatcher(settings.models, aliases)
+        own = {name: tuple(self._tiers(name, model)) for name, model in settings.models.items()}
+        self._groups = {name: self._group(name, own) for name in settings.models}
+        self._alone: dict[str, Group] = {}
 
-    def choose(self, name: str) -> Choice | None:
-        """A target of the model that ``name`` stands for: weighted among those of the lowest priority number.
-
-        A target without a model of its own gets the backend's, or else the name that was asked for, which a
-        wildcard entry passes on.
-        """
+    def choose(self, name: str) -> Group | None:
+        """The targets of the model that ``name`` stands for, None if it stands for none."""
         public = self._names.match(name)
-        if public is None:
-            return None
-        target = choose(self._settings.models[public].targets, self._chance)
-        pinned = target.model or self._settings.backends[target.backend].model
-        return Choice(target.backend, pinned or name, public)
+        return self._groups[public] if public is not None else None
+
+    def alone(self, backend: str) -> Group:
+        """One backend by itself, for routes that name it: no other target, no repetition, no breaker."""
+        group = self._alone.get(backend)
+        if group is None:
+            target = (backend, self._settings.backends[backend].model or "")
+            candidate = Candidate(
+                backend, None, None, self._book.health(target), self._book.budget(backend), slots=self._slots(backend)
+            )
+            balance = Balance("weighted", "consumer", self._chance)
+            group = self._alone[backend] = Group(None, (Tier((candidate,), balance),), ONCE)
+        return group
 
     def owners(self) -> Iterator[tuple[str, str]]:
         """Each name that a client can ask for, with the provider behind it. Wildcards are no names."""
         settings = self._settings
         for name, model in settings.models.items():
-            if "*" not in name:
-                yield name, settings.backends[model.targets[0].backend].provider
+            for each in (name, *model.aliases):
+                if "*" not in each:
+                    yield each, settings.backends[model.targets[0].backend].provider
         for route in settings.routes.values():
             backend = settings.backends.get(route.backend or "")
             if backend is not None and backend.model and backend.model not in settings.models:
                 yield backend.model, backend.provider
+
+    def targets(self) -> set[Target]:
+        """Everything that the book has to remember."""
+        groups = [*self._groups.values(), *self._alone.values()]
+        return {
+            (each.backend, each.model or self._settings.backends[each.backend].model or "")
+            for group in groups
+            for tier in group.tiers
+            for each in tier.candidates
+        }
+
+    # -- inside
+
+    def _group(self, name: str, own: dict[str, tuple[Tier, ...]]) -> Group:
+        """The model's own tiers, and those of the models that it falls back on, each once."""
+        settings, ways, order = self._settings.models, [name], list[str]()
+        while ways:
+            way = ways.pop(0)
+            if way not in order:
+                order.append(way)
+                ways = [*settings[way].fallback, *ways]
+        model = settings[name]
+        return Group(
+            public_model=name,
+            tiers=tuple(tier for each in order for tier in own[each]),
+            rules=retry_rules(model),
+            tries_open=model.breaker.when_all_open == "try",
+            patience=model.patience or 0.0,
+        )
+
+    def _tiers(self, name: str, model: Model) -> Iterator[Tier]:
+        balance = Balance(model.balance, model.hash_on, self._chance)
+        candidates = [(target.priority, self._candidate(name, model, index)) for index, target in _weighty(model)]
+        for priority in sorted({priority for priority, _ in candidates}):
+            yield Tier(tuple(each for own, each in candidates if own == priority), balance)
+
+    def _candidate(self, name: str, model: Model, index: int) -> Candidate:
+        setting = model.targets[index]
+        pinned = setting.model or self._settings.backends[setting.backend].model
+        target = (setting.backend, pinned or "")
+        rules = breaker_rules(model)
+        twins = sum((each.backend, each.model) == (setting.backend, setting.model) for each in model.targets[:index])
+        return Candidate(
+            backend=setting.backend,
+            model=setting.model,
+            public_model=name,
+            health=self._book.health(target),
+            budget=self._book.budget(setting.backend),
+            breaker=self._book.breaker(target, rules) if rules is not None else None,
+            slots=self._slots(setting.backend),
+            weight=setting.weight,
+            measured=model.balance == "lowest-latency",
+            name=f"{setting.backend} {pinned or ''} {twins}".encode(),
+        )
+
+    def _slots(self, backend: str) -> Slots | None:
+        return self._book.slots(backend) if self._settings.backends[backend].max_in_flight else None
+
+
+def _weighty(model: Model) -> Iterator[tuple[int, Any]]:
+    """Targets without a weight get nothing."""
+    return ((index, target) for index, target in enumerate(model.targets) if target.weight)
+
+
+def retry_rules(model: Model) -> RetryRules:
+    """What the configuration says about repetitions."""
+    retry = model.retry
+    return RetryRules(retry.attempts, frozenset(retry.on), retry.backoff, retry.max_wait)
+
+
+def breaker_rules(model: Model) -> BreakerRules | None:
+    """What it says about breakers; None for no breaker."""
+    breaker = model.breaker
+    if not breaker.failures:
+        return None
+    return BreakerRules(breaker.failures, breaker.rate, breaker.window, breaker.cool_down)
+
+
+def limits(backends: Mapping[str, Backend]) -> dict[str, Limits]:
+    """What it holds backends to."""
+    return {
+        name: Limits(backend.max_in_flight, backend.queue.size, backend.retry_budget)
+        for name, backend in backends.items()
+    }
 
 
 class Labels:
@@ -55,6 +156,7 @@ class Labels:
         names = set(settings.models)
         names.update(backend.model for backend in settings.backends.values() if backend.model)
         for model in settings.models.values():
+            names.update(model.aliases)
             names.update(target.model for target in model.targets if target.model)
         for consumer in settings.consumers.values():
             names.update(own.model for own in consumer.backends.values() if own.model)

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import attrs
-
 from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed
 from aigw.http.request import Request
 from aigw.llm import operations
-from aigw.proxy.plan import Plan
+from aigw.proxy.client_call import Plans
+from aigw.routing.targets import Group
 from aigw.upstream.target import replace_prefix
-
-
-@attrs.frozen
-class Choice:
-    """Which backend answers a call.
-
-    :ivar model: the model of the chosen target, if it names one.
-    :ivar public_model: the ``[models]`` entry that was asked for, if it was one.
-    """
-
-    backend: str
-    model: str | None = None
-    public_model: str | None = None
 
 
 class Models(Protocol):
     """The ``[models]`` of a snapshot, as routes ask for them."""
 
-    def choose(self, name: str) -> Choice | None:
-        """A target of the model that goes by ``name``; None if there is no such model."""
+    def choose(self, name: str) -> Group | None:
+        """The targets of the model that goes by ``name``; None if there is no such model."""
 
-
-class Plans(Protocol):
-    """The plans of a snapshot."""
-
-    def plan(self, route: str, choice: Choice, consumer: Consumer | None, operation: str) -> Plan:
-        """The plan of this combination, made on first use."""
+    def alone(self, backend: str) -> Group:
+        """One backend by itself."""
 
 
 class Route:
@@ -80,7 +62,7 @@ class Route:
         self.models = models
         self.plans = plans
         self.by_path: dict[bytes, str] = {}
-        self.fixed: Choice | None = Choice(backend) if backend is not None else None
+        self.fixed: Group | None = models.alone(backend) if backend is not None else None
 
     # -- who
 
@@ -134,8 +116,8 @@ class Route:
 
     # -- where
 
-    def choose(self, asked: str | None) -> Choice:
-        """The backend for a request that asks for model ``asked``.
+    def choose(self, asked: str | None) -> Group:
+        """The targets for a request that asks for model ``asked``.
 
         :raises BadRequest: the route leaves it to the request, and the request names no model that is known.
         """
@@ -148,10 +130,10 @@ class Route:
                 param="model",
                 code="model_required",
             )
-        choice = self.models.choose(wanted)
-        if choice is None:
+        group = self.models.choose(wanted)
+        if group is None:
             raise BadRequest(f"model {_shown(wanted)} is not served here", param="model", code="model_not_found")
-        return choice
+        return group
 
 
 def check_model(consumer: Consumer | None, name: str | None) -> None:

@@ -8,9 +8,9 @@ the gateway read 32 MiB, and :meth:`FrontDoor.render` when the request is comple
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
-import time
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,14 +18,15 @@ import attrs
 from twisted.logger import Logger
 
 from aigw.consumers.consumer import Consumer
-from aigw.errors import Forbidden, GatewayError, Overloaded, Unauthorized
+from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.llm.body import parse
 from aigw.proxy.account import Account, Ledger
+from aigw.proxy.client_call import ClientCall, Prepared
 from aigw.proxy.exchange import Exchange, id_lines, refuse
-from aigw.proxy.plan import Plan
+from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.raw import model_of_raw
@@ -140,7 +141,7 @@ class FrontDoor:
         sent = request.fields.get(b"x-request-id")
         if sent and len(sent) <= 128 and _SANE_ID.issuperset(sent):
             return sent.decode("ascii")
-        return f"{self._id_prefix}{next(self._id_numbers):012x}"
+        return self._new_id()
 
     def _recognise(self, visit: Visit) -> None:
         """Find out whose request it is, and whether that consumer may go on."""
@@ -205,51 +206,49 @@ class FrontDoor:
 
     def _call(self, visit: Visit, operation: str) -> None:
         account, route, consumer = visit.account, visit.route, visit.consumer
-        body, fields = self._read(visit, operation)
-        asked = account.asked_model
-        choice = route.choose(asked)
-        plan = route.plans.plan(route.name, choice, consumer, operation)
-        name = asked or choice.public_model or plan.model
-        check_model(consumer, name)
-        account.plan = plan
-        account.asked_model = name
-        account.label_model = plan.label_of(name) if name else ""
-        if plan.pairing is not None and fields is not None:
-            self._translate(account, plan, fields)
-        else:
-            self._pass(visit, plan, body, fields)
-
-    def _pass(self, visit: Visit, plan: Plan, body: bytes, fields: dict[str, Any] | None) -> None:
-        """Call a backend that speaks the client's dialect."""
-        account, route = visit.account, visit.route
         request = account.request
-        hide_usage = False
-        if fields is not None:
-            body, hide_usage = plan.adjust(body, fields)
-            account.stream = fields.get("stream") is True
-            account.sent_model = _header_value(fields.get("model"))
+        body, fields = self._read(visit, operation)
+        group = route.choose(account.asked_model)
         query = request.query
         if query is not None and route.authenticator is not None:
             query = route.authenticator.clean_query(query)
-        model = fields.get("model") if fields is not None else None
-        target = plan.path_rule.target(request.path, visit.matched, query, model)
-        payload = plan.payload(
-            request.method, target, request.headers, body, request.request_id, fields, request.nominated
+        call = ClientCall(
+            request, route.plans, route.name, operation, consumer, visit.matched, query, body, fields, self._new_id
         )
-        Exchange(request, account, plan, self.ledger, self._deadlines, hide_usage).start(payload)
+        candidate, prepared = self._first(account, call, group)
+        Exchange(call, account, group, self.ledger, self._deadlines).start(candidate, prepared)
 
-    def _translate(self, account: Account, plan: Plan, fields: dict[str, Any]) -> None:
-        """Call a backend that speaks another dialect."""
-        request = account.request
-        answer_id = f"{self._id_prefix}{next(self._id_numbers):012x}"
-        translation = plan.translate(fields, answer_id, time.time())
-        account.stream = fields.get("stream") is True
-        account.sent_model = _header_value(fields.get("model"))
-        if translation.ready is not None:
-            self._answer(account, translation.ready.status, translation.ready.body, _JSON)
-            return
-        payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
-        Exchange(request, account, plan, self.ledger, self._deadlines, False, translation).start(payload)
+    def _first(self, account: Account, call: ClientCall, group: Group) -> tuple[Candidate, Prepared]:
+        """Whom the call is put to first: a target that can be asked for it.
+
+        :raises NoHealthyTarget: nobody is well.
+        :raises BadRequest: nobody can.
+        """
+        now = self._deadlines.now()
+        candidate = group.first(call, now)
+        if candidate is None:
+            raise NoHealthyTarget(f"no target of model {group.public_model} is healthy", retry_after=group.back_in(now))
+        try:
+            return candidate, self._prepare(account, call, group, candidate)
+        except BadRequest as error:
+            unfit, refused = [candidate], error
+        while (candidate := group.pick(call, now, unfit)) is not None:
+            with contextlib.suppress(BadRequest):
+                return candidate, self._prepare(account, call, group, candidate)
+            unfit.append(candidate)
+        raise refused
+
+    def _prepare(self, account: Account, call: ClientCall, group: Group, candidate: Candidate) -> Prepared:
+        plan = call.plan(candidate)
+        name = account.asked_model or group.public_model or plan.model
+        check_model(call.consumer, name)
+        account.plan = plan
+        account.asked_model = name
+        account.label_model = plan.label_of(name) if name else ""
+        return call.prepare(plan)
+
+    def _new_id(self) -> str:
+        return f"{self._id_prefix}{next(self._id_numbers):012x}"
 
     def _read(self, visit: Visit, operation: str) -> tuple[bytes, dict[str, Any] | None]:
         """The body, and what it says where the operation is one that is read."""
@@ -303,10 +302,3 @@ def _model_asked_for(path: bytes) -> str | None:
     if not found or not name or b"/" in name:
         return None
     return unquote(name.decode("ascii"))
-
-
-def _header_value(model: object) -> bytes:
-    """A model's name as a header value, or nothing if it cannot be one."""
-    if isinstance(model, str) and model.isascii() and model.isprintable() and len(model) <= 256:
-        return model.encode("ascii")
-    return b""

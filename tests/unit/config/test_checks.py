@@ -205,9 +205,7 @@ class WarningTests(FileTestCase):
     def test_what_has_no_effect_yet(self) -> None:
         """A file may say it; whoever wrote it should know."""
         for text, key in (
-            ("balance = 'least-busy'", "balance"),
-            ("retry = { attempts = 2 }", "retry"),
-            ("breaker = { failures = 2 }", "breaker"),
+            ("patience = '10s'", "patience"),
             ("on_stream_cut = 'continue'", "on_stream_cut"),
         ):
             model = f"[models.m]\ntargets = [{{ backend = 'echo' }}]\n{text}\n[routes.r]\npaths = ['/r']"

@@ -10,8 +10,14 @@ from aigw.http.deadlines import Deadlines
 from aigw.llm.body import Adjustments
 from aigw.llm.translation import Translating
 from aigw.proxy.account import Account
+from aigw.proxy.client_call import ClientCall, Prepared
 from aigw.proxy.exchange import Exchange
 from aigw.proxy.plan import NEVER_UPSTREAM, Plan, Timeouts
+from aigw.routing.balance import Balance
+from aigw.routing.budget import RetryBudget
+from aigw.routing.health import Health
+from aigw.routing.retry import ONCE
+from aigw.routing.targets import Candidate, Group, Tier
 from aigw.upstream.credential import Credential
 from aigw.upstream.target import PathRule
 
@@ -25,6 +31,7 @@ class FakeRequest:
         self.request_id = "req-1"
         self.anthropic = False
         self.headers: list[tuple[bytes, bytes]] = []
+        self.nominated: frozenset[bytes] = frozenset()
         self.received = self.complete = clock.seconds()
         self.status = 0
         self.bytes_in = self.bytes_out = 0
@@ -162,6 +169,30 @@ def make_plan(upstream: Any, **changes: Any) -> Plan:
     return Plan(**values)
 
 
+def make_candidate(backend: str = "openai", **more: Any) -> Candidate:
+    """A target that is well."""
+    return Candidate(backend, None, None, Health(), RetryBudget(), name=backend.encode(), **more)
+
+
+def make_group(*tiers: list[Candidate], **more: Any) -> Group:
+    """Targets in tiers, each balanced in turn."""
+    balance = Balance("weighted", "consumer", lambda: 0.0)
+    return Group("m", tuple(Tier(tuple(tier), balance) for tier in tiers), more.pop("rules", ONCE), **more)
+
+
+class FakePlans:
+    """A plan for each backend."""
+
+    def __init__(self, plans: dict[str, Any]) -> None:
+        self.plans = plans
+
+    def plan(self, route: str, candidate: Candidate, consumer: Any, operation: str) -> Any:
+        plan = self.plans[candidate.backend]
+        if isinstance(plan, Exception):
+            raise plan
+        return plan
+
+
 class Scene:
     """An exchange between a fake client and a fake upstream, on a clock that the test turns."""
 
@@ -172,6 +203,7 @@ class Scene:
         hide_usage: bool = False,
         method: bytes = b"POST",
         translation: Translating | None = None,
+        candidate: Candidate | None = None,
         **plan: Any,
     ) -> None:
         self.clock = Clock()
@@ -181,19 +213,28 @@ class Scene:
         self.plan = make_plan(self.upstream, **plan)
         self.ledger = FakeLedger()
         self.account = Account(self.request, "127.0.0.1")  # type: ignore[arg-type]
-        self.account.plan = self.plan
-        self.account.stream = stream
-        self.exchange = Exchange(
+        self.candidate = candidate or make_candidate()
+        call = ClientCall(
             self.request,  # type: ignore[arg-type]
+            FakePlans({"openai": self.plan}),
+            "r",
+            self.plan.operation,
+            None,
+            b"/v1",
+            None,
+            CHAT,
+            None,
+            lambda: "id1",
+        )
+        self.exchange = Exchange(
+            call,
             self.account,
-            self.plan,
+            make_group([self.candidate]),
             self.ledger,  # type: ignore[arg-type]
             self.deadlines,
-            hide_usage,
-            translation,
         )
         payload = self.plan.payload(method, b"/v1/chat/completions", [], CHAT, "req-1", None)
-        self.exchange.start(payload)
+        self.exchange.start(self.candidate, Prepared(self.plan, payload, hide_usage, translation, stream, b"gpt-4o"))
 
     @property
     def call(self) -> FakeCall:

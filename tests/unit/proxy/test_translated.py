@@ -108,12 +108,12 @@ class StreamTests(unittest.TestCase):
         across = translation(stream=True)
         s = Scene(stream=True, translation=across)
         sink = s.head(200, NDJSON)
-        assert s.exchange.relay is not None
+        assert s.exchange.attempt is not None
 
         def broken(data: bytes) -> bytes:
             raise BrokenFrame("a frame with a wrong checksum")
 
-        s.exchange.relay._stream.feed = broken  # type: ignore[attr-defined]
+        s.exchange.attempt.relay._stream.feed = broken  # type: ignore[attr-defined]
         sink.on_data(b"x")
         self.assertEqual(s.request.status, 502)
         self.assertIn("wrong checksum", told(s)["message"])

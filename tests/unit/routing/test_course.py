@@ -13,9 +13,9 @@ from aigw.routing.balance import Balance
 from aigw.routing.breaker import Breaker, BreakerRules
 from aigw.routing.budget import RetryBudget
 from aigw.routing.course import Course, Step
-from aigw.routing.groups import Candidate, Group, Tier
 from aigw.routing.health import Health
 from aigw.routing.retry import KINDS, Failure, RetryRules
+from aigw.routing.targets import Candidate, Group, Tier
 
 NOW, LONG = 100.0, 1000.0
 

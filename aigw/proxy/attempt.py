@@ -1,0 +1,405 @@
+"""One attempt: one call to one upstream, from its connection to the end of its answer.
+
+An attempt is the sink of its upstream call and the producer of its client's response. It chooses the way down (a
+relay) when the upstream's head is there, and keeps the five timeouts with its exchange's one
+:class:`~aigw.http.deadlines.Deadline`: each phase moves it, the total caps it.
+
+It ends in exactly one of four ways, each through :meth:`Attempt.close`: it brought the answer, it failed before the
+client had seen anything of one (then its :class:`~aigw.proxy.exchange.Exchange` decides what comes next), the answer
+broke after it had begun, or nobody wants it any more. Whatever ends it first wins: the upstream call is cancelled if
+it still runs, so it calls back no more; target, breaker and metrics are told.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aigw.errors import GatewayError, UpstreamFailed
+from aigw.http.deadlines import Deadline
+from aigw.http.failures import CallFailure
+from aigw.http.headers import Header
+from aigw.llm.operations import RAW
+from aigw.llm.reply import ProviderError
+from aigw.llm.usage import Usage
+from aigw.proxy.client_call import Prepared
+from aigw.proxy.refusal import ErrorBody, Refusal, of_answer, of_broken_error, of_call, of_timeout, outcome_of
+from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
+from aigw.proxy.translated import TranslatedBody, TranslatedEvents
+from aigw.routing.retry import KINDS, Failure
+from aigw.routing.targets import Candidate
+from aigw.upstream.calling import Calling
+
+if TYPE_CHECKING:
+    from aigw.proxy.exchange import Exchange
+
+#: Seconds that an upstream may take to end its response after the stream's own end; then the stream is complete
+#: without it.
+_AFTER_TERMINATOR = 1.0
+
+#: A limit of no piece's own: the deadline of the phase stands.
+_STANDS = 0.0
+
+
+class Attempt:
+    """See the module's head.
+
+    :ivar begun: the client has something of an answer.
+    :ivar sent: the upstream has the request, or part of it.
+    :ivar model: what it is asked for.
+    :ivar outcome: once it is over, for metrics.
+    :ivar started: the clock when the upstream was asked.
+    """
+
+    over = False
+    begun = False
+    sent = False
+    _outcome = ""
+    _paused = False
+    _phase = "connect"
+    _limit = _STANDS
+    _head: ResponseHead | None = None
+    _raw: list[Header]
+    _well = False
+    _failed = False
+
+    def __init__(
+        self, exchange: Exchange, candidate: Candidate, prepared: Prepared, deadline: Deadline, total_at: float
+    ) -> None:
+        self.exchange = exchange
+        self.candidate = candidate
+        self.account = exchange.account
+        self.request = exchange.request
+        self.plan = plan = prepared.plan
+        self.backend = plan.backend
+        self.operation = plan.operation
+        self.model = prepared.model
+        self._prepared = prepared
+        self._now = exchange.now
+        self._deadline = deadline
+        self._total_at = total_at
+        # Here, not above: mypyc forgets a class's default of None where the type is a protocol.
+        self.relay: Relay | None = None
+        self._call: Calling | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The request's."""
+        return self.request.request_id
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether the answer is one that is read."""
+        return self.operation != RAW
+
+    def start(self) -> None:
+        """Call the upstream. Everything after this happens by itself."""
+        account, candidate = self.account, self.candidate
+        self.started = now = self._now()
+        account.attempts += 1
+        if not account.started_at:
+            account.started_at = now
+        candidate.health.in_flight += 1
+        breaker = candidate.breaker
+        self._token = breaker.begin(now) if breaker is not None else 0
+        self._deadline.restart_at(min(now + self.plan.timeouts.connect, self._total_at))
+        call = self.plan.upstream.send(self._prepared.payload, self)
+        if not self.over:
+            self._call = call
+
+    # -- what the upstream call tells us (ResponseSink)
+
+    def on_sent(self) -> None:
+        """The request is on a connection; now the upstream has its time to answer."""
+        self.account.sent_at = self._now()
+        self.sent = True
+        self._enter("first_byte", self.plan.timeouts.first_byte)
+
+    def on_head(self, status: int, headers: list[Header]) -> None:
+        """Choose the way down."""
+        account, timeouts = self.account, self.plan.timeouts
+        account.head_at = self._now()
+        head = self._head = ResponseHead(status, headers)
+        self._raw = headers
+        if self._prepared.translation is not None:
+            self._translate(head)
+        elif status < 300 and head.is_events:
+            self.relay = EventBody(self, head, self._prepared.hide_usage)
+            account.stream = True
+            self._enter("first_token", timeouts.first_token)
+        else:
+            self._enter("idle", timeouts.idle)
+            self._whole(head)
+
+    def _whole(self, head: ResponseHead) -> None:
+        """Errors and the JSON answers that are read are kept; not what is encoded, long or of no interest."""
+        status = head.status
+        if self.account.stream and status < 300 and not head.content_type.startswith(b"text/event-stream"):
+            kind = head.content_type.decode("latin-1")[:80] or "no content type"
+            self._invalid(f"answered a streaming request with {kind}")
+        elif self.request.method == b"HEAD":
+            self.relay = PassedBody(self, head)
+        elif status >= 400:
+            self.relay = ErrorBody(self, head)
+        elif self.operation != RAW and not head.encoded and (head.length or 0) <= KEPT_WHOLE:
+            self.relay = WholeBody(self, head)
+        else:
+            self.relay = PassedBody(self, head)
+
+    def _translate(self, head: ResponseHead) -> None:
+        translation = self._prepared.translation
+        assert translation is not None
+        if head.encoded:
+            self._invalid("answered in a coding that it was not offered")
+        elif head.status < 300 and translation.is_stream(head.content_type):
+            self.relay = TranslatedEvents(self, head, translation)
+            self.account.stream = True
+            self._enter("first_token", self.plan.timeouts.first_token)
+        else:
+            self.relay = TranslatedBody(self, head, translation)
+            self._enter("idle", self.plan.timeouts.idle)
+
+    def _invalid(self, what: str) -> None:
+        self.fail(UpstreamFailed(f"backend {self.backend} {what}"), "cut")
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of the body."""
+        limit = self._limit
+        if limit and not self._paused:
+            at = self._now() + limit
+            self._deadline.at = at if at < self._total_at else self._total_at
+        self.relay.data(data)  # type: ignore[union-attr]
+
+    def on_end(self, delimited: bool) -> None:
+        """The upstream is done."""
+        self.account.upstream_done_at = self._now()
+        self._call = None
+        assert self.relay is not None
+        self.relay.end(delimited)
+
+    def on_failure(self, failure: CallFailure) -> None:
+        """The upstream call broke."""
+        self._call = None
+        self._fail(of_call(self.backend, failure, sent=self.sent, repeatable=self._repeatable))
+
+    # -- the clock
+
+    def _enter(self, phase: str, seconds: float) -> None:
+        """The phases of an answer that comes in pieces are moved on by each of them; waiting for the first event of a
+        stream is not, whatever else comes."""
+        self._phase = phase
+        if phase == "idle":
+            self._limit = seconds
+        if not self._paused:
+            self._deadline.restart_at(min(self._now() + seconds, self._total_at))
+
+    def first_token(self) -> None:
+        """The stream's first event is there; from now on it is the gaps that count."""
+        now = self.account.first_token_at = self._now()
+        self._enter("idle", self.plan.timeouts.idle)
+        if self.candidate.measured:
+            self.candidate.health.latency(True).observe(now - self.account.sent_at, now)
+
+    def terminator_seen(self) -> None:
+        """The stream's own end was passed on: do not wait long for the connection's."""
+        if self._limit != _AFTER_TERMINATOR:
+            self._enter("idle", _AFTER_TERMINATOR)
+
+    def expired(self) -> None:
+        """The deadline has come."""
+        which = "total" if self._now() >= self._total_at else self._phase
+        seconds = getattr(self.plan.timeouts, which)
+        self._fail(of_timeout(self.backend, which, seconds, sent=self.sent, repeatable=self._repeatable))
+
+    @property
+    def _repeatable(self) -> bool:
+        return self.exchange.call.repeatable
+
+    # -- what the client does
+
+    def seen(self) -> None:
+        """The client has left: what was seen of the answer is booked all the same."""
+        if self.relay is not None and self.account.usage is None:
+            self.note(self.relay.seen(), None)
+
+    def pauseProducing(self) -> None:
+        """The client reads slower than the upstream sends: stop reading there. The idle timeout stands still,
+        since it is not the upstream that is silent; the stalled client has a deadline of its own."""
+        self._paused = True
+        self._deadline.restart_at(self._total_at)
+        if self._call is not None:
+            self._call.pause()
+
+    def resumeProducing(self) -> None:
+        """The client has caught up."""
+        self._paused = False
+        if not self.over:
+            self._deadline.restart_at(min(self._now() + (self._limit or math.inf), self._total_at))
+        if self._call is not None:
+            self._call.resume()
+
+    def stopProducing(self) -> None:
+        """The client's connection is lost; ``client_gone`` tells the same."""
+
+    # -- what the relay does
+
+    def note(self, usage: Usage | None, model: str | None) -> None:
+        """What the response said of itself."""
+        if usage is not None:
+            self.account.usage = usage
+        if model:
+            self.account.response_model = model
+
+    def without_secrets(self, body: bytes) -> bytes:
+        """An error body in which the upstream does not hand out our credential."""
+        for secret in self.plan.secrets():
+            body = body.replace(secret, b"***")
+        return body
+
+    def answer(self, status: int, headers: list[Header], body: bytes) -> None:
+        """The whole answer at once."""
+        if status >= 400:
+            self.answer_error(status, headers, body)
+            return
+        self.begun = True
+        self._answered()
+        self.exchange.answer(status, headers, body)
+
+    def answer_error(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None = None) -> None:
+        """The upstream's error, whole; the call may go on elsewhere.
+
+        :param error: the same, understood, where it was translated.
+        """
+        if not self.over:
+            self._fail(self._refusal(status, headers, self.without_secrets(body), error))
+
+    def goes_on(self, status: int, headers: list[Header], body: bytes) -> bool:
+        """Whether the call goes on elsewhere after an error too long to keep, of which ``body`` is the beginning."""
+        refusal = self._refusal(status, headers, body, None)
+        self._outcome, self._failed = refusal.outcome, KINDS[refusal.failure.kind].counts
+        return self.exchange.goes_on(self, refusal)
+
+    def _refusal(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None) -> Refusal:
+        assert self._head is not None
+        return of_answer(
+            self._head,
+            self._raw,
+            status,
+            headers,
+            body,
+            error,
+            anthropic=self.request.anthropic,
+            repeatable=self._repeatable,
+        )
+
+    def begin(self, status: int, headers: list[Header], length: int | None) -> None:
+        """The answer's head; its body follows by :meth:`write`."""
+        self.begun = True
+        if status < 500:
+            self._answered()
+        else:
+            self._failed = True
+        if status >= 400:
+            self._outcome = outcome_of(status)
+        self.exchange.begin(self, status, headers, length)
+
+    def write(self, data: bytes) -> None:
+        """A piece of the answer's body."""
+        self.request.write(data)
+
+    def finish(self, outcome: str | None = None) -> None:
+        """The answer is complete.
+
+        :param outcome: of the upstream call, where something broke that did not matter any more.
+        """
+        if outcome is not None:
+            self._outcome = outcome
+        self.exchange.finish()
+
+    def stream_refused(
+        self, status: int, headers: list[Header], body: bytes, error: ProviderError | None = None
+    ) -> None:
+        """A stream whose first event is an error becomes an answer with that status."""
+        kept = [header for header in headers if header[0] != b"content-type"]
+        self.answer_error(status, [*kept, (b"content-type", b"application/json")], body, error)
+
+    def abort(self, error: GatewayError) -> None:
+        """End an answer that began, so that nobody takes it for complete."""
+        self.abort_quietly(error.code)
+
+    def abort_quietly(self, code: str) -> None:
+        """The same, where the client has already been told."""
+        if not self._outcome:
+            self._outcome, self._failed = "cut", True
+        self.exchange.abort(code)
+
+    def fail(self, error: GatewayError, outcome: str, kind: str = "invalid_answer") -> None:
+        """What came is no answer, or no more of one.
+
+        :param kind: a row of :data:`aigw.routing.retry.KINDS`.
+        """
+        self._fail(Refusal(Failure(kind, repeatable=self._repeatable), outcome, error))
+
+    # -- ends
+
+    def cut(self, error: GatewayError) -> None:
+        """The gateway itself cannot wait for the rest, since it is going down."""
+        self._outcome = "cancelled"
+        self._stop_call()
+        if self.begun and self.relay is not None:
+            self.relay.broken(error)
+        else:
+            self.exchange.refuse(error)
+
+    def close(self, outcome: str = "") -> None:
+        """It is over: whoever waits for its end is told. Further calls do nothing.
+
+        :param outcome: for metrics, where nothing else is known.
+        """
+        if self.over:
+            return
+        self.over = True
+        self._stop_call()
+        self.relay = None  # which knows us: without this, every call would be work for the garbage collector
+        self.outcome = self._outcome or outcome or "ok"
+        candidate = self.candidate
+        candidate.health.in_flight -= 1
+        if candidate.breaker is not None:
+            if self._failed:
+                candidate.breaker.failed(self._token, self._now())
+            elif not self._well:
+                candidate.breaker.dropped(self._token)
+        self.exchange.ledger.metrics.attempt(self.backend, self.outcome)
+        if candidate.slots is not None:
+            candidate.slots.release()
+
+    def _answered(self) -> None:
+        """The target is well."""
+        self._well = True
+        breaker = self.candidate.breaker
+        if breaker is not None:
+            breaker.succeeded(self._token, self._now())
+
+    def _fail(self, refusal: Refusal) -> None:
+        """The upstream failed: the client is told in the way that is still open, or the call goes on elsewhere."""
+        if self.over:
+            return
+        self._stop_call()
+        head = self._head
+        if head is not None and head.status >= 400 and not refusal.status:
+            refusal = of_broken_error(refusal, head.status, self._raw)
+        self._outcome = refusal.outcome
+        if KINDS[refusal.failure.kind].counts:
+            self._failed = True
+        elif refusal.status:
+            self._answered()
+        if self.begun and self.relay is not None:
+            assert refusal.error is not None
+            self.relay.broken(refusal.error)
+        else:
+            self.exchange.failed(self, refusal)
+
+    def _stop_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
