@@ -61,12 +61,15 @@ class SseDecoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`Decoder`."""
+        looked = max(0, len(self._rest) - 3)  # a blank line that began there is not seen yet
         data = self._rest + data if self._rest else data
-        if data.endswith(b"\n\n") and b"\r" not in data:
-            self._rest = b""
-            return _frames(data)
+        if data.endswith((b"\n\n", b"\n\r\n")):
+            usual = data.replace(b"\r\n", b"\n")  # Google's line ends; a lone CR makes it unusual
+            if b"\r" not in usual:
+                self._rest = b""
+                return _frames(usual)
         end = 0
-        for match in _BLANK.finditer(data):
+        for match in _BLANK.finditer(data, looked):
             end = match.end()
         self._rest = data[end:]
         if len(self._rest) > MAX_FRAME:

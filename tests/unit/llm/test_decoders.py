@@ -61,6 +61,22 @@ class SseTests(unittest.TestCase):
         for rest in (b"data: x", b"data: x\n", b"data: x\r\n"):
             self.assertEqual(decoded(SseDecoder(), [rest]), [Frame(b"", b"x")])
 
+    def test_long_events_are_looked_through_once(self) -> None:
+        """A picture of megabytes comes in hundreds of pieces."""
+        looked = []
+
+        class Blank:
+            @staticmethod
+            def finditer(data: bytes, start: int) -> list[object]:
+                looked.append(len(data) - start)
+                return []
+
+        self.patch(decoders, "_BLANK", Blank)
+        decoder = SseDecoder()
+        for _ in range(50):
+            decoder.feed(b"x" * 1000)
+        self.assertLess(sum(looked), 60_000)
+
     def test_bound(self) -> None:
         """An event that does not end."""
         self.patch(decoders, "MAX_FRAME", 100)
