@@ -47,6 +47,10 @@ provider = "openai"
 url = "{url}"
 auth = {{ passthrough = true }}
 
+[backends.claude]
+provider = "anthropic"
+url = "{url}"
+
 [models.smart]
 targets = [{{ backend = "plain", model = "gpt-4o" }}]
 [models."open-*"]
@@ -70,6 +74,9 @@ paths = ["/v1"]
 [routes.plain]
 paths = ["/plain"]
 backend = "plain"
+[routes.claude]
+paths = ["/claude"]
+backend = "claude"
 [routes.tuned]
 paths = ["/tuned"]
 backend = "tuned"
@@ -322,11 +329,18 @@ class RouteTests(ContractTestCase):
         answer = await self.ask("/v1/chat/completions", {"messages": []})
         self.assert_error(answer, 400, "model parameter not found", param="model")
 
-    async def test_messages_are_not_spoken_yet(self) -> None:
-        """Refused in Anthropic's shape, nothing is sent to a provider that would not understand it."""
+    async def test_what_a_provider_has_nothing_like(self) -> None:
+        """Embeddings at Anthropic: refused here, nothing is sent to a provider that would not understand it."""
         await self.serve()
-        answer = await self.ask("/plain/v1/messages", chat())
-        fields = self.assert_error(answer, 400, code="operation_not_supported")
+        answer = await self.ask("/claude/v1/embeddings", {"model": "m", "input": "hi"})
+        self.assert_error(answer, 400, "embeddings", code="operation_not_supported")
+        self.assertEqual(self.upstream.requests, [])
+
+    async def test_errors_for_anthropics_clients(self) -> None:
+        """Have Anthropic's shape and its name for the request's id."""
+        await self.serve()
+        answer = await self.ask("/plain/v1/messages", {"model": "m", "messages": [{"role": "king"}]})
+        fields = self.assert_error(answer, 400, "messages[0].role")
         self.assertEqual(fields["type"], "error")
         self.assertEqual(answer.headers["request-id"], answer.headers["x-request-id"])
 
