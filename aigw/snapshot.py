@@ -24,6 +24,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
 from aigw.http.target import normalise_path
 from aigw.llm.providers import provider
+from aigw.proxy import credentials
 from aigw.proxy.planbook import PlanBook, provider_at
 from aigw.routing.conditions import Conditions, conflicts
 from aigw.routing.health import HealthBook, Target
@@ -63,7 +64,7 @@ class Snapshot:
         doors = Doors(settings, consumers)
         labels = Labels(settings)
         by_backend = {key.name: upstream for key, upstream in upstreams.items()}
-        plans = PlanBook(settings, by_backend, doors.key_names, doors.checker.knows, labels.label_of)
+        plans = PlanBook(settings, by_backend, doors.key_names, doors.checker.knows, labels.label_of, reactor)
         book = previous.book if previous is not None else HealthBook()
         models = Models(settings, book)
         routes = {
@@ -139,6 +140,9 @@ def _provider_problems(settings: Settings) -> Iterator[Problem]:
             yield settings.problem(("backends", name, "provider"), f"{kind.name} is not available in this version")
         elif backend.url is None and kind.default_url is None and kind.name != "echo":
             yield settings.problem(("backends", name), f"a backend of provider {kind.name} needs a url")
+        missing = credentials.problem(backend.auth, backend.provider, settings.secret_values)
+        if missing is not None:
+            yield settings.problem(("backends", name, "auth"), missing)
         if backend.ca is not None:
             try:
                 certificates(str(settings.path.parent / backend.ca))

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 from aigw.config.settings import BackendAuth
 from aigw.llm.providers import Provider
+from aigw.upstream import google
 from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
+from aigw.upstream.google import google_authoriser
 
 
 class Credentials:
     """The credentials of one snapshot.
 
+    One that has to be made is made by one authoriser, however many plans use it.
+
     :param secrets: the values of ``[secrets]``, by name.
+    :param reactor: for authorisers, which work in its threads.
     """
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, secrets: Mapping[str, str], reactor: Any) -> None:
         self._secrets = secrets
+        self._reactor = reactor
+        self._made: dict[Hashable, Authoriser] = {}
 
     def of(self, auth: BackendAuth | None, kind: Provider) -> Credential | Passthrough | Authoriser:
         """What ``auth`` comes to at a provider of that kind."""
@@ -25,6 +33,8 @@ class Credentials:
             return NO_CREDENTIAL
         if auth.passthrough:
             return Passthrough(kind.passthrough_headers)
+        if auth.ambient or auth.service_account is not None or auth.access_key is not None:
+            return self._authoriser(auth, kind)
         return self._fixed(auth, kind)
 
     def _fixed(self, auth: BackendAuth, kind: Provider) -> Credential:
@@ -38,3 +48,33 @@ class Credentials:
 
     def _token(self, auth: BackendAuth) -> str:
         return auth.inline if auth.inline is not None else self._secrets[auth.secret or ""]
+
+    def _authoriser(self, auth: BackendAuth, kind: Provider) -> Authoriser:
+        key = (kind.name, kind.default_url, auth.model_dump_json())
+        made = self._made.get(key)
+        if made is None:
+            make = _AUTHORISERS[kind.name]
+            made = self._made[key] = make(self._reactor, auth, self._secrets)
+        return made
+
+
+def _google(reactor: Any, auth: BackendAuth, secrets: Mapping[str, str]) -> Authoriser:
+    return google_authoriser(reactor, _service_account(auth, secrets))
+
+
+def _service_account(auth: BackendAuth, secrets: Mapping[str, str]) -> str | None:
+    return secrets[auth.service_account] if auth.service_account is not None else None
+
+
+_AUTHORISERS: Mapping[str, Callable[[Any, BackendAuth, Mapping[str, str]], Authoriser]] = {"vertex": _google}
+
+
+def problem(auth: BackendAuth | None, provider: str, secrets: Mapping[str, str]) -> str | None:
+    """What stands in the way of a credential that has to be made, as far as it can be seen without making it.
+
+    :param secrets: the values of ``[secrets]``; those that were not read are not judged.
+    """
+    if auth is None or provider not in _AUTHORISERS or not (auth.ambient or auth.service_account):
+        return None
+    known = auth.service_account is None or auth.service_account in secrets
+    return google.problem(_service_account(auth, secrets) if known else None)

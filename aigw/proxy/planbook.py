@@ -89,6 +89,7 @@ class PlanBook:
     :param key_names: every header that may carry a consumer's key.
     :param is_consumer_key: see :class:`~aigw.proxy.plan.Plan`.
     :param label_of: see :class:`~aigw.proxy.plan.Plan`.
+    :param reactor: for credentials that have to be made.
     """
 
     def __init__(
@@ -98,9 +99,10 @@ class PlanBook:
         key_names: frozenset[bytes],
         is_consumer_key: Callable[[bytes], bool],
         label_of: Callable[[str], str],
+        reactor: Any,
     ) -> None:
         self._settings = settings
-        self._credentials = Credentials(settings.secret_values)
+        self._credentials = Credentials(settings.secret_values, reactor)
         self._upstreams = upstreams
         self._key_names = key_names
         self._is_consumer_key = is_consumer_key
