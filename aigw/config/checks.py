@@ -34,7 +34,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "region": ("bedrock",),
     "project": ("vertex",),
     "location": ("vertex",),
-    "api_version": ("azure", "anthropic"),
+    "api_version": ("azure", "anthropic", "gemini", "vertex"),
 }
 #: The same for the keys of its ``auth``.
 _AUTH_ONLY_FOR: dict[str, tuple[str, ...]] = {

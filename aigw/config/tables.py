@@ -262,7 +262,7 @@ class Backend(Table):
     location: PlaceName | None = None
     """The Google Cloud location, or "global"; provider "vertex"."""
     api_version: Text | None = None
-    """The version of the API that is asked for; providers "azure" and "anthropic"."""
+    """The version of the API that is asked for; providers "azure", "anthropic", "gemini" and "vertex"."""
     ca: Text | None = None
     """A PEM file of certificates to trust instead of the system's, relative to the configuration file."""
     model: Text | None = None

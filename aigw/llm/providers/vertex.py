@@ -221,7 +221,7 @@ def _at(provider: Provider, place: Place) -> Provider:
     """Vertex AI of a project in a location. A backend's own ``url`` is another host with the same paths."""
     location = place.location or LOCATION
     host = _HOSTS.get(location, f"{location}-aiplatform.googleapis.com")
-    version = place.api_version or "v1"
+    version = quote(place.api_version or "v1", safe="")
     wire = VertexWire(f"/{version}/projects/{quote(place.project or '', safe='')}/locations/{quote(location, safe='')}")
     url = f"https://{host}"
     return attrs.evolve(provider, default_url=url, wire=wire, embedding_wire=wire, count_wire=wire)

@@ -78,7 +78,7 @@ class FitTests(FileTestCase):
         """A key that could have no effect is an error, with the providers that it is for."""
         backend = "[backends.b]\nprovider = 'openai'\n"
         self.assert_wrong(backend + "region = 'eu-central-1'", "backends.b.region", 'only for provider = "bedrock"')
-        self.assert_wrong(backend + "api_version = '1'", "backends.b.api_version", '"azure" or "anthropic"')
+        self.assert_wrong(backend + "api_version = '1'", "backends.b.api_version", '"gemini" or "vertex"')
         self.assert_wrong(backend + "auth = { ambient = true }", "backends.b.auth.ambient", '"bedrock" or "vertex"')
 
     def test_half_a_pair_of_aws_keys(self) -> None:

@@ -13,6 +13,7 @@ from aigw.errors import BadRequest
 from aigw.llm.call import Call, Document, Reasoning, ReasoningWish, Text, ToolCall, ToolResult, Turn
 from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.messages import Messages
+from aigw.llm.providers.base import Place
 from aigw.llm.providers.gemini import GEMINI, GeminiWire, model_path
 from aigw.llm.providers.gemini.schema import cleaned, parameters
 from aigw.llm.providers.gemini.signatures import SKIP, own
@@ -107,6 +108,13 @@ class PlainTests(RequestCase):
         request = WIRE.request(chat(stream=True))
         self.assertEqual(request.path, b"/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
         self.assertNotIn("stream", request.body)
+
+    def test_version(self) -> None:
+        """As the backend says."""
+        for version, begin in ((None, b"/v1beta/models/"), ("v1", b"/v1/models/")):
+            there = GEMINI.at(GEMINI, Place(api_version=version))
+            assert there.wire is not None
+            self.assertTrue(there.wire.request(chat()).path.startswith(begin))
 
     def test_model_cannot_leave_its_place(self) -> None:
         """A model's name is one segment of the path, whatever is in it."""

@@ -16,7 +16,7 @@ import attrs
 from aigw.llm.call import Call
 from aigw.llm.decoders import Decoder, SseDecoder
 from aigw.llm.options import To
-from aigw.llm.providers.base import Provider
+from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.gemini.embeddings import batch, vectors
 from aigw.llm.providers.gemini.errors import google_error
 from aigw.llm.providers.gemini.reply import GeminiReader
@@ -102,6 +102,14 @@ def total_tokens(fields: Any) -> int:
     return total
 
 
+def _at(provider: Provider, place: Place) -> Provider:
+    """With the version of the API that the backend asks for, such as ``v1``."""
+    if place.api_version is None:
+        return provider
+    wire = GeminiWire(version=f"/{quote(place.api_version, safe='')}")
+    return attrs.evolve(provider, wire=wire, embedding_wire=wire, count_wire=wire)
+
+
 _WIRE = GeminiWire()
 
 GEMINI = Provider(
@@ -114,6 +122,7 @@ GEMINI = Provider(
     key_header=b"x-goog-api-key",
     key_prefix=b"",
     passthrough_headers=(b"x-goog-api-key", b"authorization"),
+    at=_at,
 )
 
 __all__ = ["GEMINI", "STREAM", "WHOLE", "GeminiWire", "model_path", "total_tokens"]
