@@ -104,6 +104,53 @@ def from_gemini(usage: Any) -> Usage | None:
     )
 
 
+def from_bedrock(usage: Any) -> Usage | None:
+    """The normal form of Converse's ``usage``, whose input leaves out what was read from a cache or written to one.
+
+    The counts of caches have other names in older streams; all are understood.
+
+    :returns: None if ``usage`` is not an object or tells no tokens.
+    """
+    if not isinstance(usage, dict) or not ("inputTokens" in usage or "outputTokens" in usage):
+        return None
+    cached = _first(usage, ("cacheReadInputTokens", "cacheReadInputTokenCount"))
+    written = _first(usage, ("cacheWriteInputTokens", "cacheWriteInputTokenCount"))
+    return Usage(
+        input=_count(usage.get("inputTokens")) + cached + written,
+        output=_count(usage.get("outputTokens")),
+        cached_input=cached,
+        cache_write=written,
+    )
+
+
+def from_cohere(usage: Any) -> Usage | None:
+    """The normal form of Cohere's ``usage``: of the tokens that the model read and wrote, not of those that are billed.
+
+    :returns: None if ``usage`` is not an object or tells no tokens.
+    """
+    if not isinstance(usage, dict):
+        return None
+    tokens = usage.get("tokens") or usage.get("billed_units")
+    if not isinstance(tokens, dict) or not ("input_tokens" in tokens or "output_tokens" in tokens):
+        return None
+    read = _of(tokens, "input_tokens")
+    return Usage(
+        input=read,
+        output=_of(tokens, "output_tokens"),
+        cached_input=min(read, _count(usage.get("cached_tokens"))),
+    )
+
+
+def from_ollama(fields: Any) -> Usage | None:
+    """The normal form of the counts in an answer of Ollama's own API; a prompt that was cached is not counted there.
+
+    :returns: None if ``fields`` is not an object or tells no tokens.
+    """
+    if not isinstance(fields, dict) or not ("prompt_eval_count" in fields or "eval_count" in fields):
+        return None
+    return Usage(input=_count(fields.get("prompt_eval_count")), output=_count(fields.get("eval_count")))
+
+
 _CHAT = ("prompt", "completion")
 #: What was read from a cache (beside the details) or written to one (in them), by the names that servers have for it.
 _CACHED = ("prompt_cache_hit_tokens", "cached_tokens")
