@@ -19,6 +19,8 @@ from aigw.llm.reply import ProviderError, type_of_status
 from aigw.llm.translation import Answer, StreamTranslation
 from aigw.llm.wire import Headers, WireRequest
 
+#: There is none: the client's goes up.
+_NO_REQUEST = WireRequest(b"", {})
 #: Providers whose list is OpenAI's. Anthropic's own is Anthropic's; all others have one that no client reads.
 _OPENAI = frozenset(("azure", "echo", "mistral", "openai", "openai-compatible"))
 
@@ -39,7 +41,7 @@ class ListTranslation:
 
     provider: Provider
     anthropic: bool
-    request: WireRequest = WireRequest(b"", {})
+    request: WireRequest = _NO_REQUEST
     ready: Answer | None = None
 
     def is_stream(self, content_type: bytes) -> bool:
