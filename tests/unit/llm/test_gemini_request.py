@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import orjson
@@ -18,8 +19,10 @@ from aigw.llm.providers.gemini import GEMINI, GeminiWire, model_path
 from aigw.llm.providers.gemini.schema import cleaned, parameters
 from aigw.llm.providers.gemini.signatures import SKIP, own
 from aigw.llm.providers.gemini.thinking import Model
+from aigw.llm.providers.vertex import VertexWire
 from aigw.llm.wire import EmbeddingCall
 from tests.unit.llm.streams import NO_RECORDED, RECORDED
+from tests.unit.llm.test_openai_chat_request import OPTIONS, TURNS
 
 WIRE = GeminiWire()
 PIXEL = "iVBORw0KGgo="
@@ -375,6 +378,24 @@ class ToolTests(RequestCase):
             ],
         )
 
+    def test_ids_used_again(self) -> None:
+        """Each result belongs to the call before it."""
+        written = contents(
+            user("x"),
+            calls(("0", "f", "{}"), ("1", "g", "{}")),
+            result("1", "b"),
+            result("0", "a"),
+            calls(("0", "g", "{}"), ("1", "f", "{}")),
+            result("1", "d"),
+            result("0", "c"),
+        )
+        told = [
+            (each["functionResponse"]["name"], each["functionResponse"]["response"]["output"])
+            for content in (written[2], written[4])
+            for each in content["parts"]
+        ]
+        self.assertEqual(told, [("f", "a"), ("g", "b"), ("g", "c"), ("f", "d")])
+
     def test_results_are_objects(self) -> None:
         """Whatever the tool answered."""
         for text, expected in (
@@ -683,6 +704,32 @@ class ThinkingTests(unittest.TestCase):
             ("1234567890", None),
         ):
             self.assertEqual(Model.of(name).version, version)
+
+
+class AnyCallTests(unittest.TestCase):
+    """Whatever a client says is written or refused."""
+
+    @given(
+        st.sampled_from([WIRE, VertexWire("/v1/projects/p/locations/l")]),
+        st.sampled_from(["gemini-2.0-flash", "gemini-3-pro-preview", "claude-sonnet-4-5@20250929"]),
+        st.lists(TURNS, max_size=4),
+        OPTIONS,
+        st.booleans(),
+    )
+    def test_any_call(self, wire: Any, model: str, turns: list[Turn], options: dict[str, Any], drop: bool) -> None:
+        """By nothing but a BadRequest that names a field; the call stays as it was, for another target."""
+        asked = Call(model, tuple(turns), options=options, drop_unsupported=drop)
+        before = copy.deepcopy(asked)
+        try:
+            request = wire.request(asked)
+        except BadRequest as error:
+            self.assertTrue(error.param)
+        else:
+            orjson.dumps(request.body)
+            roles = [each["role"] for each in request.body.get("contents", ())]
+            self.assertEqual(roles, [("user", "model")[index % 2] for index in range(len(roles))])
+            self.assertTrue(all(each["parts"] for each in request.body.get("contents", ())))
+        self.assertEqual(asked, before)
 
 
 class CountAndEmbeddingTests(unittest.TestCase):

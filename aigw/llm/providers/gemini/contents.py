@@ -20,8 +20,6 @@ from aigw.llm.providers.gemini.thinking import Model
 Json = dict[str, Any]
 
 _FILES = "https://generativelanguage.googleapis.com/"
-#: A conversation must begin with the user; where the client's does not, this is said first.
-_NOTHING = {"role": "user", "parts": [{"text": " "}]}
 
 
 def contents(call: c.Call, provider: str) -> list[Json]:
@@ -31,10 +29,16 @@ def contents(call: c.Call, provider: str) -> list[Json]:
     """
     writing = _Writing(call, provider)
     turns = [turn for turn in call.turns if turn.role != "system"]
-    written = [writing.content(turn) for turn in c.alternating(turns)]
-    written = [content for content in written if content["parts"]]
+    written: list[Json] = []
+    for turn in c.alternating(turns):
+        content = writing.content(turn)
+        if written and written[-1]["role"] == content["role"]:
+            written[-1]["parts"] += content["parts"]  # what was between them had nothing to say
+        elif content["parts"]:
+            written.append(content)
     if not written or written[0]["role"] != "user":
-        written.insert(0, _NOTHING)
+        # A conversation must begin with the user.
+        written.insert(0, {"role": "user", "parts": [{"text": " "}]})
     return written
 
 
@@ -59,10 +63,11 @@ class _Writing:
         self._call = call
         self._provider = provider
         self._model = Model.of(call.model)
-        self._names = c.tool_names(call.turns)
+        #: Of the calls so far: the names by id, and the places of the last turn's. Some clients use ids again.
+        self._names: dict[str, str] = {}
+        self._order: dict[str, int] = {}
         #: Where each part is from; merging neighbours forgets it.
         self._fields = {id(part): turn.field for turn in call.turns for part in turn.parts}
-        self._order = {name: number for number, name in enumerate(self._names)}
         self._parts: dict[type, Callable[[Any, str], Iterable[Json]]] = {
             c.Text: lambda part, field: [{"text": part.text}] if part.text else [],
             c.Image: self._image,
@@ -97,6 +102,9 @@ class _Writing:
         """
         parts: list[Json] = []
         pending: str | None = None
+        called = [part for part in turn.parts if isinstance(part, c.ToolCall)]
+        self._order = {part.id: number for number, part in enumerate(called)}
+        self._names |= {part.id: part.name for part in called}
         for part in turn.parts:
             if isinstance(part, c.Reasoning):
                 pending = signatures.own(part.signature) or pending
