@@ -108,6 +108,7 @@ BACKENDS: dict[str, Backend] = {
         'url = "http://127.0.0.1:{port}"\nregion = "eu-central-1"',
         "anthropic.claude-sonnet-4-5-20250929-v1:0",
         embedding_model="cohere.embed-multilingual-v3",
+        estimated=False,
     ),
     "cohere": Backend(cohere, 'url = "http://127.0.0.1:{port}"', "command-a-reasoning-08-2025"),
     "ollama": Backend(ollama, 'url = "http://127.0.0.1:{port}"', "qwen3"),
