@@ -323,6 +323,12 @@ class EmbeddingsTests(PairTestCase):
     async def check_errors(self, name: str, backend: Backend) -> None:
         await self.assert_refused(name, openai.RateLimitError, embeddings, name)
 
+    async def test_anthropic_has_none(self) -> None:
+        """Where nothing can be done, a 400 says so, and the provider hears nothing."""
+        error = await self.assertFailure(deferToThread(embeddings, "anthropic"), openai.BadRequestError)
+        self.assertEqual(error.code, "operation_not_supported")
+        self.assertEqual(self.upstream.requests, [])
+
 
 MESSAGES_TOOLS: list[Any] = [
     {"name": "get_weather", "input_schema": WEATHER_SCHEMA},
