@@ -64,6 +64,10 @@ class Gateway(Daemon):
 
     # -- what the admin site shows
 
+    def healthy(self) -> tuple[bool, str]:
+        """Whether the process need not be started anew: the event loop turns, since it answers."""
+        return True, "ok"
+
     def ready(self) -> tuple[bool, str]:
         """Whether traffic should be sent here, and if not, why."""
         if self.draining:

@@ -79,6 +79,26 @@ class AccessLog:
         if self._size >= _FLUSH_AT and not self._failing:
             self.flush()
 
+    def pass_on(self, lines: bytes) -> None:
+        """Add lines that another process has made, and write them without waiting for more.
+
+        :param lines: one or more, each with its line feed.
+        """
+        if not self.enabled:
+            return
+        if self._size >= _KEEP_AT_MOST:
+            self.dropped += lines.count(b"\n")
+            return
+        self._lines.append(lines)
+        self._size += len(lines)
+        if not self._failing:
+            self.flush()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not written yet."""
+        return self._size
+
     def _on_time(self) -> None:
         self._timer = None
         self.flush()

@@ -29,6 +29,24 @@ PER_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.
 #: lower end, where a gateway's own time is.
 OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, *FIRST_TOKEN_BUCKETS[1:])
 
+#: Where several processes are told of as one: gauges whose largest value counts; all others are added up.
+LARGEST = frozenset(("aigw_breaker_open", "process_open_fds", "process_max_fds"))
+#: And families that only one process, the parent of the others, tells of.
+ONCE = frozenset(
+    (
+        "aigw_config_info",
+        "aigw_config_last_reload_timestamp_seconds",
+        "aigw_config_reloads",
+        "aigw_worker_restarts",
+        "aigw_workers",
+        "process_start_time_seconds",
+        "python_info",
+    )
+)
+
+#: Why a worker had to be replaced.
+RESTART_REASONS = ("exit", "signal", "hung")
+
 _MODEL_LABELS = (
     "gen_ai_operation_name",
     "gen_ai_provider_name",
@@ -218,9 +236,14 @@ class Metrics:
         self.loop_lag = lag.series()
         dropped = self._counter("aigw_access_log_dropped_lines", "Access log lines that were lost.")
         self.log_dropped = dropped.series()
+        self._workers = self._gauge("aigw_workers", "Processes that serve.")
+        self._workers.series().value = 1
+        self._restarts = self._counter("aigw_worker_restarts", "Workers that ended and were replaced.", "reason")
         # There from the start, so that the first failure is an increase.
         for result in ("success", "failure"):
             self._reloads.series(result)
+        for reason in RESTART_REASONS:
+            self._restarts.series(reason)
 
     def _define_models(self) -> None:
         self.model_duration = self._histogram(
@@ -298,6 +321,17 @@ class Metrics:
             self._last_reload.series().value = when
             self._config_info.clear()
             self._config_info.series(sha256).value = 1
+
+    def watch_workers(self, count: Callable[[], float]) -> None:
+        """This process has workers.
+
+        :param count: says how many of them serve.
+        """
+        self._workers.series().read = count
+
+    def worker_restarted(self, reason: str) -> None:
+        """A worker ended: ``exit`` (by itself), ``signal``, or ``hung``."""
+        self._restarts.series(reason).value += 1
 
     def render(self) -> bytes:
         """Everything, in Prometheus' text format."""

@@ -1,19 +1,29 @@
-"""``twistd aigw``: from the command line to the service tree. The only module that knows the global reactor."""
+"""``twistd aigw``: from the command line to the service tree. The only module that knows the global reactor.
+
+Run as a program it is a worker: ``python -m aigw.tap NUMBER REACTOR``, as :mod:`aigw.workers.process` has it.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.logger import globalLogBeginner
 from twisted.python import usage
 
+from aigw import logs
 from aigw.config.errors import ConfigError
 from aigw.config.settings import load
 from aigw.gateway import Gateway
 from aigw.http.polling import poll_plainly
+from aigw.workers.parent import Parent, worker_count
+from aigw.workers.process import LINK
+from aigw.workers.worker import Worker
 
 
 class Options(usage.Options):
@@ -35,18 +45,40 @@ def makeService(options: Options) -> IService:
 
     :raises SystemExit: the file is bad; every problem was written to stderr, a line each.
     """
-    from twisted.internet import reactor
-
-    clock: Any = reactor
-    # Wall time jumps; every timeout of the gateway must not. Before anything sets a timer.
-    clock.seconds = time.monotonic
-    poll_plainly(clock)
+    clock = _reactor()
     try:
         settings = load(options["config"])
-        return Gateway(clock, settings)
+        return Gateway(clock, settings) if worker_count(settings) == 1 else Parent(clock, settings)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     except OSError as error:  # of the access log
         sys.stderr.write(f"{options['config']}: server.access_log: {error}\n")
         raise SystemExit(1) from None
+
+
+def _reactor() -> Any:
+    from twisted.internet import reactor
+
+    clock: Any = reactor
+    # Wall time jumps; every timeout of the gateway must not. Before anything sets a timer.
+    clock.seconds = time.monotonic
+    poll_plainly(clock)
+    return clock
+
+
+def work(reactor_module: str) -> None:
+    """Be a worker until the parent has it end.
+
+    :param reactor_module: of the parent's event loop.
+    """
+    faulthandler.enable()  # where it stood, if it has to be ended
+    import_module(reactor_module).install()
+    globalLogBeginner.beginLoggingTo([logs.json()], redirectStandardIO=False)
+    clock = _reactor()
+    Worker(clock).start(LINK)
+    clock.run()
+
+
+if __name__ == "__main__":
+    work(sys.argv[2])

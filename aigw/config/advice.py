@@ -64,8 +64,6 @@ def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
 
 
 def _without_effect(settings: Settings) -> Iterator[Fault]:
-    if settings.server.workers != 1:
-        yield ("server", "workers"), "there is no multi-process mode in this version: one process is used"
     for name, model in settings.models.items():
         for key in _idle_keys(model):
             yield ("models", name, key), _NOT_YET

@@ -66,6 +66,10 @@ class Listeners:
         """Close all that are not in ``wanted``."""
         return self.close([description for description in self._ports if description not in wanted])
 
+    def ports(self) -> Mapping[str, IListeningPort]:
+        """The open ones, by their descriptions."""
+        return dict(self._ports)
+
     def addresses(self) -> dict[str, str]:
         """Where each one listens, for the status page and the log."""
         return {description: shown(port.getHost()) for description, port in self._ports.items()}

@@ -5,14 +5,15 @@ get in: it belongs on loopback or on a network of its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import Site
-
-from aigw.metrics import Metrics
+from twisted.web.server import NOT_DONE_YET, Site
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -35,6 +36,7 @@ td {{ overflow-wrap: anywhere; white-space: pre-line }}
 """
 
 _TEXT = b"text/plain; charset=utf-8"
+_EXPOSITION = b"text/plain; version=0.0.4; charset=utf-8"
 
 #: The page shows names from the configuration; should one ever get past the escaping, it still runs nothing.
 _HEADERS = (
@@ -51,58 +53,85 @@ _TROUBLE = frozenset(("last reload error",))
 class State(Protocol):
     """What the site shows, provided by the gateway."""
 
+    def healthy(self) -> tuple[bool, str]:
+        """Whether all is well enough not to start anew, and one line that says so or says why not."""
+
     def ready(self) -> tuple[bool, str]:
         """Whether traffic should come, and one line that says so or says why not."""
 
-    def overview(self) -> Mapping[str, Any]:
+    def overview(self) -> Mapping[str, Any] | Deferred[Mapping[str, Any]]:
         """Facts for the page, by title: text, numbers, lists, or tables of one level. No secrets."""
 
 
+class Exposition(Protocol):
+    """Where the metrics come from."""
+
+    def render(self) -> bytes | Deferred[bytes]:
+        """All of them, in Prometheus' text format."""
+
+
+#: Status, content type, body.
+Answer = tuple[int, bytes, bytes]
+
+
 class _Page(Resource):
-    def render_GET(self, request: Any) -> bytes:
-        status, kind, body = self.answer()
+    _log = Logger()
+
+    def render_GET(self, request: Any) -> int:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+        answering: Deferred[Any] = maybeDeferred(self.answer)
+        answering.addErrback(self._failed)
+        answering.addCallback(self._send, request, gone)
+        return NOT_DONE_YET
+
+    def _failed(self, failure: Failure) -> Answer:
+        self._log.failure("a page of the admin site failed", failure)
+        return 500, _TEXT, b"this page failed; the daemon's log says why\n"
+
+    def _send(self, answer: Answer, request: Any, gone: list[object]) -> None:
+        if gone:
+            return
+        status, kind, body = answer
         request.setResponseCode(status)
         request.setHeader(b"content-type", kind)
+        request.setHeader(b"content-length", b"%d" % len(body))
         for name, value in _HEADERS:
             request.setHeader(name, value)
-        return body
+        if request.method != b"HEAD":
+            request.write(body)
+        request.finish()
 
-    def answer(self) -> tuple[int, bytes, bytes]:
-        """Status, content type, body."""
+    def answer(self) -> Answer | Deferred[Answer]:
+        """What is answered."""
         raise AssertionError("each page has its own answer")
 
 
 class MetricsPage(_Page):
     """``/metrics`` in Prometheus' text format."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Exposition) -> None:
         super().__init__()
         self._metrics = metrics
 
-    def answer(self) -> tuple[int, bytes, bytes]:
+    @inlineCallbacks
+    def answer(self) -> Any:
         """See the class."""
-        return 200, b"text/plain; version=0.0.4; charset=utf-8", self._metrics.render()
+        text = yield maybeDeferred(self._metrics.render)
+        return 200, _EXPOSITION, text
 
 
-class HealthPage(_Page):
-    """``/healthz``: the event loop turns, since it answers."""
+class _VerdictPage(_Page):
+    """A line that says whether all is well, as a status."""
 
-    def answer(self) -> tuple[int, bytes, bytes]:
-        """See the class."""
-        return 200, _TEXT, b"ok\n"
-
-
-class ReadyPage(_Page):
-    """``/readyz``: 503 while draining, or with nothing to serve."""
-
-    def __init__(self, state: State) -> None:
+    def __init__(self, verdict: Callable[[], tuple[bool, str]]) -> None:
         super().__init__()
-        self._state = state
+        self._verdict = verdict
 
-    def answer(self) -> tuple[int, bytes, bytes]:
+    def answer(self) -> Answer:
         """See the class."""
-        ready, reason = self._state.ready()
-        return (200 if ready else 503), _TEXT, reason.encode() + b"\n"
+        good, words = self._verdict()
+        return (200 if good else 503), _TEXT, words.encode() + b"\n"
 
 
 class StatusPage(_Page):
@@ -112,10 +141,12 @@ class StatusPage(_Page):
         super().__init__()
         self._state = state
 
-    def answer(self) -> tuple[int, bytes, bytes]:
+    @inlineCallbacks
+    def answer(self) -> Any:
         """See the class."""
+        facts = yield maybeDeferred(self._state.overview)
         ready, reason = self._state.ready()
-        rows = "\n".join(_row(title, fact) for title, fact in self._state.overview().items())
+        rows = "\n".join(_row(title, fact) for title, fact in facts.items())
         page = _PAGE.format(title=escape(reason), mark="" if ready else ' class="bad"', rows=rows)
         return 200, b"text/html; charset=utf-8", page.encode("utf-8", "backslashreplace")
 
@@ -138,12 +169,14 @@ def _cell(fact: Any) -> str:
 class AdminRoot(Resource):
     """The admin site's root, for an :class:`AdminSite`."""
 
-    def __init__(self, metrics: Metrics, state: State) -> None:
+    def __init__(self, metrics: Exposition, state: State) -> None:
         super().__init__()
         self.putChild(b"", StatusPage(state))
         self.putChild(b"metrics", MetricsPage(metrics))
-        self.putChild(b"healthz", HealthPage())
-        self.putChild(b"readyz", ReadyPage(state))
+        # Alive, since it answers, unless the gateway itself thinks otherwise.
+        self.putChild(b"healthz", _VerdictPage(state.healthy))
+        # 503 while draining, or with nothing to serve.
+        self.putChild(b"readyz", _VerdictPage(state.ready))
 
 
 class AdminSite(Site):

@@ -227,9 +227,13 @@ class Daemon(Program):
 
 
 class DaemonTestCase(unittest.TestCase):
-    """Tests that run programs; whatever they started is ended behind them."""
+    """Tests that run programs; whatever they started is ended behind them.
+
+    :cvar workers: how many each daemon has, where its configuration does not say.
+    """
 
     timeout = 120
+    workers = 1
 
     def setUp(self) -> None:
         self.directory = pathlib.Path(self.mktemp()).absolute()
@@ -242,7 +246,7 @@ class DaemonTestCase(unittest.TestCase):
         :param env: what it finds in its environment besides ``PATH``.
         """
         daemon = Daemon(self.fresh_directory("daemon"), free_port(), free_port())
-        daemon.config.write_text(moved(config, daemon.port, daemon.admin_port))
+        daemon.config.write_text(moved(config, daemon.port, daemon.admin_port, self.workers))
         command = ["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(daemon.config)]
         directory = str(daemon.config.parent)
         reactor.spawnProcess(daemon, str(OURS / "twistd"), command, environment(env), directory)
@@ -266,8 +270,10 @@ class DaemonTestCase(unittest.TestCase):
         return await program.end()
 
 
-def moved(config: str, port: int, admin_port: int) -> str:
-    """``config`` with its listeners, and no others, replaced."""
+def moved(config: str, port: int, admin_port: int, workers: int = 1) -> str:
+    """``config`` with its listeners, and no others, replaced; and with so many workers unless it says how many."""
     ours = f'listen = ["tcp:{port}:interface=127.0.0.1"]\nadmin = "tcp:{admin_port}:interface=127.0.0.1"\n'
+    if workers != 1 and not re.search(r"(?m)^workers\s*=", config):
+        ours += f"workers = {workers}\n"
     before, table, after = re.sub(r"(?m)^(listen|admin)\s*=.*\n", "", config).partition("[server]\n")
     return before + table + ours + after if table else f"[server]\n{ours}\n{config}"

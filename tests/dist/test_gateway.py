@@ -106,11 +106,14 @@ class ReloadTests(GatewayTestCase):
     async def test_unchanged_backend_keeps_its_connections(self) -> None:
         """A reload costs no handshake."""
         daemon, upstream = await self.serve()
-        body = orjson.dumps(chat())
-        await fetch(f"{daemon.url}/v1/chat/completions", body, {"apikey": "consumer-key"})
+        # One connection: with several workers both requests come to the same one.
+        client = await connect(daemon.port)
+        client.send(post("/v1/chat/completions", chat()))
+        await client.until(b'"usage"')
         daemon.signal("HUP")
         await daemon.says("reloaded")
-        await fetch(f"{daemon.url}/v1/chat/completions", body, {"apikey": "consumer-key"})
+        client.send(post("/v1/chat/completions", chat(), connection="close"))
+        await client.closed()
         self.assertEqual(upstream.connections_made, 1)
         self.assertEqual(len(upstream.requests), 2)
 
@@ -513,6 +516,14 @@ class ManyStreamsTests(GatewayTestCase):
 
 
 def memory(daemon: Daemon) -> int:
-    """The daemon's resident bytes."""
-    pages = pathlib.Path(f"/proc/{daemon.transport.pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    """The resident bytes of the daemon and its workers."""
+    pages = [
+        pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1] for pid in (daemon.transport.pid, *workers(daemon))
+    ]
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def workers(daemon: Daemon) -> list[int]:
+    """The process ids of the daemon's workers."""
+    pid = daemon.transport.pid
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

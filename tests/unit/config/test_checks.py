@@ -163,8 +163,6 @@ class WarningTests(FileTestCase):
             ),
             ("[backends.b]\nprovider = 'echo'", "backends.b", "no route and no model"),
             (model, "models", "no route picks"),
-            ("[server]\nworkers = 2", "server.workers", "one process"),
-            ("[server]\nworkers = 'auto'", "server.workers", "one process"),
             ("[consumers.a]", "consumers.a", "no key"),
             (
                 f"[consumers.a]\nkeys = [{{ key = '{digest}', expires = 2001-01-01T00:00:00Z }}]",

@@ -23,13 +23,17 @@ class FakeState:
     """A gateway as the site sees it."""
 
     def __init__(self) -> None:
+        self.health = (True, "ok")
         self.readiness = (True, "ready")
-        self.facts: dict[str, Any] = {}
+        self.facts: Any = {}
+
+    def healthy(self) -> tuple[bool, str]:
+        return self.health
 
     def ready(self) -> tuple[bool, str]:
         return self.readiness
 
-    def overview(self) -> dict[str, Any]:
+    def overview(self) -> Any:
         return self.facts
 
 

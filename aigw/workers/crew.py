@@ -1,0 +1,354 @@
+"""The workers of one parent: there are always as many as there should be, and they change configuration together.
+
+Theory of operation. Each worker has a place, numbered from 1. Whoever ends there without being told to is replaced:
+at once if it had lived for a minute, after half a second otherwise, and after twice as long each further time, up to
+half a minute. A worker that gives no sign of life for 20 seconds is made to say where it stands (SIGABRT, to which the
+interpreter answers with a traceback) and ended. While a place is empty, or its worker late, another worker accepts the
+connections that the kernel queues for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from twisted.internet import task
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.defer import TimeoutError as TookTooLong
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from aigw.daemon import Refused
+from aigw.workers.link import LinkLost
+from aigw.workers.process import WorkerProcess
+from aigw.workers.sockets import Reserved
+
+#: Seconds without a sign of life after which others accept for a worker, and after which it is ended.
+LATE, HUNG = 4.0, 20.0
+#: Seconds from SIGABRT to SIGKILL.
+_LAST_WORDS = 2.0
+#: Seconds for which a worker must have lived to be replaced at once; the first pause; the longest.
+_SETTLED, _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 0.5, 30.0
+#: Seconds that a worker may take to start, or to prepare a configuration.
+_PREPARE = 120.0
+#: Seconds above the drain's own time after which a worker that is still there is killed.
+_DRAIN_GRACE = 5.0
+
+
+@attrs.define(eq=False)
+class Place:
+    """Where a worker is, or should be.
+
+    :ivar failures: how often in a row it has ended young.
+    :ivar covered_by: who accepts its connections meanwhile.
+    """
+
+    number: int
+    process: WorkerProcess | None = None
+    failures: int = 0
+    restarts: int = 0
+    replacing: Any = None
+    covered_by: WorkerProcess | None = None
+
+
+class Crew:
+    """See the module's head.
+
+    :param reactor: clock and processes.
+    :param count: how many workers.
+    :param hire: starts a worker for a place, by its number. Its own failures are the worker's.
+    :param ended: told of each worker that ended without being told to: its process, and why: ``exit``, ``signal`` or
+        ``hung``. Nobody takes its place where not all of the first ones have come to serve.
+    :param changed: called when the number of ready workers has changed.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        count: int,
+        hire: Callable[[int], WorkerProcess],
+        ended: Callable[[WorkerProcess, str], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._reactor = reactor
+        self.places = [Place(number) for number in range(1, count + 1)]
+        self._hire = hire
+        self._told_ended = ended
+        self._changed = changed
+        self._served: bytes = b""
+        self._prepared: bytes | None = None
+        self._ports: Mapping[str, Reserved] = {}
+        self._asked_to_prepare: list[WorkerProcess] = []
+        self._stopping = False
+        self._was_complete = False
+        self._looked = reactor.seconds()
+        self._looking = task.LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    # -- who is there
+
+    def processes(self) -> Iterator[WorkerProcess]:
+        """All that run."""
+        return (place.process for place in self.places if place.process is not None)
+
+    def ready(self) -> list[WorkerProcess]:
+        """All that serve."""
+        return [process for process in self.processes() if process.ready]
+
+    def complete(self) -> bool:
+        """Whether every place has a worker that serves."""
+        return len(self.ready()) == len(self.places)
+
+    def lively(self) -> bool:
+        """Whether some worker serves and has lately given a sign of life."""
+        return any(not self._late(process) for process in self.ready())
+
+    def _late(self, process: WorkerProcess) -> bool:
+        return float(self._reactor.seconds() - process.heard) > LATE
+
+    # -- start
+
+    def start(self, served: bytes, ports: Mapping[str, Reserved]) -> None:
+        """Fill all places.
+
+        :param served: the settings, as the workers take them.
+        :param ports: the listeners, by their descriptions.
+        """
+        self._served, self._ports = served, ports
+        self._looking.start(1.0, now=False)
+        for place in self.places:
+            self._fill(place)
+
+    def _fill(self, place: Place) -> None:
+        place.replacing = None
+        if self._prepared is not None:  # a reload is under way; who comes now had better come after it
+            place.replacing = self._reactor.callLater(_FIRST_PAUSE, self._fill, place)
+            return
+        try:
+            process = self._hire(place.number)
+        except OSError as error:
+            self.log.error("worker {number} cannot be started: {error}", number=place.number, error=error)
+            self._replace_later(place)
+            return
+        place.process = process
+        process.ended.addCallback(self._ended, place, process)
+        serving = process.link.ask(
+            "serve", self._served, self._sockets_of(place, self._ports), listeners=list(self._ports)
+        )
+        serving.addCallback(self._serves, place, process).addErrback(self._cannot_serve, process)
+
+    def _sockets_of(self, place: Place, descriptions: Any) -> list[int]:
+        return [self._ports[description].of(place.number - 1).fileno() for description in descriptions]
+
+    def _serves(self, _answer: bytes, place: Place, process: WorkerProcess) -> None:
+        process.ready = True
+        process.heard = self._reactor.seconds()
+        self.log.info("worker {number} serves, process {pid}", number=place.number, pid=process.pid)
+        if self.complete():
+            self._was_complete = True
+        self._cover()
+        self._changed()
+
+    def _cannot_serve(self, failure: Failure, process: WorkerProcess) -> None:
+        if failure.check(LinkLost):
+            return  # it has ended, and says so itself
+        for line in str(failure.value).splitlines():
+            self.log.error("worker {number} cannot serve: {line}", number=process.number, line=line)
+        process.kill(signal.SIGKILL)
+
+    # -- the end of one
+
+    def _ended(self, how: str, place: Place, process: WorkerProcess) -> None:
+        place.process = None
+        if self._stopping:
+            return
+        lived = self._reactor.seconds() - process.started
+        reason = "hung" if process.given_up else "exit" if process.signalled is None else "signal"
+        self.log.error("worker {number} {how}", number=place.number, how=how)
+        self._told_ended(process, reason)
+        if not self._was_complete:
+            return
+        place.failures = 0 if lived > _SETTLED else place.failures + 1
+        self._replace_later(place)
+        self._cover()
+        self._changed()
+
+    def _replace_later(self, place: Place) -> None:
+        place.restarts += 1
+        if not place.failures:
+            self._fill(place)
+            return
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (place.failures - 1))
+        place.replacing = self._reactor.callLater(pause, self._fill, place)
+
+    # -- those who hang
+
+    def _look(self) -> None:
+        now = self._reactor.seconds()
+        slept, self._looked = now - self._looked > 2.0, now
+        for process in list(self.processes()):
+            if slept:  # it is we who were away, and have not yet read what they said meanwhile
+                process.heard = max(process.heard, now - 1.0)
+            silent = now - process.heard - (HUNG if process.ready else _PREPARE)
+            if silent > _LAST_WORDS:
+                process.kill(signal.SIGKILL)
+            elif silent > 0 and not process.given_up:
+                process.given_up = True
+                self.log.error("worker {number} gives no sign of life", number=process.number)
+                process.kill(signal.SIGABRT)
+        self._cover()
+
+    # -- connections of those who are not there
+
+    def _cover(self) -> None:
+        """Have somebody accept for each place whose worker does not, and nobody for the others."""
+        if self._stopping or not self._was_complete:
+            return
+        able = [process for process in self.ready() if not self._late(process)]
+        for place in self.places:
+            needed = place.process not in able
+            if place.covered_by is not None and not (needed and place.covered_by in able):
+                place.covered_by.link.tell("uncover", place=place.number)
+                place.covered_by = None
+            if needed and place.covered_by is None and able:
+                place.covered_by = able[place.number % len(able)]
+                self._tell_cover(place, place.covered_by)
+
+    def _tell_cover(self, place: Place, by: WorkerProcess) -> None:
+        own = [description for description, port in self._ports.items() if not port.shared]
+        by.link.tell("cover", self._sockets_of(place, own), place=place.number, listeners=own)
+
+    def _uncover_all(self) -> None:
+        for place in self.places:
+            if place.covered_by is not None:
+                place.covered_by.link.tell("uncover", place=place.number)
+                place.covered_by = None
+
+    # -- another configuration
+
+    @inlineCallbacks
+    def prepare(self, settings: bytes, ports: Mapping[str, Reserved], opened: list[str]) -> Any:
+        """Have all workers build it.
+
+        :param ports: all listeners, those of ``opened`` being new.
+        :raises Refused: one could not; :meth:`drop` must follow.
+        """
+        self._prepared, self._ports = settings, {**self._ports, **ports}
+        self._asked_to_prepare = []
+        answers = [
+            self._prepare_one(place.process, place, opened) for place in self.places if place.process is not None
+        ]
+        results = yield DeferredList(answers, consumeErrors=True)
+        refusals = [str(result.value) for good, result in results if not good]
+        if refusals:
+            raise Refused("\n".join(dict.fromkeys(refusals)))
+
+    def _prepare_one(self, process: WorkerProcess, place: Place, opened: list[str]) -> Deferred[None]:
+        assert self._prepared is not None
+        self._asked_to_prepare.append(process)
+        asked = process.link.ask("prepare", self._prepared, self._sockets_of(place, opened), listeners=opened)
+        asked.addTimeout(_PREPARE, self._reactor)
+
+        def refused(failure: Failure) -> None:
+            if failure.check(LinkLost):
+                if not process.ready:
+                    return  # never served; whoever comes in its place gets what is served then
+                raise Refused(f"worker {place.number} ended while it prepared the configuration")
+            if failure.check(TookTooLong):
+                raise Refused(f"worker {place.number} did not prepare the configuration within {_PREPARE:g} s")
+            raise Refused(str(failure.value))
+
+        return asked.addCallbacks(lambda _: None, refused)
+
+    def drop(self, ports: Mapping[str, Reserved]) -> None:
+        """Stay with what is served.
+
+        :param ports: its listeners.
+        """
+        self._prepared, self._ports = None, ports
+        asked, self._asked_to_prepare = self._asked_to_prepare, []
+        for process in asked:
+            process.link.tell("drop")
+
+    @inlineCallbacks
+    def commit(self, ports: Mapping[str, Reserved]) -> Any:
+        """Have all workers serve what they have prepared. One that cannot any more is replaced by one that does.
+
+        :param ports: its listeners.
+        """
+        assert self._prepared is not None
+        self._served, self._prepared, self._ports = self._prepared, None, ports
+        self._uncover_all()
+        prepared, self._asked_to_prepare = self._asked_to_prepare, []
+        asked = [self._commit_one(process) for process in prepared]
+        yield DeferredList(asked)
+        self._cover()
+
+    def _commit_one(self, process: WorkerProcess) -> Deferred[None]:
+        def refused(failure: Failure) -> None:
+            if not failure.check(LinkLost):
+                self.log.error("worker {number} did not swap: {why}", number=process.number, why=str(failure.value))
+                process.kill(signal.SIGKILL)
+
+        asked = process.link.ask("commit").addTimeout(_PREPARE, self._reactor)
+        return asked.addCallbacks(lambda _: None, refused)
+
+    # -- what is told about them
+
+    def overview(self) -> dict[str, str]:
+        """A line for each place."""
+        return {str(place.number): self._in_words(place) for place in self.places}
+
+    def _in_words(self, place: Place) -> str:
+        process = place.process
+        restarts = f", replaced {place.restarts} times" if place.restarts else ""
+        if process is None:
+            return f"none{restarts}"
+        beat = process.beat
+        state = "starting" if not process.ready else "silent" if self._late(process) else "serves"
+        amounts = f"{beat.connections} connections, {beat.requests} requests in flight, {beat.memory >> 20} MiB"
+        return f"{state}, process {process.pid}, {amounts}{restarts}"
+
+    # -- the end of all
+
+    def first_complete(self) -> bool:
+        """Whether all of the first workers came to serve."""
+        return self._was_complete
+
+    @inlineCallbacks
+    def stop(self, seconds: float) -> Any:
+        """Have all workers drain and end.
+
+        :param seconds: after which they are killed, and a little more.
+        """
+        self._stopping = True
+        for place in self.places:
+            if place.replacing is not None:
+                place.replacing.cancel()
+                place.replacing = None
+        processes = list(self.processes())
+        ends = [process.ended for process in processes]
+        for process in processes:
+            process.link.tell("drain")
+        killing = self._reactor.callLater(seconds + _DRAIN_GRACE, self._kill, processes)
+        yield DeferredList(ends)
+        if killing.active():
+            killing.cancel()
+        if self._looking.running:
+            self._looking.stop()
+
+    def _kill(self, processes: list[WorkerProcess]) -> None:
+        for process in processes:
+            if process.pid:
+                self.log.error("worker {number} did not end; it is killed", number=process.number)
+                process.kill(signal.SIGKILL)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,233 @@
+"""The daemon that has workers: configuration, signals, listening sockets, admin site, access log; it serves nobody."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import sys
+from typing import Any
+
+import orjson
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.protocol import Factory
+
+from aigw.config.errors import ConfigError
+from aigw.config.settings import Settings
+from aigw.daemon import Daemon
+from aigw.http.listeners import Listeners, endpoints
+from aigw.logs import AccessLog
+from aigw.metrics import Metrics
+from aigw.snapshot import check
+from aigw.web.admin import AdminRoot, AdminSite
+from aigw.workers.crew import Crew, available_cores
+from aigw.workers.overview import together
+from aigw.workers.process import WorkerProcess, command
+from aigw.workers.sockets import Reserved, reserving
+from aigw.workers.totals import Totals
+
+#: Seconds that a scrape, or the status page, waits for a worker.
+_ANSWER = 2.0
+
+
+def worker_count(settings: Settings) -> int:
+    """How many processes ``settings`` ask for; 1 is one without workers."""
+    workers = settings.server.workers
+    return available_cores() if workers == "auto" else workers
+
+
+class Parent(Daemon):
+    """See the module's head.
+
+    :param reactor: everything's clock and network.
+    :param settings: checked.
+    :raises ConfigError: the settings do not compile, such as two routes that cannot be told apart.
+    :raises OSError: the access log cannot be opened.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings) -> None:
+        super().__init__(reactor, settings, Metrics())
+        _check(settings)
+        count = worker_count(settings)
+        self._announced = False
+        self._workers_asked = settings.server.workers
+        self._ports = Listeners(reserving(reactor, count))
+        self._admin_port = Listeners(endpoints(reactor))
+        self._admin = AdminSite(AdminRoot(self, self))
+        self.access_log = AccessLog(settings.server.access_log, reactor)
+        self.metrics.log_dropped.read = lambda: self.access_log.dropped
+        self._totals = Totals(self.metrics)
+        self._command = lambda number: command(number, type(reactor).__module__)
+        self.crew = Crew(reactor, count, self._hire, self._worker_ended, self._crew_changed)
+        self.metrics.watch_workers(lambda: len(self.crew.ready()))
+
+    # -- start
+
+    def open(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self._ports.open(_wanted(self.settings))
+        self._admin_port.open(self._wanted_admin(self.settings))
+
+    def _wanted_admin(self, settings: Settings) -> dict[str, Any]:
+        return {} if settings.server.admin == "off" else {settings.server.admin: self._admin}
+
+    def begin(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.crew.start(_packed(self.settings), self._reserved())
+
+    def _reserved(self) -> dict[str, Reserved]:
+        return {description: port for description, port in self._ports.ports().items() if isinstance(port, Reserved)}
+
+    def _hire(self, number: int) -> WorkerProcess:
+        process = WorkerProcess(number, self._reactor.seconds, self.access_log.pass_on)
+        process.start(self._reactor, self._command(number))
+        return process
+
+    # -- what becomes of workers
+
+    def _crew_changed(self) -> None:
+        if self.draining:
+            return
+        if self.crew.complete() and not self._announced:
+            self._announced = True
+            self.announce()
+        elif self._announced:
+            self.notifier.status(self.status())
+
+    def _worker_ended(self, process: WorkerProcess, reason: str) -> None:
+        self._totals.ended(process)
+        self.metrics.worker_restarted(reason)
+        if not self.crew.first_complete() and not self.draining:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """The start has failed: end as a daemon does whose start fails, with status 1."""
+        self.log.critical("the workers do not start; see above")
+        _end_with_status_1()
+        self._reactor.stop()
+
+    def alive(self) -> bool:
+        """A hung worker is the crew's business; the service manager's is that nobody serves, or that we hang."""
+        return self.crew.lively()
+
+    # -- reload
+
+    @inlineCallbacks
+    def swap(self, settings: Settings) -> Any:
+        """See :class:`~aigw.daemon.Daemon`. All workers swap, or none."""
+        _check(settings)
+        wanted, wanted_admin = _wanted(settings), self._wanted_admin(settings)
+        opened = self._ports.open(wanted)
+        opened_admin: list[str] = []
+        try:
+            opened_admin = self._admin_port.open(wanted_admin)
+            yield self.crew.prepare(_packed(settings), self._reserved(), opened)
+            self.access_log.switch(settings.server.access_log)
+        except Exception:
+            self._admin_port.close(opened_admin)
+            self._ports.close(opened)
+            self.crew.drop(self._reserved())
+            raise
+        yield self.crew.commit({name: port for name, port in self._reserved().items() if name in wanted})
+        self._ports.close_except(wanted)
+        self._admin_port.close_except(wanted_admin)
+        if settings.server.workers != self._workers_asked:
+            self.log.warn("workers has changed: that takes a restart; until then there are as many as before")
+
+    def reopen(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`. The file is the parent's alone."""
+        self.access_log.reopen()
+
+    # -- stop
+
+    @inlineCallbacks
+    def drain(self) -> Any:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.log.info("draining {count} workers", count=len(list(self.crew.processes())))
+        stopping = self.crew.stop(self.settings.server.drain_timeout)
+        yield self._ports.close_except({})
+        yield stopping
+        yield self._admin_port.close_except({})
+        self.access_log.close()
+
+    # -- what the admin site shows
+
+    def addresses(self) -> dict[str, str]:
+        """See :class:`~aigw.daemon.Daemon`."""
+        return {**self._ports.addresses(), **self._admin_port.addresses()}
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether traffic should be sent here, and if not, why."""
+        if self.draining:
+            return False, "draining"
+        if not self.settings.routes:
+            return False, "no routes"
+        if not self.crew.first_complete():
+            return False, "starting"
+        if not self.crew.lively():
+            return False, "no worker"
+        return True, "ready"
+
+    def healthy(self) -> tuple[bool, str]:
+        """Whether restarting the daemon would not help: workers serve, or are only just starting."""
+        return (True, "ok") if self.crew.lively() or not self.crew.first_complete() else (False, "no worker")
+
+    @inlineCallbacks
+    def overview(self) -> Any:
+        """The status page's facts, of all workers together and of each; no secrets among them."""
+        answers = yield self._ask_all("overview")
+        facts = {number: orjson.loads(answer) for number, answer in answers.items()}
+        return {**self.facts(), "workers": self.crew.overview(), **together(facts)}
+
+    @inlineCallbacks
+    def render(self) -> Any:
+        """All metrics: this process's and the workers' together, in Prometheus' text format."""
+        answers = yield self._ask_all("metrics")
+        for process in self.crew.processes():
+            if process.number in answers:
+                self._totals.told(process, answers[process.number])
+        return self._totals.render()
+
+    @inlineCallbacks
+    def _ask_all(self, verb: str) -> Any:
+        """What those workers answer that answer in time, by their numbers."""
+        processes = self.crew.ready()
+        asked: list[Deferred[bytes]] = [
+            process.link.ask(verb).addTimeout(_ANSWER, self._reactor) for process in processes
+        ]
+        results = yield DeferredList(asked, consumeErrors=True)
+        return {process.number: answer for process, (good, answer) in zip(processes, results, strict=True) if good}
+
+    def status(self) -> str:
+        """One line for ``systemctl status``."""
+        return f"{len(self.crew.ready())} of {len(self.crew.places)} workers, {super().status()}"
+
+
+def _check(settings: Settings) -> None:
+    problems = check(settings)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _wanted(settings: Settings) -> dict[str, Factory]:
+    # The factory is never asked for a connection; a quiet one, since ports tell when theirs starts.
+    factory = Factory()
+    factory.noisy = False
+    return dict.fromkeys(settings.server.listen, factory)
+
+
+def _packed(settings: Settings) -> bytes:
+    """For the workers, secrets included: it goes over the link alone, and is written down nowhere."""
+    return pickle.dumps(settings, pickle.HIGHEST_PROTOCOL)
+
+
+def _end_with_status_1() -> None:
+    """twistd ends with 0 however the reactor was stopped; so say it last of all."""
+
+    def end() -> None:
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        os._exit(1)
+
+    atexit.register(end)

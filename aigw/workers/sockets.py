@@ -1,0 +1,220 @@
+"""Listening sockets that the parent opens and the workers accept on.
+
+Theory of operation. For a TCP listener the parent binds one socket for each worker to the same address
+(``SO_REUSEPORT``), and the kernel spreads connections over them by a hash of their addresses. That spreads long
+streams evenly however they arrive; one socket that all accept on favours whoever wakes up first (figures in
+docs/performance.md). What else that option brings is dealt with: a first socket without it makes sure that nobody else
+listens there, and since the parent keeps every socket open, connections that wait for a worker that has died are not
+lost; another one takes them (:meth:`aigw.workers.crew.Crew`). Unix sockets and those that systemd hands over are one
+for all.
+
+Both ends go through Twisted's own endpoints, with a reactor that binds without accepting, or accepts without binding:
+so everything that an endpoint description may say (TLS, PROXY protocol) holds here as well.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
+
+from aigw.http.listeners import Listen
+
+
+@implementer(IListeningPort)
+class Reserved:
+    """A port that is open, and on which this process accepts nothing.
+
+    :ivar sockets: one for each worker, or one for all.
+    """
+
+    def __init__(self, sockets: list[socket.socket], release: Callable[[], None] = lambda: None) -> None:
+        self.sockets = sockets
+        self._release = release
+
+    def of(self, worker: int) -> socket.socket:
+        """The socket that a worker accepts on; workers are counted from 0."""
+        return self.sockets[worker % len(self.sockets)]
+
+    @property
+    def shared(self) -> bool:
+        """Whether all workers accept on the same one."""
+        return len(self.sockets) == 1
+
+    def startListening(self) -> None:
+        """It does."""
+
+    def stopListening(self) -> None:
+        """Close what this process holds; workers must close theirs."""
+        for one in self.sockets:
+            one.close()
+        self._release()
+
+    def getHost(self) -> Any:
+        """Its address."""
+        return _address(self.sockets[0])
+
+
+def _address(sock: socket.socket) -> Any:
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return UNIXAddress(name)
+    kind = IPv6Address if sock.family == socket.AF_INET6 else IPv4Address
+    return kind("TCP", *name[:2])
+
+
+class _Stand:
+    """A reactor but for what is overridden."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+
+# -- the parent's end
+
+
+def reserving(reactor: Any, workers: int) -> Listen:
+    """Opens listeners as :class:`Reserved` ports."""
+    stand = _Reserving(reactor, workers)
+    return lambda description, factory: serverFromString(stand, description).listen(factory)
+
+
+class _Reserving(_Stand):
+    def __init__(self, reactor: Any, workers: int) -> None:
+        super().__init__(reactor)
+        self._workers = workers
+
+    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Reserved:
+        with _bound(interface, port, reuse=False):
+            pass  # Nobody else listens there: SO_REUSEPORT would share the port with whoever does.
+        sockets: list[socket.socket] = []
+        try:
+            for _ in range(self._workers):
+                sockets.append(_bound(interface, port, reuse=True))
+                sockets[-1].listen(backlog)
+                port = sockets[0].getsockname()[1]
+        except BaseException:
+            Reserved(sockets).stopListening()
+            raise
+        return Reserved(sockets)
+
+    def listenSSL(self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = "") -> Reserved:
+        return self.listenTCP(port, factory, backlog, interface)
+
+    def listenUNIX(self, *arguments: Any, **options: Any) -> Reserved:
+        port: Any = _UnreadUnixPort(*arguments, **options)
+        port.startListening()
+        return Reserved([port.socket.dup()], port.release)
+
+    def adoptStreamPort(self, descriptor: int, family: int, factory: Factory) -> Reserved:
+        return Reserved([socket.socket(fileno=os.dup(descriptor))])
+
+
+def _bound(interface: str, port: int, *, reuse: bool) -> socket.socket:
+    """A socket that has its address.
+
+    :raises CannotListenError: it cannot have it.
+    """
+    family = socket.AF_INET6 if isIPv6Address(interface) else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        numeric = socket.AI_NUMERICHOST if family == socket.AF_INET6 else 0
+        where = socket.getaddrinfo(interface or "0.0.0.0", port, family, socket.SOCK_STREAM, 0, numeric)  # noqa: S104
+        sock.bind(where[0][4])
+    except OSError as error:
+        sock.close()
+        raise CannotListenError(interface, port, error) from None
+    return sock
+
+
+class _UnreadUnixPort(unix.Port):
+    """Makes the socket's file, with its mode and its lock, and accepts nothing."""
+
+    def startReading(self) -> None:
+        """Not here."""
+
+    def release(self) -> None:
+        """Remove the file. Without shutdown(), which would end the workers' sockets as well."""
+        self._shouldShutdown = False
+        self.connectionLost(None)
+
+
+# -- the workers' end
+
+
+def accepting(reactor: Any, description: str, descriptor: int, factory: Factory) -> Deferred[IListeningPort]:
+    """Accept on a socket that another process has opened.
+
+    :param descriptor: of the socket; closed here when it has been taken over.
+    """
+    stand = _Accepting(reactor, socket.socket(fileno=descriptor))
+    opening: Deferred[IListeningPort] = serverFromString(stand, _wrapping(description)).listen(factory)
+    return opening
+
+
+def _wrapping(description: str) -> str:
+    """An endpoint description whose innermost part only listens: what it says of an address has been done."""
+    around, kind = "", description
+    while kind.startswith("haproxy:"):
+        around, kind = around + "haproxy:", kind.removeprefix("haproxy:")
+    return description if kind.startswith(("tls:", "ssl:")) else f"{around}tcp:0"
+
+
+class _Accepting(_Stand):
+    def __init__(self, reactor: Any, sock: socket.socket) -> None:
+        super().__init__(reactor)
+        self._sock = sock
+
+    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Any:
+        with self._sock as sock:
+            sock.setblocking(False)
+            if sock.family != socket.AF_UNIX:
+                return self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
+            shared = _SharedUnixPort._fromListeningDescriptor(self._reactor, sock.fileno(), factory)
+            shared.startListening()
+            return shared
+
+    def listenSSL(self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = "") -> Any:
+        around: Any = TLSMemoryBIOFactory(context, False, factory)
+        return self.listenTCP(port, around, backlog, interface)
+
+
+class _SharedUnixPort(unix.Port):
+    """Twisted's own sets the file's mode when it adopts a socket, and removes the file when it closes one: the mode
+    and the file are the parent's.
+    """
+
+    def startListening(self) -> None:
+        """Begin to accept."""
+        tcp._reservedFD.reserve()  # Twisted's remedy for accept() without a free descriptor
+        port: Any = self
+        port.factory.doStart()
+        port.socket, port._preexistingSocket = port._preexistingSocket, None
+        port.fileno = port.socket.fileno
+        port.connected = True
+        port._shouldShutdown = False
+        port.numberAccepts = 100
+        port.startReading()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Without what Unix sockets have besides."""
+        tcp.Port.connectionLost(self, reason)

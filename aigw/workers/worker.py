@@ -1,0 +1,244 @@
+"""A worker's own side: it does what its parent asks for, and serves."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import pickle
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+from twisted.internet import task, threads
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from aigw.config.settings import Settings
+from aigw.daemon import Refused
+from aigw.http.listeners import close_ports, listening
+from aigw.logs import redactor
+from aigw.serving import Prepared, Serving
+from aigw.snapshot import secrets_of
+from aigw.workers.link import Link, Message
+from aigw.workers.process import Beat
+from aigw.workers.sockets import accepting
+from aigw.workers.totals import exported
+
+_BEAT = 1.0
+
+#: What the pipe of the access log is to hold: the most that may be had without privileges.
+_PIPE = 1 << 20
+#: Seconds that a parent may take to read the last lines of the access log.
+_LAST_LINES = 2.0
+
+
+class Worker:
+    """See :mod:`aigw.workers`.
+
+    :param reactor: everything's clock and network.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._serving: Serving | None = None
+        self._prepared: Prepared | None = None
+        self._handed: dict[str, int] = {}
+        self._covering: dict[int, list[IListeningPort]] = {}
+        self._ending = False
+        # Building takes turns of the event loop: what is asked for meanwhile has to wait for its turn.
+        self._turn = DeferredLock()
+        verbs = {
+            "serve": self._serve,
+            "prepare": self._prepare,
+            "commit": self._commit,
+            "drop": self._drop,
+            "cover": self._cover,
+            "uncover": self._uncover,
+        }
+        self._link = Link(
+            {
+                **{verb: self._in_turn(act) for verb, act in verbs.items()},
+                "overview": lambda _: orjson.dumps(self._served.overview()),
+                "metrics": lambda _: exported(self._served.metrics),
+                "drain": lambda _: self.end(),
+            },
+            self._orphaned,
+        )
+
+    def start(self, link: int) -> None:
+        """Listen to the parent.
+
+        :param link: the descriptor of this end.
+        """
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, _PIPE)
+        factory = Factory.forProtocol(lambda: self._link)
+        factory.noisy = False
+        with socket.socket(fileno=link) as sock:
+            sock.setblocking(False)
+            self._reactor.adoptStreamConnection(sock.fileno(), socket.AF_UNIX, factory)
+        self._reactor.callWhenRunning(self._running)
+
+    def _running(self) -> None:
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # sent to the whole group by a terminal; the parent's business
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._reactor.callFromThread(self.end))
+
+    def _in_turn(self, act: Callable[[Message], Any]) -> Callable[[Message], Deferred[Any]]:
+        return lambda message: self._turn.run(act, message)
+
+    @property
+    def _served(self) -> Serving:
+        if self._serving is None:
+            raise Refused("not serving yet")
+        return self._serving
+
+    # -- what is served
+
+    @inlineCallbacks
+    def _serve(self, message: Message) -> Any:
+        """The first configuration."""
+        self._take(message)
+        settings = yield self._unpacked(message)
+        redactor.replace(secrets_of(settings))
+        self._serving = Serving(self._reactor, settings, self._listen)
+        self._serving.open()
+        self._serving.begin()
+        beat = task.LoopingCall(self._beat)
+        beat.clock = self._reactor
+        beat.start(_BEAT)
+
+    @inlineCallbacks
+    def _prepare(self, message: Message) -> Any:
+        """Another one. What is new in it does not accept connections before :meth:`_commit`."""
+        serving = self._served
+        self._forget_prepared()
+        self._take(message)
+        settings = yield self._unpacked(message)
+        self._prepared = serving.prepare(settings)
+        serving.listeners.pause(self._prepared.opened)
+
+    def _commit(self, _message: Message) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is None:
+            raise Refused("nothing is prepared")
+        self._served.commit(prepared)
+        self._served.listeners.resume(prepared.opened)
+        redactor.replace(secrets_of(prepared.snapshot.settings))
+
+    def _drop(self, _message: Message) -> None:
+        self._forget_prepared()
+
+    def _forget_prepared(self) -> None:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            self._served.drop(prepared)
+        self._close_handed()
+
+    def _unpacked(self, message: Message) -> Deferred[Settings]:
+        """In a thread: a large one takes its time, and streams must not wait for it."""
+        # S301: it comes from the parent, over a socket that nobody else has.
+        return threads.deferToThreadPool(
+            self._reactor,
+            self._reactor.getThreadPool(),
+            lambda: _own(pickle.loads(message.payload)),  # noqa: S301
+        )
+
+    # -- sockets
+
+    def _take(self, message: Message) -> None:
+        """Keep the sockets that came along until they are wanted."""
+        self._handed.update(zip(message.fields["listeners"], message.descriptors, strict=True))
+
+    def _close_handed(self) -> None:
+        while self._handed:
+            socket.socket(fileno=self._handed.popitem()[1]).close()
+
+    def _listen(self, description: str, factory: Factory) -> Deferred[IListeningPort]:
+        if description not in self._handed:
+            raise Refused(f"no socket was handed over for {description}")
+        return accepting(self._reactor, description, self._handed.pop(description), factory)
+
+    def _cover(self, message: Message) -> None:
+        """Accept for another worker as well."""
+        self._uncover(message)
+        ports = self._covering[message.fields["place"]] = []
+        for description, descriptor in zip(message.fields["listeners"], message.descriptors, strict=True):
+            port = accepting(self._reactor, description, descriptor, self._served.factory)
+            ports.append(listening(port, description))
+
+    def _uncover(self, message: Message) -> None:
+        close_ports(self._covering.pop(message.fields["place"], []))
+
+    # -- signs of life
+
+    def _beat(self) -> None:
+        serving = self._served
+        beat = Beat(
+            connections=len(serving.factory.channels),
+            requests=serving.front_door.ledger.in_flight,
+            memory=_resident_bytes(),
+            cpu=time.process_time(),
+        )
+        self._link.tell("beat", connections=beat.connections, requests=beat.requests, memory=beat.memory, cpu=beat.cpu)
+
+    # -- the end
+
+    def _orphaned(self) -> None:
+        if not self._ending:
+            self._log.error("the parent is gone: this worker drains and ends")
+            self.end()
+
+    def end(self) -> None:
+        """Drain, and end the process with status 0."""
+        if self._ending:
+            return
+        self._ending = True
+        ending: Deferred[None] = self._end()
+        ending.addErrback(lambda failure: self._log.failure("the drain failed", failure))
+        ending.addBoth(lambda _: self._reactor.stop())
+
+    @inlineCallbacks
+    def _end(self) -> Any:
+        yield self._turn.acquire()
+        self._close_handed()
+        for ports in self._covering.values():
+            close_ports(ports)
+        serving = self._serving
+        if serving is None:
+            return
+        yield serving.drain()
+        yield self._write_out(serving)
+        yield serving.end()
+
+    @inlineCallbacks
+    def _write_out(self, serving: Serving) -> Any:
+        """The last lines of the access log, as fast as the parent reads them."""
+        until = self._reactor.seconds() + _LAST_LINES
+        serving.access_log.flush()
+        while serving.access_log.waiting and self._reactor.seconds() < until:
+            yield task.deferLater(self._reactor, 0.02, serving.access_log.flush)
+
+
+def _own(settings: Settings) -> Settings:
+    """What ``settings`` are for a worker: its access log goes through the parent."""
+    log = "off" if settings.server.access_log == "off" else "-"
+    return attrs.evolve(settings, server=settings.server.model_copy(update={"access_log": log}))
+
+
+def _resident_bytes() -> int:
+    """Memory that is really there; the most that ever was where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
