@@ -45,6 +45,8 @@ ON_THE_WAY = (
     "aigw/llm/usage.py",
     "aigw/logs.py",
     "aigw/proxy/account.py",
+    "aigw/proxy/attempt.py",
+    "aigw/proxy/client_call.py",
     "aigw/proxy/exchange.py",
     "aigw/proxy/relay.py",
     "aigw/web/clients.py",

@@ -21,14 +21,16 @@ from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.llm.operations import RAW
 from aigw.llm.reply import ProviderError
+from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
-from aigw.proxy.client_call import Prepared
+from aigw.proxy.plan import Plan
 from aigw.proxy.refusal import ErrorBody, Refusal, of_answer, of_broken_error, of_call, of_timeout, outcome_of
 from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
 from aigw.proxy.translated import TranslatedBody, TranslatedEvents
 from aigw.routing.retry import KINDS, Failure
 from aigw.routing.targets import Candidate
 from aigw.upstream.calling import Calling
+from aigw.upstream.upstream import Payload
 
 if TYPE_CHECKING:
     from aigw.proxy.exchange import Exchange
@@ -42,11 +44,14 @@ _STANDS = 0.0
 
 
 class Attempt:
-    """See the module's head.
+    """See the module's head. Made by :class:`aigw.proxy.client_call.ClientCall`.
 
+    :param stream: the answer is to be streamed.
+    :param model: what the target is asked for, fit for a header's value, else empty.
+    :param hide_usage: see :meth:`aigw.proxy.plan.Plan.adjust`.
+    :param translation: where client and target do not speak one dialect.
     :ivar begun: the client has something of an answer.
     :ivar sent: the upstream has the request, or part of it.
-    :ivar model: what it is asked for.
     :ivar outcome: once it is over, for metrics.
     :ivar started: the clock when the upstream was asked.
     """
@@ -58,26 +63,31 @@ class Attempt:
     _paused = False
     _phase = "connect"
     _limit = _STANDS
+    _token = 0
     _head: ResponseHead | None = None
     _raw: list[Header]
     _well = False
     _failed = False
 
     def __init__(
-        self, exchange: Exchange, candidate: Candidate, prepared: Prepared, deadline: Deadline, total_at: float
+        self,
+        candidate: Candidate,
+        plan: Plan,
+        payload: Payload,
+        stream: bool,
+        model: bytes,
+        hide_usage: bool = False,
+        translation: Translating | None = None,
     ) -> None:
-        self.exchange = exchange
         self.candidate = candidate
-        self.account = exchange.account
-        self.request = exchange.request
-        self.plan = plan = prepared.plan
+        self.plan = plan
+        self.payload = payload
+        self.stream = stream
+        self.model = model
+        self.translation = translation
         self.backend = plan.backend
         self.operation = plan.operation
-        self.model = prepared.model
-        self._prepared = prepared
-        self._now = exchange.now
-        self._deadline = deadline
-        self._total_at = total_at
+        self._hide_usage = hide_usage
         # Here, not above: mypyc forgets a class's default of None where the type is a protocol.
         self.relay: Relay | None = None
         self._call: Calling | None = None
@@ -92,18 +102,27 @@ class Attempt:
         """Whether the answer is one that is read."""
         return self.operation != RAW
 
-    def start(self) -> None:
-        """Call the upstream. Everything after this happens by itself."""
-        account, candidate = self.account, self.candidate
-        self.started = now = self._now()
+    def start(self, exchange: Exchange, deadline: Deadline, total_at: float) -> None:
+        """Call the upstream. Everything after this happens by itself.
+
+        :param deadline: the exchange's, which calls :meth:`expired`.
+        :param total_at: when the call's time is over, on the clock.
+        """
+        self.exchange = exchange
+        self.request = exchange.request
+        self.account = account = exchange.account
+        self._now = exchange.now
+        candidate = self.candidate
+        self.started = now = exchange.now()
+        self._deadline = deadline
+        self._total_at = total_at
         account.attempts += 1
         if not account.started_at:
             account.started_at = now
         candidate.health.in_flight += 1
-        breaker = candidate.breaker
-        self._token = breaker.begin(now) if breaker is not None else 0
-        self._deadline.restart_at(min(now + self.plan.timeouts.connect, self._total_at))
-        call = self.plan.upstream.send(self._prepared.payload, self)
+        if candidate.breaker is not None:
+            self._token = candidate.breaker.begin(now)
+        call = self.plan.upstream.send(self.payload, self)
         if not self.over:
             self._call = call
 
@@ -121,10 +140,10 @@ class Attempt:
         account.head_at = self._now()
         head = self._head = ResponseHead(status, headers)
         self._raw = headers
-        if self._prepared.translation is not None:
+        if self.translation is not None:
             self._translate(head)
         elif status < 300 and head.is_events:
-            self.relay = EventBody(self, head, self._prepared.hide_usage)
+            self.relay = EventBody(self, head, self._hide_usage)
             account.stream = True
             self._enter("first_token", timeouts.first_token)
         else:
@@ -147,7 +166,7 @@ class Attempt:
             self.relay = PassedBody(self, head)
 
     def _translate(self, head: ResponseHead) -> None:
-        translation = self._prepared.translation
+        translation = self.translation
         assert translation is not None
         if head.encoded:
             self._invalid("answered in a coding that it was not offered")
@@ -261,8 +280,9 @@ class Attempt:
         if status >= 400:
             self.answer_error(status, headers, body)
             return
-        self.begun = True
-        self._answered()
+        self._well = True
+        if self.candidate.breaker is not None:
+            self.candidate.breaker.succeeded(self._token, self._now())
         self.exchange.answer(status, headers, body)
 
     def answer_error(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None = None) -> None:
@@ -359,16 +379,17 @@ class Attempt:
         if self.over:
             return
         self.over = True
-        self._stop_call()
+        if self._call is not None:
+            self._stop_call()
         self.relay = None  # which knows us: without this, every call would be work for the garbage collector
         self.outcome = self._outcome or outcome or "ok"
-        candidate = self.candidate
+        candidate, breaker = self.candidate, self.candidate.breaker
         candidate.health.in_flight -= 1
-        if candidate.breaker is not None:
+        if breaker is not None:
             if self._failed:
-                candidate.breaker.failed(self._token, self._now())
+                breaker.failed(self._token, self._now())
             elif not self._well:
-                candidate.breaker.dropped(self._token)
+                breaker.dropped(self._token)
         self.exchange.ledger.metrics.attempt(self.backend, self.outcome)
         if candidate.slots is not None:
             candidate.slots.release()

@@ -7,22 +7,26 @@ as nearly all do, copies nothing.
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import orjson
 
 from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.operations import RAW
-from aigw.llm.translation import Translating
+from aigw.proxy.account import Account
+from aigw.proxy.attempt import Attempt
 from aigw.proxy.plan import Plan
 from aigw.routing.targets import Candidate
-from aigw.upstream.upstream import Payload
 
 #: Methods of which doing it twice is doing it once (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+
+_ids = itertools.count(1)
+_ids_begin = os.urandom(10).hex()
 
 
 class Plans(Protocol):
@@ -35,62 +39,47 @@ class Plans(Protocol):
         """
 
 
-class Prepared(NamedTuple):
-    """A call as one target is to get it.
-
-    :ivar hide_usage: see :meth:`aigw.proxy.plan.Plan.adjust`.
-    :ivar translation: where client and target do not speak one dialect.
-    :ivar stream: the answer is to be streamed.
-    :ivar model: what the target is asked for, fit for a header's value, else empty.
-    """
-
-    plan: Plan
-    payload: Payload
-    hide_usage: bool
-    translation: Translating | None
-    stream: bool
-    model: bytes
-
-
 class ClientCall:
     """See the module's head.
 
-    :param route: the route's name.
+    :param account: of the request.
     :param matched: the part of the path that the route matched.
-    :param query: without what is this gateway's business.
-    :param body: likewise.
-    :param fields: ``body``, parsed, where the operation is one that is read; given away.
-    :param new_id: unique letters and digits at each call.
+    :ivar route: the route's name.
+    :ivar stream: the client wants a stream.
     """
 
-    __slots__ = ("_body", "_fields", "_matched", "_new_id", "_plans", "_query", "_reads", "consumer", "operation",
-                 "request", "route", "stream")  # fmt: skip
+    route = ""
+    consumer: Consumer | None = None
+    stream = False
+    operation = ""
+    _body = b""
+    _query: bytes | None = None
+    _fields: dict[str, Any] | None = None
+    _reads = False
+    _plans: Plans
 
-    def __init__(
-        self,
-        request: Request,
-        plans: Plans,
-        route: str,
-        operation: str,
-        consumer: Consumer | None,
-        matched: bytes,
-        query: bytes | None,
-        body: bytes,
-        fields: dict[str, Any] | None,
-        new_id: Callable[[], str],
+    def __init__(self, account: Account, matched: bytes) -> None:
+        self.account = account
+        self.request: Request = account.request
+        self.matched = matched
+
+    def asks(
+        self, operation: str, query: bytes | None, body: bytes, fields: dict[str, Any] | None, route: str, plans: Plans
     ) -> None:
-        self.request = request
+        """What for.
+
+        :param query: without what is this gateway's business, ``body`` likewise.
+        :param fields: ``body``, parsed, where the operation is one that is read; given away.
+        """
         self.route = route
         self.operation = operation
-        self.consumer = consumer
-        self.stream = fields is not None and fields.get("stream") is True
         self._plans = plans
-        self._matched = matched
         self._query = query
         self._body = body
-        self._fields = fields
-        self._reads = fields is not None
-        self._new_id = new_id
+        if fields is not None:
+            self._fields = fields
+            self._reads = True
+            self.stream = fields.get("stream") is True
 
     @property
     def repeatable(self) -> bool:
@@ -110,40 +99,41 @@ class ClientCall:
         """
         return self._plans.plan(self.route, candidate, self.consumer, self.operation)
 
-    def prepare(self, plan: Plan) -> Prepared:
-        """The call as the target of ``plan`` is to get it.
+    def attempt(self, candidate: Candidate, plan: Plan) -> Attempt:
+        """The call as the candidate is to get it, ready to be started.
 
+        :param plan: its own.
         :raises aigw.errors.BadRequest: the model, streaming, or something that has no counterpart there is refused.
         """
         fields, self._fields = self._fields, None
         if fields is None and self._reads:
             fields = orjson.loads(self._body)
-        if fields is None:
-            return self._passed(plan, None)
-        return self._passed(plan, fields) if plan.pairing is None else self._translated(plan, fields)
-
-    def _passed(self, plan: Plan, fields: dict[str, Any] | None) -> Prepared:
-        """To a target that speaks the client's dialect."""
         request, body = self.request, self._body
         hide_usage = stream = False
         model = None
         if fields is not None:
+            if plan.pairing is not None:
+                return self._translated(candidate, plan, fields)
             body, hide_usage = plan.adjust(body, fields)
             stream, model = fields.get("stream") is True, fields.get("model")
-        target = plan.path_rule.target(request.path, self._matched, self._query, model)
+        target = plan.path_rule.target(request.path, self.matched, self._query, model)
         payload = plan.payload(
             request.method, target, request.headers, body, request.request_id, fields, request.nominated
         )
-        return Prepared(plan, payload, hide_usage, None, stream, header_value(model))
+        return Attempt(candidate, plan, payload, stream, header_value(model), hide_usage)
 
-    def _translated(self, plan: Plan, fields: dict[str, Any]) -> Prepared:
-        """To one that speaks another dialect."""
+    def _translated(self, candidate: Candidate, plan: Plan, fields: dict[str, Any]) -> Attempt:
+        """To a target that speaks another dialect."""
         request = self.request
-        translation = plan.translate(fields, self._new_id(), time.time())
+        translation = plan.translate(fields, new_id(), time.time())
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
-        return Prepared(
-            plan, payload, False, translation, fields.get("stream") is True, header_value(fields.get("model"))
-        )
+        stream, model = fields.get("stream") is True, header_value(fields.get("model"))
+        return Attempt(candidate, plan, payload, stream, model, False, translation)
+
+
+def new_id() -> str:
+    """Letters and digits that nobody else has."""
+    return f"{_ids_begin}{next(_ids):012x}"
 
 
 def header_value(model: object) -> bytes:

@@ -22,7 +22,7 @@ from aigw.http.headers import Header
 from aigw.http.request import Request
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
-from aigw.proxy.client_call import ClientCall, Prepared
+from aigw.proxy.client_call import ClientCall
 from aigw.proxy.refusal import Refusal, of_queue
 from aigw.routing.admission import Place
 from aigw.routing.course import Course, Step
@@ -35,7 +35,7 @@ _NO_RETRY: Header = (b"x-should-retry", b"false")
 class Exchange:
     """One call of one consumer.
 
-    :param account: open, with what was asked for written into it.
+    :param call: what was asked for; its account is open.
     :param group: whom the call may be put to.
     :param chance: a number in [0, 1) at each call; for the jitter of waits.
     :ivar attempt: the one under way.
@@ -51,7 +51,6 @@ class Exchange:
     def __init__(
         self,
         call: ClientCall,
-        account: Account,
         group: Group,
         ledger: Ledger,
         deadlines: Deadlines,
@@ -59,56 +58,58 @@ class Exchange:
     ) -> None:
         self.call = call
         self.request = call.request
-        self.account = account
+        self.account: Account = call.account
         self.ledger = ledger
         self.now = deadlines.now
         self._group = group
         self._chance = chance
         self._deadlines = deadlines
 
-    def start(self, candidate: Candidate, prepared: Prepared) -> None:
-        """Put the call to its first target. Everything after this happens by itself."""
-        request = self.request
+    def start(self, attempt: Attempt) -> None:
+        """Begin with this attempt. Everything after this happens by itself."""
+        request, timeouts = self.request, attempt.plan.timeouts
         request.gone = self.client_gone
         request.cut = self.cut
         self._began = self.now()
-        self._deadline = self._deadlines.idle(self._expired)
+        self._deadline = self._deadlines.after(min(timeouts.connect, timeouts.total), self._expired)
+        self._first = candidate = attempt.candidate
         if self._group.rules.attempts > 1:
             candidate.budget.deposit()
-        self._first = candidate
-        self._try(candidate, prepared)
+        self._try(attempt)
 
     # -- attempts
 
-    def _try(self, candidate: Candidate, prepared: Prepared) -> None:
-        """Put the call to a target, as soon as there is a place for it."""
-        account = self.account
-        account.plan = prepared.plan
-        account.stream = prepared.stream
-        account.sent_model = prepared.model
-        ready = prepared.translation.ready if prepared.translation is not None else None
-        slots = candidate.slots
-        if ready is not None:
-            self.answer(ready.status, [_JSON], ready.body)
-        elif slots is None or slots.take():
-            self._begin(candidate, prepared)
+    def _try(self, attempt: Attempt) -> None:
+        """Make an attempt, as soon as there is a place for it."""
+        account, candidate, translation = self.account, attempt.candidate, attempt.translation
+        account.plan = attempt.plan
+        account.stream = attempt.stream
+        account.sent_model = attempt.model
+        if translation is not None and translation.ready is not None:
+            self.answer(translation.ready.status, [_JSON], translation.ready.body)
+        elif candidate.slots is None or candidate.slots.take():
+            self.attempt = attempt
+            attempt.start(self, self._deadline, self._began + attempt.plan.timeouts.total)
         else:
-            self._queue(candidate, prepared)
+            self._queue(attempt)
 
-    def _begin(self, candidate: Candidate, prepared: Prepared) -> None:
-        total_at = self._began + prepared.plan.timeouts.total
-        self.attempt = attempt = Attempt(self, candidate, prepared, self._deadline, total_at)
-        attempt.start()
+    def _again(self, attempt: Attempt) -> None:
+        """The same for any attempt but the first, whose deadline is new."""
+        timeouts = attempt.plan.timeouts
+        self._deadline.restart_at(min(self.now() + timeouts.connect, self._began + timeouts.total))
+        self._try(attempt)
 
-    def _queue(self, candidate: Candidate, prepared: Prepared) -> None:
+    def _queue(self, attempt: Attempt) -> None:
         """Wait for a place at the backend, for as long as its queue allows."""
+        candidate, plan, consumer = attempt.candidate, attempt.plan, self.call.consumer
+        total_at = self._began + plan.timeouts.total
         assert candidate.slots is not None
-        plan, consumer = prepared.plan, self.call.consumer
-        now = self.now()
 
         def granted() -> None:
             self._place = self._wake = None
-            self._begin(candidate, prepared)
+            self.attempt = attempt
+            self._deadline.restart_at(min(self.now() + plan.timeouts.connect, total_at))
+            attempt.start(self, self._deadline, total_at)
 
         def waited() -> None:
             place, self._place = self._place, None
@@ -121,7 +122,7 @@ class Exchange:
             self._failed(candidate, of_queue(plan.backend, "has as many calls waiting as it may"))
             return
         self._wake = waited
-        self._deadline.restart_at(min(now + plan.queue_timeout, self._began + plan.timeouts.total))
+        self._deadline.restart_at(min(self.now() + plan.queue_timeout, total_at))
 
     def failed(self, attempt: Attempt, refusal: Refusal) -> None:
         """For the attempt: it failed, and the client has seen nothing of an answer."""
@@ -177,7 +178,7 @@ class Exchange:
         """Make the call anew for another attempt; whoever cannot be asked for this is passed over."""
         assert self._course is not None and self._told is not None
         try:
-            prepared = self.call.prepare(self.call.plan(candidate))
+            attempt = self.call.attempt(candidate, self.call.plan(candidate))
         except BadRequest:
             step = self._course.instead(candidate, self.now())
             if step is None:
@@ -185,7 +186,7 @@ class Exchange:
             else:
                 self._prepare(step.candidate)
         else:
-            self._try(candidate, prepared)
+            self._again(attempt)
 
     def _expired(self) -> None:
         wake, self._wake = self._wake, None
@@ -280,9 +281,9 @@ class Exchange:
         self.over = True
         self._deadline.discard()
         self.request.gone = self.request.cut = self._wake = None
-        place, self._place = self._place, None
-        if place is not None:
-            place.leave()
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
         attempt, self.attempt = self.attempt, None
         if attempt is not None:
             attempt.close(outcome)

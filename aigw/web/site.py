@@ -17,14 +17,14 @@ from urllib.parse import unquote
 import attrs
 from twisted.logger import Logger
 
-from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.llm.body import parse
 from aigw.proxy.account import Account, Ledger
-from aigw.proxy.client_call import ClientCall, Prepared
+from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange, id_lines, refuse
 from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
@@ -50,16 +50,15 @@ class Served:
     max_in_flight: int
 
 
-@attrs.define(eq=False)
-class Visit:
+class Visit(ClientCall):
     """A request on its way through the front door."""
 
-    account: Account
-    served: Served
-    route: Route
-    matched: bytes
-    consumer: Consumer | None = None
-    recognised: bool = False
+    recognised = False
+
+    def __init__(self, account: Account, served: Served, entry: Route, matched: bytes) -> None:
+        super().__init__(account, matched)
+        self.served = served
+        self.entry = entry
 
 
 class FrontDoor:
@@ -88,7 +87,7 @@ class FrontDoor:
             return
         request.state = visit
         request.gone = lambda: self._left(visit)
-        authenticator = visit.route.authenticator
+        authenticator = visit.entry.authenticator
         if authenticator is None or not authenticator.key_in_body:
             self._guarded(visit, self._recognise)
 
@@ -145,7 +144,7 @@ class FrontDoor:
 
     def _recognise(self, visit: Visit) -> None:
         """Find out whose request it is, and whether that consumer may go on."""
-        route, account = visit.route, visit.account
+        route, account = visit.entry, visit.account
         try:
             consumer = route.authenticate(account.request)
         except (Unauthorized, Forbidden) as error:
@@ -161,7 +160,7 @@ class FrontDoor:
         if not visit.recognised:
             self._recognise(visit)
         request, account = visit.account.request, visit.account
-        operation = account.operation = visit.route.operation_of(request, visit.matched)
+        operation = account.operation = visit.entry.operation_of(request, visit.matched)
         if operations.dialect(operation) == "anthropic":
             request.anthropic = True
         if request.method == b"OPTIONS" and operation in operations.METHODS:
@@ -175,7 +174,7 @@ class FrontDoor:
     # -- answers of our own
 
     def _from_catalogue(self, visit: Visit, operation: str) -> bool:
-        route, consumer = visit.route, visit.consumer
+        route, consumer = visit.entry, visit.consumer
         if visit.account.request.method not in (b"GET", b"HEAD"):
             return False
         if route.lists_upstream and (consumer is None or consumer.models is None):
@@ -205,47 +204,53 @@ class FrontDoor:
     # -- answers of a backend
 
     def _call(self, visit: Visit, operation: str) -> None:
-        account, route, consumer = visit.account, visit.route, visit.consumer
+        account, route = visit.account, visit.entry
         request = account.request
         body, fields = self._read(visit, operation)
         group = route.choose(account.asked_model)
         query = request.query
         if query is not None and route.authenticator is not None:
             query = route.authenticator.clean_query(query)
-        call = ClientCall(
-            request, route.plans, route.name, operation, consumer, visit.matched, query, body, fields, self._new_id
-        )
-        candidate, prepared = self._first(account, call, group)
-        Exchange(call, account, group, self.ledger, self._deadlines).start(candidate, prepared)
+        visit.asks(operation, query, body, fields, route.name, route.plans)
+        candidate = group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
+        try:
+            attempt = self._attempt(visit, group, candidate)
+        except BadRequest as error:
+            attempt = self._attempt_elsewhere(visit, group, candidate, error)
+        Exchange(visit, group, self.ledger, self._deadlines).start(attempt)
 
-    def _first(self, account: Account, call: ClientCall, group: Group) -> tuple[Candidate, Prepared]:
-        """Whom the call is put to first: a target that can be asked for it.
+    def _candidate(self, visit: Visit, group: Group) -> Candidate:
+        """Whom the call is put to first.
 
         :raises NoHealthyTarget: nobody is well.
-        :raises BadRequest: nobody can.
         """
         now = self._deadlines.now()
-        candidate = group.first(call, now)
+        candidate = group.first(visit, now)
         if candidate is None:
             raise NoHealthyTarget(f"no target of model {group.public_model} is healthy", retry_after=group.back_in(now))
-        try:
-            return candidate, self._prepare(account, call, group, candidate)
-        except BadRequest as error:
-            unfit, refused = [candidate], error
-        while (candidate := group.pick(call, now, unfit)) is not None:
-            with contextlib.suppress(BadRequest):
-                return candidate, self._prepare(account, call, group, candidate)
-            unfit.append(candidate)
-        raise refused
+        return candidate
 
-    def _prepare(self, account: Account, call: ClientCall, group: Group, candidate: Candidate) -> Prepared:
-        plan = call.plan(candidate)
+    def _attempt(self, visit: Visit, group: Group, candidate: Candidate) -> Attempt:
+        """The call as ``candidate`` is to get it.
+
+        :raises BadRequest: it cannot be asked for this.
+        """
+        account, plan = visit.account, visit.plan(candidate)
         name = account.asked_model or group.public_model or plan.model
-        check_model(call.consumer, name)
+        check_model(visit.consumer, name)
         account.plan = plan
         account.asked_model = name
         account.label_model = plan.label_of(name) if name else ""
-        return call.prepare(plan)
+        return visit.attempt(candidate, plan)
+
+    def _attempt_elsewhere(self, visit: Visit, group: Group, unfit: Candidate, error: BadRequest) -> Attempt:
+        """The call as another candidate than ``unfit`` is to get it, or ``error``."""
+        tried = [unfit]
+        while (candidate := group.pick(visit, self._deadlines.now(), tried)) is not None:
+            with contextlib.suppress(BadRequest):
+                return self._attempt(visit, group, candidate)
+            tried.append(candidate)
+        raise error
 
     def _new_id(self) -> str:
         return f"{self._id_prefix}{next(self._id_numbers):012x}"
@@ -255,13 +260,13 @@ class FrontDoor:
         account = visit.account
         request = account.request
         body = request.body
-        authenticator = visit.route.authenticator
+        authenticator = visit.entry.authenticator
         if authenticator is not None and authenticator.key_in_body:
             body = authenticator.clean_body(body, request.header(b"content-type"))
         if operation == operations.MODELS:
             return body, None
         if operation == operations.RAW:
-            picks = visit.route.backend is None and visit.route.model is None
+            picks = visit.entry.backend is None and visit.entry.model is None
             account.asked_model = model_of_raw(request, body, visit.consumer, picks)
             return body, None
         fields = parse(body, operation)

@@ -10,7 +10,8 @@ from aigw.http.deadlines import Deadlines
 from aigw.llm.body import Adjustments
 from aigw.llm.translation import Translating
 from aigw.proxy.account import Account
-from aigw.proxy.client_call import ClientCall, Prepared
+from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange
 from aigw.proxy.plan import NEVER_UPSTREAM, Plan, Timeouts
 from aigw.routing.balance import Balance
@@ -214,27 +215,16 @@ class Scene:
         self.ledger = FakeLedger()
         self.account = Account(self.request, "127.0.0.1")  # type: ignore[arg-type]
         self.candidate = candidate or make_candidate()
-        call = ClientCall(
-            self.request,  # type: ignore[arg-type]
-            FakePlans({"openai": self.plan}),
-            "r",
-            self.plan.operation,
-            None,
-            b"/v1",
-            None,
-            CHAT,
-            None,
-            lambda: "id1",
-        )
+        call = ClientCall(self.account, b"/v1")
+        call.asks(self.plan.operation, None, CHAT, None, "r", FakePlans({"openai": self.plan}))
         self.exchange = Exchange(
             call,
-            self.account,
             make_group([self.candidate]),
             self.ledger,  # type: ignore[arg-type]
             self.deadlines,
         )
         payload = self.plan.payload(method, b"/v1/chat/completions", [], CHAT, "req-1", None)
-        self.exchange.start(self.candidate, Prepared(self.plan, payload, hide_usage, translation, stream, b"gpt-4o"))
+        self.exchange.start(Attempt(self.candidate, self.plan, payload, stream, b"gpt-4o", hide_usage, translation))
 
     @property
     def call(self) -> FakeCall:
