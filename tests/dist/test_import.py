@@ -50,7 +50,7 @@ class KongKeyAuthOpenAITests(ImportTestCase):
 
     page = "kong-key-auth-openai.md"
     warnings = (
-        ("service openai-chat-service", "no file has a route"),
+        ("service openai-chat-service", "one is made, at /llm/v1/chat"),
         ("config.auth.header_value", "$OPENAI_KEY"),
         ("consumer chat-client: key", "plain text"),
         ("plugin ai-proxy of consumer chat-client: config.auth.header_value", "$OPENAI_KEY"),

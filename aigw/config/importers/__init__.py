@@ -74,7 +74,7 @@ def import_texts(
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-    draft = _drafted(sources, names, environ, digests)
+    draft = drafted(sources, names, environ, digests)
     if draft.errors:
         raise ConfigError(draft.errors)
     if not draft.section("routes"):
@@ -82,7 +82,8 @@ def import_texts(
     return Imported(document(draft, names), _sorted(draft.warnings), _sorted(draft.notes), draft, tuple(names))
 
 
-def _drafted(sources: list[Source], names: list[str], environ: Mapping[str, str], digests: bool) -> Draft:
+def drafted(sources: list[Source], names: list[str], environ: Mapping[str, str], digests: bool) -> Draft:
+    """The configuration that the sources come to, errors and all; its documents' nodes say what became of them."""
     draft = Draft(digests=digests)
     documents = [each for source in sources for each in source.documents]
     if not documents and not any(source.secrets for source in sources):
@@ -98,7 +99,7 @@ def _drafted(sources: list[Source], names: list[str], environ: Mapping[str, str]
     if kong:
         import_kong(draft, kong, exports, environ)
     if kubernetes:
-        import_kubernetes(draft, kubernetes, [each for source in sources for each in source.secrets])
+        import_kubernetes(draft, kubernetes, [each for source in sources for each in source.secrets], environ)
     if not draft.errors:
         draft.close([*kong, *kubernetes])
     return draft

@@ -62,9 +62,12 @@ def understand(text: str, usual_env: str, variables: Mapping[str, str] = {}) -> 
     scheme = _BEARER.match(value)
     if scheme is not None:
         value, bearer = value[scheme.end() :].strip(), True
+    reference = _reference(value, bearer)
+    if reference is not None:
+        return reference
     if not value or _TO_BE_FILLED_IN.fullmatch(value):
         return Credential(usual_env, "", bearer, f"has no key in it: it is read from ${usual_env}")
-    return _reference(value, bearer) or Credential("", value, bearer)
+    return Credential("", value, bearer)
 
 
 def _reference(value: str, bearer: bool) -> Credential | None:

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from aigw.config.errors import Problem
 from aigw.config.importers.nodes import Node, Refused
 
+Made = TypeVar("Made")
+
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 #: Names of fields whose values are, or may be, credentials: those are not repeated in comments.
 _CREDENTIAL = re.compile(
-    r"auth|cookie|credential|key|passw|secret|token|cert|jwks|private|header_value|param_value|data", re.I
+    r"(?:auth|authorization|cookie|credentials?|keys?|apikey|passw(?:or)?d|secret|token|cert|certificate|value|json|pem"
+    r"|inline|username)(?:\[\d+\])*$",
+    re.I,
 )
-_MOST_LISTED = 40
 _LONGEST_VALUE = 60
 
 
@@ -33,7 +36,6 @@ class Entry:
     :ivar origin: what it was made of first of all.
     :ivar comments: lines above it.
     :ivar beside: comments at the ends of its keys' lines.
-    :ivar left_out: what was not imported of its origin.
     """
 
     section: str
@@ -42,7 +44,6 @@ class Entry:
     origin: Node | None = attrs.field(default=None, repr=False)
     comments: list[str] = attrs.field(factory=list)
     beside: dict[str, str] = attrs.field(factory=dict)
-    left_out: list[str] = attrs.field(factory=list)
 
 
 @attrs.define(eq=False)
@@ -52,7 +53,6 @@ class Draft:
     :ivar digests: consumers' keys are to be written as digests.
     :ivar server: keys of ``[server]``.
     :ivar entries: by section and name, in the order of their making.
-    :ivar left_out: what was not imported and belongs to no entry.
     """
 
     digests: bool = False
@@ -61,7 +61,7 @@ class Draft:
     errors: list[Problem] = attrs.field(factory=list)
     warnings: list[Problem] = attrs.field(factory=list)
     notes: list[Problem] = attrs.field(factory=list)
-    left_out: list[str] = attrs.field(factory=list)
+    _left_out: list[tuple[Node, str]] = attrs.field(factory=list, repr=False)
     _owners: dict[int, Entry] = attrs.field(factory=dict, repr=False)
     _kept: list[Node] = attrs.field(factory=list, repr=False)
 
@@ -78,6 +78,18 @@ class Draft:
         if origin is not None:
             self.own(origin, entry)
         return entry
+
+    def whole(self, make: Callable[..., Made], *arguments: Any) -> Made:
+        """What ``make`` returns. Where it is refused, the entries that it has made already are taken back.
+
+        :raises Refused: by ``make``.
+        """
+        before = dict(self.entries)
+        try:
+            return make(*arguments)
+        except Refused:
+            self.entries = before
+            raise
 
     def own(self, node: Node, entry: Entry) -> None:
         """What is said about ``node`` goes to ``entry``."""
@@ -117,17 +129,34 @@ class Draft:
 
     def drop(self, node: Node, why: str = "") -> None:
         """What is here is not imported, all of it: a warning, and a comment in the output."""
-        lines = describe(node)
+        self.drop_all([node], why)
+
+    def drop_all(self, nodes: list[Node], why: str) -> None:
+        """The same for several fields of one entity, in one warning."""
+        if not nodes:
+            return
+        first, entity = nodes[0], nodes[0].entity
+        lines = [line for node in nodes for line in describe(node, entity)]
         names = [line.partition(" = ")[0] for line in lines]
-        fields = f" ({_listed(names)})" if names and isinstance(node.content, dict | list) and node.content else ""
-        self._say(self.warnings, node.problem(f"not imported{fields}{': ' + why if why else ''}"))
-        comment = f"not imported: {node.title}: " if node.title else "not imported: "
-        if isinstance(node.content, str):
-            comment = "not imported: " + ": ".join(filter(None, (node.entity.label, _listed(lines))))
-        else:
-            comment += _listed(lines)
-        self._comment(node, f"{comment} ({why})" if why else comment)
-        node.settle()
+        alone = len(nodes) == 1 and first is not entity and [first.field] == names
+        fields = "" if alone else f" ({', '.join(names)})" if names else ""
+        key = first.title if alone or (len(nodes) == 1) else entity.title
+        reason = f": {why}" if why else ""
+        self._say(self.warnings, Problem(first.file, first.line, key, f"not imported{fields}{reason}"))
+        comment = "not imported: " + ": ".join(filter(None, (entity.label, ", ".join(lines))))
+        self._left_out.append((first, f"{comment} ({why})" if why else comment))
+        for node in nodes:
+            node.report()
+
+    def refuse(self, refused: Refused, *without: Node) -> None:
+        """Something that cannot be had: a warning at its cause, and all that is not imported for it.
+
+        :param without: what is left out whole.
+        """
+        self._say(self.warnings, refused.problem)
+        for node in without:
+            same = any(around is node for around in refused.node.around())
+            self.drop(node, refused.why if same else str(refused))
 
     def note(self, nodes: Node | Iterable[Node | None] | None, why: str) -> None:
         """What is here needs no place in the output; nothing is lost by that."""
@@ -135,7 +164,7 @@ class Draft:
         found = [node for node in given if node is not None]
         entities: dict[int, list[Node]] = {}
         for node in found:
-            node.settle()
+            node.report()
             entities.setdefault(id(node.entity), []).append(node)
         for together in entities.values():
             first = min(together, key=lambda node: node.line)
@@ -161,13 +190,14 @@ class Draft:
         for child in node.children():
             self._close(child)
 
-    def _comment(self, node: Node, text: str) -> None:
-        for around in node.around():
-            owner = self._owners.get(id(around))
-            if owner is not None:
-                owner.left_out.append(text)
-                return
-        self.left_out.append(text)
+    def left_out(self, entry: Entry | None) -> list[str]:
+        """What was not imported and belongs to an entry; with None: to no entry."""
+        return [text for node, text in self._left_out if self._owner(node) is entry]
+
+    def _owner(self, node: Node) -> Entry | None:
+        kept = list(self.entries.values())
+        owners = (self._owners.get(id(around)) for around in node.around())
+        return next((owner for owner in owners if owner is not None and owner in kept), None)
 
     @staticmethod
     def _say(where: list[Problem], problem: Problem) -> None:
@@ -175,14 +205,14 @@ class Draft:
             where.append(problem)
 
 
-def describe(node: Node) -> list[str]:
+def describe(node: Node, entity: Node) -> list[str]:
     """Each leaf at ``node`` as ``field = value``; values that may be credentials as ``***``.
 
-    Leaves that were made use of are left out, unless all of them were.
+    Leaves that were reported already are left out.
     """
     lines = []
-    for leaf in node.open_leaves() or node.leaves():
-        field = leaf.path[len(node.path) :].lstrip(".") if leaf is not node else leaf.field
+    for leaf in [leaf for leaf in node.leaves() if not leaf.reported]:
+        field = leaf.path[len(entity.path) :].lstrip(".")
         lines.append(f"{field} = {_shown(leaf)}" if field else _shown(leaf))
     return lines
 
@@ -197,8 +227,3 @@ def _shown(leaf: Node) -> str:
     if len(text) > _LONGEST_VALUE:
         text = text[: _LONGEST_VALUE - 1] + "…"
     return text if text.isprintable() else repr(text)
-
-
-def _listed(items: list[str]) -> str:
-    more = len(items) - _MOST_LISTED
-    return ", ".join(items[:_MOST_LISTED]) + (f", … {more} more" if more > 0 else "")

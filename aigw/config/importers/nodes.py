@@ -28,12 +28,22 @@ _BOOLEANS = (*_TRUE, "false", "no", "off")
 class Refused(Exception):
     """Something in the input that makes an import impossible.
 
-    :ivar problem: where and why.
+    :ivar node: where it is.
+    :ivar why: what is wrong with it.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        super().__init__(str(problem))
+    def __init__(self, node: Node, why: str) -> None:
+        self.node = node
+        self.why = why
+        super().__init__(str(self.problem))
+
+    @property
+    def problem(self) -> Problem:
+        """It as an error."""
+        return self.node.problem(self.why)
+
+    def __str__(self) -> str:
+        return f"{self.node.title}: {self.why}"
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,6 +55,7 @@ class Node:
     :ivar kind: ``map``, ``list``, or a scalar's type by YAML's rules: ``str``, ``int``, ``float``, ``bool``, ``null`` …
     :ivar label: what the entity here is called in messages; children are fields of it.
     :ivar settled: of a leaf: it is in the output, or was reported.
+    :ivar reported: of a leaf: it was.
     """
 
     file: str
@@ -55,6 +66,7 @@ class Node:
     parent: Node | None = None
     label: str = ""
     settled: bool = False
+    reported: bool = False
 
     # -- where
 
@@ -82,7 +94,7 @@ class Node:
 
     def refuse(self, message: str) -> Refused:
         """An error here, to be raised."""
-        return Refused(self.problem(message))
+        return Refused(self, message)
 
     def around(self) -> Iterator[Node]:
         """This node and all that it is in, from the inside."""
@@ -106,9 +118,14 @@ class Node:
         return [leaf for leaf in self.leaves() if not leaf.settled]
 
     def settle(self) -> None:
-        """Everything here is in the output, or was reported."""
+        """Everything here is in the output."""
         for leaf in self.leaves():
             leaf.settled = True
+
+    def report(self) -> None:
+        """Something was said of everything here."""
+        for leaf in self.leaves():
+            leaf.settled = leaf.reported = True
 
     # -- reading
 

@@ -72,7 +72,7 @@ _ENDS = (
 )
 _VERSION = re.compile(r"/v\d+[a-z0-9]*$")
 #: Providers whose paths have the model, or the deployment, in the middle.
-_BY_HOST = frozenset(("azure", "gemini", "vertex", "bedrock"))
+BY_HOST = frozenset(("azure", "gemini", "vertex", "bedrock"))
 
 
 def base_url(provider: str, url: str) -> tuple[str, str | None]:
@@ -82,7 +82,7 @@ def base_url(provider: str, url: str) -> tuple[str, str | None]:
     """
     parts = urlsplit(url)
     host, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-    if provider in _BY_HOST:
+    if provider in BY_HOST:
         return host, None
     for end in _ENDS:
         if path.endswith(end):

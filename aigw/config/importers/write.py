@@ -34,7 +34,7 @@ def document(draft: Draft, sources: list[str]) -> str:
     :param sources: the names of the files it was made from.
     """
     lines = [*_comment(f"Made by 'aigw import' from {', '.join(sources)}. Check it: aigw check FILE")]
-    for left_out in draft.left_out:
+    for left_out in draft.left_out(None):
         lines += _comment(left_out)
     if draft.server:
         lines += ["", "[server]", *_pairs(draft.server, Server, {})]
@@ -44,7 +44,7 @@ def document(draft: Draft, sources: list[str]) -> str:
             lines += _secrets(entries)
         else:
             for entry in entries:
-                lines += _entry(entry, kind)
+                lines += _entry(entry, kind, draft.left_out(entry))
     return "\n".join(lines) + "\n"
 
 
@@ -58,9 +58,9 @@ def _secrets(entries: list[Entry]) -> list[str]:
     return lines
 
 
-def _entry(entry: Entry, kind: type[Table]) -> list[str]:
+def _entry(entry: Entry, kind: type[Table], left_out: list[str]) -> list[str]:
     lines = [""]
-    for comment in [*entry.comments, *entry.left_out]:
+    for comment in [*entry.comments, *left_out]:
         lines += _comment(comment)
     lines.append(f"[{dotted((entry.section, entry.name))}]")
     values = dict(entry.values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kong.consumers import ConsumerReader
@@ -47,6 +48,7 @@ class _Import:
         self.services = ServiceReader(draft, entities)
         self.auths = KeyAuthReader(draft, entities)
         self.consumers = ConsumerReader(draft, entities, self.services)
+        self.acting: set[int] = set()
 
     def run(self) -> None:
         self._switched_off()
@@ -71,7 +73,8 @@ class _Import:
         """Routes for what plugins serve and no route leads to, as on pages that leave the route out."""
         served = {id(route.service) for route in self.entities.routes if route.service is not None}
         for route in [route for route in self.entities.routes if route.node is None]:
-            self._say_made(route, next(plugin for plugin in self.entities.plugins if plugin.route is route))
+            if acting(self.entities, AI, route) is None:
+                self.entities.routes.remove(route)
         for plugin in list(self.entities.plugins):
             service = plugin.service
             if service is not None and plugin.route is None and id(service) not in served and enabled(plugin):
@@ -79,17 +82,9 @@ class _Import:
                 route = Route(service.name, None, service)
                 if acting(self.entities, AI, route) is not None:
                     self.entities.routes.append(route)
-                    self._say_made(route, plugin)
         ai = [plugin for plugin in self.entities.plugins if plugin.name in AI and enabled(plugin)]
         if not self.entities.routes and ai:
-            self.entities.routes.append(Route("all", None, None))
-            self.draft.warn(ai[0].node, "acts on every route, and no file has any: a route for / is made")
-
-    def _say_made(self, route: Route, plugin: Plugin) -> None:
-        kind, name = ("service", route.service.name) if route.service is not None else ("route", route.name)
-        self.draft.warn(
-            plugin.node, f"no file has a route of {kind} {name}: one is made, at the path of its route_type"
-        )
+            self.entities.routes.append(Route("all", None, None, everywhere=True))
 
     def _route(self, route: Route) -> None:
         """One route, or a word about why there is none."""
@@ -103,11 +98,13 @@ class _Import:
                 return
             served = self.services.served(base, self._name_of(base))
             self._entry(route, base, served)
+            self.acting.add(id(base))
         except Refused as refused:
             self._refused(route, base, refused)
             return
         for consumer, plugin in own:
             if plugin is not base:
+                self.acting.add(id(plugin))
                 self._lay(consumer, plugin, served)
             elif base.consumer is not None or base.group is not None:
                 self.draft.warn(base.node, f"is for one consumer; here route {route.name} serves every consumer so")
@@ -116,7 +113,7 @@ class _Import:
         try:
             self.consumers.lay(consumer, plugin, served)
         except Refused as refused:
-            self.draft.drop(plugin.node, f"{refused.problem.key}: {refused.problem.message}")
+            self.draft.refuse(refused, plugin.node)
 
     def _of_consumers(self, route: Route) -> list[tuple[Consumer, Plugin]]:
         """Each consumer for whom another plugin acts than for nobody in particular."""
@@ -130,18 +127,15 @@ class _Import:
 
     def _refused(self, route: Route, base: Plugin | None, refused: Refused) -> None:
         """A route that cannot be had is left out whole: what acts on it otherwise is not meant for it."""
-        problem = refused.problem
-        self.draft.warnings.append(problem)
-        node = route.node or (base.node if base is not None else None)
-        if node is not None:
-            self.draft.drop(node, f"{problem.key}: {problem.message}")
-        if base is not None:
-            self.draft.drop(base.node, f"route {route.name} is left out: {problem.message}")
+        without = [] if route.node is None else [route.node]
+        if base is not None and base.node in refused.node.around():
+            without.append(base.node)
+        self.draft.refuse(refused, *without)
 
     def _entry(self, route: Route, base: Plugin, served: Served) -> Entry:
         found = conditions(self.draft, route)
         if route.node is None:
-            found["paths"] = [self._usual_path(route, base, served)]
+            found["paths"] = [self._made_path(route, base, served)]
         values = found | served.choice()
         if served.operation is not None:
             values["operation"] = served.operation
@@ -149,21 +143,31 @@ class _Import:
             values["rewrite"] = {"full_path": served.targets[0].full_path}
         if served.streaming != "allow":
             values["streaming"] = served.streaming
-        auth = self.auths.auth(route, route.node or base.node)
+        auth, key_auth = self.auths.auth(route, route.node or base.node)
+        self.acting.add(id(key_auth))
         if auth != "key":
             values["auth"] = auth
         timeouts = self._timeouts(route)
         if timeouts:
             values["timeouts"] = timeouts
         entry = self.draft.add("routes", route.name, values, route.node)
+        entry.origin = entry.origin or base.node
         self._comment(route, base, entry)
         return entry
 
-    def _usual_path(self, route: Route, base: Plugin, served: Served) -> str:
-        if route.service is None and base.route is not route:
+    def _made_path(self, route: Route, base: Plugin, served: Served) -> str:
+        """The path of a route that no file has: its ``route_type``, or what is free."""
+        if route.everywhere:
+            self.draft.warn(base.node, "acts on every route, and no file has any: a route for / is made")
             return "/"
         node = served.targets[0].node.get("route_type")
-        return f"/{node.content}" if node is not None and isinstance(node.content, str) else "/llm/v1/chat"
+        path = f"/{node.content}" if node is not None and isinstance(node.content, str) else "/llm/v1/chat"
+        taken = [path for entry in self.draft.section("routes") for path in entry.values.get("paths", ())]
+        if path in taken:
+            path = f"/{quote(route.name, safe='')}{path}"
+        what = f"a route of service {route.service.name}" if route.service is not None else f"route {route.name}"
+        self.draft.warn(base.node, f"no file has {what}: one is made, at {path}")
+        return path
 
     def _comment(self, route: Route, base: Plugin, entry: Entry) -> None:
         node = route.node
@@ -222,5 +226,5 @@ class _Import:
                 self.draft.drop(service.node, "no route leads to it")
 
     def _acts(self, plugin: Plugin) -> bool:
-        """Whether anything of the plugin was made use of."""
-        return any(leaf.settled for leaf in plugin.config.leaves())
+        """Whether anything was made of the plugin."""
+        return id(plugin) in self.acting

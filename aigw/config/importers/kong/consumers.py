@@ -28,7 +28,8 @@ class ConsumerReader:
 
     def make(self, consumer: Consumer) -> None:
         """The consumer's entry."""
-        values: dict[str, Any] = {"keys": [key for node in consumer.keys if (key := self._key(node)) is not None]}
+        keys = [key for node in consumer.keys if (key := self._key(node)) is not None]
+        values: dict[str, Any] = {"keys": keys} if keys else {}
         if consumer.groups:
             values["groups"] = list(dict.fromkeys(consumer.groups))
         entry = self.draft.add("consumers", consumer.name, values, consumer.node)
@@ -41,7 +42,6 @@ class ConsumerReader:
         key = node.get("key")
         if key is None:
             self.draft.warn(node, "has no key: Kong makes one up, 'aigw key' does that here")
-            node.settle()
             return None
         text = key.scalar()
         if "${{" in text or text.startswith(("${", "{vault:")):
@@ -60,7 +60,7 @@ class ConsumerReader:
     def _referred(self, key: Node) -> Any:
         """A key that is somewhere else: aigw's file can have its digest, if the environment here has it."""
         try:
-            text = self.services.reader.resolved(key) or ""
+            text = self.services.reader.texts.filled(key) or ""
         except Refused:
             self.draft.drop(
                 key, "is not in the file, and not in the environment here: the consumer gets no key by this"

@@ -31,6 +31,7 @@ class Route:
 
     :ivar named: the file gives it a name.
     :ivar old_paths: of a format in which any path may be a regular expression.
+    :ivar everywhere: made for plugins that act on every route, where no file has any.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Route:
     service: Service | None
     named: bool = True
     old_paths: bool = False
+    everywhere: bool = False
 
 
 @attrs.define(eq=False)
@@ -79,6 +81,29 @@ class Plugin:
         yield "consumer", self.consumer
 
 
+class Variables(Mapping[str, str]):
+    """A page's ``variables``; one that is looked up has been made use of."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, Node] = {}
+
+    def add(self, name: str, node: Node) -> None:
+        """One more; the later of two counts."""
+        self._nodes[name] = node
+
+    def __getitem__(self, name: str) -> str:
+        return self._nodes[name].text("value") or ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._nodes
+
+
 @attrs.define(eq=False)
 class Entities:
     """Everything of all files.
@@ -91,7 +116,7 @@ class Entities:
     routes: list[Route] = attrs.field(factory=list)
     consumers: list[Consumer] = attrs.field(factory=list)
     plugins: list[Plugin] = attrs.field(factory=list)
-    variables: dict[str, str] = attrs.field(factory=dict)
+    variables: Variables = attrs.field(factory=Variables)
     exports: list[str] = attrs.field(factory=list)
     environ: Mapping[str, str] = os.environ
 

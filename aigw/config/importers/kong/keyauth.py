@@ -23,8 +23,8 @@ class KeyAuthReader:
         self._made: list[tuple[dict[str, Any], str]] = []
         self._closed_by: set[int] = set()
 
-    def auth(self, route: Route, origin: Node) -> str:
-        """What the route's ``auth`` is.
+    def auth(self, route: Route, origin: Node) -> tuple[str, Plugin | None]:
+        """What the route's ``auth`` is, and the plugin that says so.
 
         :param origin: what to name in a warning that there is none.
         """
@@ -36,11 +36,11 @@ class KeyAuthReader:
                 self._closed_by.add(id(other))
                 why = "aigw knows consumers by keys only. The route stays closed: give its consumers keys"
                 self.draft.drop(other.node, why)
-            return "key"
+            return "key", None
         if plugin is None:
             self.draft.warn(origin, 'nobody is asked for a key, so auth = "none": whoever reaches the port is served')
-            return "none"
-        return self._table(plugin, self._bearer(route, plugin))
+            return "none", None
+        return self._table(plugin, self._bearer(route, plugin)), plugin
 
     def _bearer(self, route: Route, plugin: Plugin) -> bool:
         """Whether a pre-function makes Bearer tokens into keys; it is settled by that."""
@@ -111,7 +111,8 @@ class KeyAuthReader:
 
 def _key_names(plugin: Plugin) -> list[str]:
     names = plugin.config.texts("key_names") if plugin.node.get("config") is not None else []
-    return names or list(_KONGS_NAMES)
+    once = {name.lower(): name for name in reversed(names)}
+    return list(reversed(once.values())) or list(_KONGS_NAMES)
 
 
 def _name(plugin: Plugin) -> str:

@@ -1,33 +1,56 @@
-"""The one Lua program that means something here: the pre-function that copies a Bearer token into key-auth's header."""
+"""The one Lua program that means something here: the pre-function that copies a Bearer token into key-auth's header.
+
+Nothing is run. A program is taken for that one if it has no words but those that it takes to do so: it reads
+``Authorization``, looks for ``Bearer``, and sets one header.
+"""
 
 from __future__ import annotations
 
 import re
 
 _COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
-_READS = re.compile(
-    r"""(?:kong\.request\.get_header\(\s*|ngx\.req\.get_headers\(\)\[\s*|ngx\.var\.http_)["']?authorization["']?""",
-    re.I,
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<string>"[^"\n]*"|'[^'\n]*')|(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[^\s\w"']))"""
 )
-_TAKES = re.compile(
-    r""":?(?:find|match|gsub|sub)\s*\(|string\.(?:find|match|gsub|sub)\s*\(|ngx\.re\.(?:match|find|gsub)\s*\(""",
-)
-_WRITES = re.compile(
-    r"""kong\.service\.request\.set_header\(\s*["']([A-Za-z0-9_-]+)["']\s*,|ngx\.req\.set_header\(\s*["']([A-Za-z0-9_-]+)["']\s*,"""
-)
-#: What such a program has no business with.
-_ELSE = re.compile(
-    r"\b(?:io|os|require|loadstring|load|dofile|ngx\.(?:exit|redirect|say|print|exec|location)|kong\.response|kong\.client"
-    r"|kong\.ctx|kong\.cache|kong\.service\.set_|kong\.service\.request\.(?:set_(?!header)|clear_|add_)|httpc?)\b"
-)
+_LOCAL = re.compile(r"\blocal\s+([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)")
+_READS = re.compile(r"""(?:get_headers?\b[^\n]{0,12}["']authorization["']|http_authorization\b)""", re.I)
+_WRITES = re.compile(r"""\bset_header\s*\(\s*["']([A-Za-z0-9_-]+)["']\s*,""")
+_LANGUAGE = ("and", "end", "if", "local", "nil", "not", "or", "then")
+_STRINGS = ("find", "gsub", "len", "lower", "match", "string", "sub")
+_REQUEST = ("get_header", "get_headers", "http_authorization", "kong", "ngx", "req", "request", "service", "set_header")
+_WORDS = frozenset((*_LANGUAGE, *_STRINGS, *_REQUEST, "var"))
+#: As often as one of these stands there, so often the others.
+_BLOCK = ("if", "then", "end")
 
 
 def bearer_copied_to(code: str) -> str | None:
     """The header that gets the Bearer token, if that is all that the code does."""
     code = _COMMENT.sub(" ", code)
-    written = [first or second for first, second in _WRITES.findall(code)]
-    if len(written) != 1 or _ELSE.search(code) or not _READS.search(code):
+    names, strings = _tokens(code)
+    if names is None:
         return None
-    if not re.search(r"bearer", code, re.I) or not _TAKES.search(code):
+    declared = {name for found in _LOCAL.findall(code) for name in re.split(r"\s*,\s*", found)}
+    written = _WRITES.findall(code)
+    if len(written) != 1 or names.count("set_header") != 1 or not set(names) <= _WORDS | declared:
+        return None
+    if len({names.count(word) for word in _BLOCK}) != 1 or not _READS.search(code):
+        return None
+    if not any("bearer" in string.lower() for string in strings):
         return None
     return str(written[0])
+
+
+def _tokens(code: str) -> tuple[list[str] | None, list[str]]:
+    """Names and strings; no names where something is neither of what Lua is made of here."""
+    names, strings, at = [], [], 0
+    text = code.rstrip()
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if found is None:
+            return None, []
+        if found["name"]:
+            names.append(found["name"])
+        elif found["string"]:
+            strings.append(found["string"])
+        at = found.end()
+    return names, strings

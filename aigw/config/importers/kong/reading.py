@@ -44,7 +44,7 @@ class Reader:
         self.draft.note([document.get(key) for key in _ABOUT_THE_FILE], "about the file, not about what it does")
         self._info(document)
         for name, value in _mapping(document.get("variables")):
-            self.found.variables[name] = value.text("value") or ""
+            self.found.variables.add(name, value)
             self.draft.note(value.get("description"), "a description")
         block = document.get("entities") or document
         self._shared.update(_mapping(block.get("_plugin_configs")))
@@ -124,7 +124,6 @@ class Reader:
     ) -> None:
         plugin = Plugin(node.text("name") or "", node, service, route, consumer, group)
         node.label = f"plugin {plugin.name}"
-        self._about(node)
         self._plugins.append((node, plugin))
 
     def _name(self, node: Node, otherwise: str) -> str:
@@ -214,6 +213,7 @@ class Reader:
             plugin.group = group.scalar() if isinstance(group.content, str) else group.text("name")
         scope = plugin.scope()
         node.label = f"plugin {plugin.name} of {scope}" if scope else f"plugin {plugin.name}, global"
+        self._about(node)
         shared = node.text("_config")
         if shared is not None:
             self._share(node, shared)

@@ -37,6 +37,7 @@ _DEFAULTS: dict[str, Any] = {
     "stop_on_failure": False,
 }
 _MOST_ATTEMPTS = 10
+_KONGS_WEIGHT = 100
 
 
 @attrs.frozen
@@ -82,7 +83,7 @@ class ServiceReader:
         :raises Refused: aigw has nothing like it.
         """
         if id(plugin) not in self._made:
-            self._made[id(plugin)] = self._make(plugin, name)
+            self._made[id(plugin)] = self.draft.whole(self._make, plugin, name)
         return self._made[id(plugin)]
 
     def targets(self, plugin: Plugin) -> list[Target]:
@@ -193,9 +194,12 @@ class ServiceReader:
 
     def _model(self, plugin: Plugin, targets: list[Target], backends: tuple[Entry, ...], name: str) -> str:
         entries = [_entry(target, backend) for target, backend in zip(targets, backends, strict=True)]
+        if any("weight" in entry for entry in entries):
+            entries = [entry | {"weight": entry.get("weight", _KONGS_WEIGHT)} for entry in entries]
         values = self._balancer(plugin, targets)
         if plugin.config.text("balancer", "algorithm") == "priority":
             _prioritise(entries)
+            self.draft.note([target.node.get("weight") for target in targets], "only which is larger matters: priority")
         entry = self.draft.add("models", name, {"targets": entries} | values)
         entry.comments.append(f"{plugin.node.label}, {plugin.node.file}:{plugin.node.line}")
         entry.comments.append("Whatever model a client names, one of these answers")
@@ -223,8 +227,13 @@ class ServiceReader:
             self.draft.drop(algorithm, "aigw has no such choice: by weight, then")
         elif _BALANCE[name] != "weighted":
             values["balance"] = _BALANCE[name]
+        if name == "consistent-hashing":
+            values["hash_on"] = f"header:{balancer.text('hash_on_header') or _DEFAULTS['hash_on_header']}"
         values.update(_retry(self.draft, balancer))
         values.update(_breaker(balancer))
+        if "breaker" not in values:
+            fields = [balancer.get("max_fails"), balancer.get("fail_timeout")]
+            self.draft.note(fields, "Kong leaves no target alone then; aigw's breaker is the usual one")
         timeouts = timeouts_of(balancer)
         if timeouts:
             values["timeouts"] = timeouts
@@ -280,9 +289,9 @@ def _entry(target: Target, backend: Entry) -> dict[str, Any]:
 
 def _prioritise(entries: list[dict[str, Any]]) -> None:
     """Kong's ``priority``: targets of one weight are a group, and the heaviest group comes first."""
-    weights = sorted({entry.get("weight", 100) for entry in entries}, reverse=True)
+    weights = sorted({entry.get("weight", _KONGS_WEIGHT) for entry in entries}, reverse=True)
     for entry in entries:
-        priority = weights.index(entry.pop("weight", 100))
+        priority = weights.index(entry.pop("weight", _KONGS_WEIGHT))
         if priority:
             entry["priority"] = priority
 
@@ -303,16 +312,16 @@ def _retry(draft: Draft, balancer: Node) -> dict[str, Any]:
 
 def _criteria(draft: Draft, criteria: dict[str, Node]) -> list[str]:
     """``retry.on``. Kong fails a POST over after it was sent only where ``non_idempotent`` says so."""
-    wanted: list[str] = []
-    for name, node in criteria.items():
-        ours = _RETRY_ON.get(name)
-        if ours is not None and ("non_idempotent" in criteria or ours == "connect"):
-            wanted.append(ours)
-        elif ours is not None:
-            draft.drop(node, "without non_idempotent Kong does not repeat a POST that was sent")
-        elif name != "non_idempotent":
-            draft.drop(node, "aigw has no such criterion")
-    return list(dict.fromkeys(wanted))
+    wanted = dict.fromkeys(_RETRY_ON[name] for name in criteria if name in _RETRY_ON)
+    unknown = [node for name, node in criteria.items() if name not in _RETRY_ON and name != "non_idempotent"]
+    draft.drop_all(unknown, "aigw has no such criterion")
+    if "non_idempotent" not in criteria:
+        sent = [node for name, node in criteria.items() if _RETRY_ON.get(name, "connect") != "connect"]
+        draft.drop_all(
+            sent, "without non_idempotent Kong does not repeat a POST that was sent, and all calls are POSTs"
+        )
+        wanted = dict.fromkeys(ours for ours in wanted if ours == "connect")
+    return list(wanted)
 
 
 def _breaker(balancer: Node) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,8 @@ from aigw.config.importers.credentials import Credential, auth, secret, understa
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.kong.entities import Entities
 from aigw.config.importers.nodes import Node
-from aigw.config.importers.upstreams import KINDS, OPENAI_LIKE, Kind, base_url, by_header
+from aigw.config.importers.texts import Texts
+from aigw.config.importers.upstreams import BY_HOST, KINDS, OPENAI_LIKE, Kind, base_url, by_header
 
 #: What of the routes' types aigw has an operation for.
 OPERATIONS = {
@@ -23,8 +23,6 @@ OPERATIONS = {
 }
 _BODY_OPTIONS = ("max_tokens", "temperature", "top_p", "top_k")
 _COSTS = ("input_cost", "output_cost", "cache_read_cost", "cache_write_cost", "cache_write_cost_list")
-_DECK = re.compile(r"\$\{\{\s*env\s+\"([^\"]+)\"\s*(?:\|[^}]*)?\}\}")
-_NAMED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 
 
 @attrs.define(eq=False)
@@ -57,33 +55,7 @@ class TargetReader:
     def __init__(self, draft: Draft, entities: Entities) -> None:
         self.draft = draft
         self.entities = entities
-
-    # -- texts
-
-    def resolved(self, node: Node | None) -> str | None:
-        """A scalar with its variables filled in, from the page's own and from the environment; settles it.
-
-        :raises Refused: a variable is not set.
-        """
-        if node is None:
-            return None
-
-        def from_deck(found: re.Match[str]) -> str:
-            return self._environment(node, found[1])
-
-        def from_page(found: re.Match[str]) -> str:
-            value = self.entities.variables.get(found[1])
-            if value is None:
-                return self._environment(node, found[1].upper())
-            return self._environment(node, value[1:]) if value.startswith("$") else value
-
-        return _NAMED.sub(from_page, _DECK.sub(from_deck, node.scalar()))
-
-    def _environment(self, node: Node, name: str) -> str:
-        value = self.entities.environ.get(name)
-        if not value:
-            raise node.refuse(f"has ${name} in it, which is not set (aigw's file has variables for secrets only)")
-        return value
+        self.texts = Texts(entities.environ, entities.variables)
 
     # -- the backend
 
@@ -104,6 +76,8 @@ class TargetReader:
         if options is not None:
             self._place(target, options)
             self._body(target, options)
+        if target.provider == "bedrock":
+            self._region(target, model)
         if target.provider == "azure" and "url" not in target.values:
             raise model.refuse("has no azure_instance and no upstream_url")
         if target.provider == "openai-compatible" and "url" not in target.values:
@@ -155,7 +129,7 @@ class TargetReader:
         if "$(" in str(name.content):
             self.draft.drop(name, "a template; the model that the client names is asked for")
             return
-        target.values["model"] = self.resolved(name)
+        target.values["model"] = self.texts.filled(name)
         target.values["on_model_mismatch"] = "reject"
 
     def _place(self, target: Target, options: Node) -> None:
@@ -174,7 +148,12 @@ class TargetReader:
         self._cloud(target, options)
         url = options.get("upstream_url")
         if url is not None:
-            values["url"], target.full_path = base_url(target.provider, self._fixed(url))
+            given = self._fixed(url)
+            values["url"], target.full_path = base_url(target.provider, given)
+            if target.provider in BY_HOST and given.rstrip("/") != values["url"]:
+                self.draft.warn(url, "only the host of it is used: the paths are the provider's own")
+            if azure is not None:
+                self.draft.note(azure, "upstream_url says where it is")
             if target.full_path is not None and target.provider not in OPENAI_LIKE:
                 raise url.refuse("has a path that is none of the provider's operations")
 
@@ -183,7 +162,7 @@ class TargetReader:
         if "$(" in str(deployment.content):
             self.draft.drop(deployment, "a template; the deployment that the client names as its model is asked for")
             return
-        name = self.resolved(deployment)
+        name = self.texts.filled(deployment)
         if target.values.get("model") not in (None, name):
             node = target.node.get("model", "name")
             self.draft.note(node, f"Azure is asked for the deployment {name}; clients may name any model")
@@ -192,12 +171,14 @@ class TargetReader:
             target.values["on_model_mismatch"] = "reject"
         target.values["model"] = name
 
+    def _region(self, target: Target, model: Node) -> None:
+        region = model.get("options", "bedrock", "aws_region")
+        target.values["region"] = self._fixed(region) if region is not None else "us-east-1"
+        if region is None:
+            self.draft.warn(model, "has no options.bedrock.aws_region: us-east-1 is used (region)")
+
     def _cloud(self, target: Target, options: Node) -> None:
         values = target.values
-        if target.provider == "bedrock":
-            values["region"] = self.resolved(options.get("bedrock", "aws_region")) or "us-east-1"
-            if options.get("bedrock", "aws_region") is None:
-                self.draft.warn(options, "has no bedrock.aws_region: us-east-1 is used (region)")
         if target.provider == "vertex":
             values["project"] = self._fixed(options.get("gemini", "project_id"))
             location = options.get("gemini", "location_id")
@@ -220,7 +201,7 @@ class TargetReader:
         assert node is not None
         if "$(" in str(node.content):
             raise node.refuse("is a template; where aigw calls is never up to the request")
-        return self.resolved(node) or ""
+        return self.texts.filled(node) or ""
 
     def _body(self, target: Target, options: Node) -> None:
         overrides: dict[str, Any] = {}
@@ -295,7 +276,7 @@ class TargetReader:
         if known.literal:
             made = understand(key.scalar(), "AWS_SECRET_ACCESS_KEY", self.entities.variables)
             return {"access_key": known.literal, **auth(self.draft, made, key)}
-        key.settle()
+        self.draft.note(key, "found where the id is found")
         self.draft.warn(identity, "is looked for as AWS's own tools do: $AWS_ACCESS_KEY_ID, profiles, roles")
         return {"ambient": True}
 
@@ -308,9 +289,9 @@ class TargetReader:
 
     def _header(self, target: Target, node: Node) -> dict[str, Any] | None:
         value = node.get("header_value")
-        header = node.text("header_name")
         if value is None:
             return None
+        header = node.text("header_name")
         credential = understand(value.scalar(), self._usual_env(target), self.entities.variables)
         bearer = credential.bearer or (header or "").lower() == "authorization"
         return auth(self.draft, credential, value) | by_header(target.kind, header or "", bearer)

@@ -7,6 +7,8 @@ a model where the resource has several providers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.kubernetes.access import AccessReader
 from aigw.config.importers.kubernetes.backends import BackendReader
@@ -19,14 +21,17 @@ from aigw.config.importers.source import SecretCommand
 __all__ = ["import_kubernetes", "is_kubernetes"]
 
 
-def import_kubernetes(draft: Draft, documents: list[Node], commands: list[SecretCommand]) -> None:
+def import_kubernetes(
+    draft: Draft, documents: list[Node], commands: list[SecretCommand], environ: Mapping[str, str]
+) -> None:
     """Add what ``documents`` have to ``draft``.
 
     :param commands: Secrets that a page has its reader make on the command line.
+    :param environ: where a shell's variables are looked up, outside of credentials.
     """
     resources = Resources(draft, documents, commands)
     listeners(draft, resources)
-    backends = BackendReader(draft, resources)
+    backends = BackendReader(draft, resources, environ)
     routes = RouteReader(draft, resources, backends, AccessReader(draft, resources))
     for route in resources.of_kind("HTTPRoute"):
         draft.attempt(routes.read, route)

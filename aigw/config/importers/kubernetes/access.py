@@ -1,26 +1,24 @@
-"""Who may come in: policies with ``apiKeyAuthentication`` as consumers, everything else as a closed door."""
+"""Who may come in: policies that ask for API keys as consumers, every other policy about access as a closed door.
+
+A route is imported as an open one only where no policy that is meant for it has anything to do with access.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kubernetes.resources import POLICIES, Resource, Resources
+from aigw.config.importers.kubernetes.resources import Resource, Resources
 from aigw.config.importers.nodes import Node
 
-#: Parts of policies that decide who may come in, where aigw has another way.
-_OTHER_WAYS = (
-    "jwtAuthentication",
-    "jwt",
-    "basicAuthentication",
-    "basicAuth",
-    "extAuth",
-    "oidc",
-    "rbac",
-    "authorization",
-)
+_ABOUT_ACCESS = re.compile(r"auth|jwt|oidc|rbac|api_?key|acl", re.I)
+#: Parts of policies that are about the way to the provider, or about whom the policy is for.
+_NOT_ABOUT_CLIENTS = ("backend", "targetRefs", "targetRef", "targetSelectors")
+_OPEN_KEYS = ("api-key", "apiKey", "apikey", "key")
 
 
 class AccessReader:
@@ -29,109 +27,146 @@ class AccessReader:
     def __init__(self, draft: Draft, resources: Resources) -> None:
         self.draft = draft
         self.resources = resources
-        self._keys: list[Resource] = []
-        self._others: list[Resource] = []
         self._made: set[int] = set()
-        for policy in resources.of_kind(*POLICIES):
-            draft.attempt(self._policy, policy)
 
-    def _policy(self, policy: Resource) -> None:
-        holder = policy.spec("traffic") or policy.spec()
-        if holder is None:
-            return
-        if _keys(holder) is not None:
-            self._keys.append(policy)
-        elif any(holder.get(way) is not None for way in _OTHER_WAYS):
-            self._others.append(policy)
-
-    def auth(self, route: Resource, gateways: list[str]) -> str:
-        """What the route's ``auth`` is.
+    def auth(self, route: Resource, gateways: list[str], extensions: list[str]) -> tuple[str, Resource | None]:
+        """What the route's ``auth`` is, and the policy that says so.
 
         :param gateways: the names of its parents.
+        :param extensions: the names of resources that its filters refer to.
         """
-        for policy in self._keys:
-            if self._meant(policy, route, gateways):
-                self._consumers(policy)
-                return "key"
-        for policy in self._others:
-            if self._meant(policy, route, gateways):
+        meant = [
+            policy
+            for policy in self.resources.policies()
+            if policy.meant_for("HTTPRoute", route.name)
+            or any(policy.meant_for("Gateway", name) for name in gateways)
+            or policy.name in extensions
+        ]
+        about = [policy for policy in meant if any(_about_access(policy))]
+        for policy in about:
+            keys = self._api_keys(policy)
+            if keys is not None:
+                return self._key_auth(policy, keys), policy
+        for policy in about:
+            if policy.node.open_leaves():
                 why = "aigw knows consumers by keys only. The route stays closed: give its consumers keys"
                 self.draft.drop(policy.node, why)
-                return "key"
+        if about:
+            return "key", about[0]
         self.draft.warn(route.node, 'nobody is asked for a key, so auth = "none": whoever reaches the port is served')
-        return "none"
+        return "none", None
 
-    def _meant(self, policy: Resource, route: Resource, gateways: list[str]) -> bool:
-        for reference in policy.node.maps("spec", "targetRefs"):
-            kind, name = reference.get("kind"), reference.get("name")
-            if kind is None or name is None:
+    def _api_keys(self, policy: Resource) -> Node | None:
+        """Where the policy says which keys there are, if it is about keys: in itself, or in Gloo's ``AuthConfig``."""
+        for node in _about_access(policy):
+            found = node.get("apiKeyAuthentication") or node.get("apiKeyAuth")
+            if found is not None:
+                return found
+            reference = node.get("entExtAuth", "authConfigRef") or node.get("extauth", "configRef")
+            name = reference.get("name") if reference is not None else None
+            if reference is None or name is None:
                 continue
-            if (kind.content == "HTTPRoute" and name.content == route.name) or (
-                kind.content == "Gateway" and name.content in gateways
-            ):
-                return True
-        return False
+            namespace = reference.text("namespace") or policy.namespace
+            config = self.resources.find("AuthConfig", name.scalar(), namespace)
+            configs = config.node.maps("spec", "configs") if config is not None else []
+            if config is not None and len(configs) == 1 and configs[0].get("apiKeyAuth") is not None:
+                self.resources.used(config)
+                return configs[0].get("apiKeyAuth")
+        return None
 
-    def _consumers(self, policy: Resource) -> None:
-        """A consumer for each key that the policy's Secrets have."""
-        if id(policy) in self._made:
-            return
-        self._made.add(id(policy))
-        references = policy.spec("targetRefs")
-        if references is not None:
-            references.settle()
-        holder = policy.spec("traffic") or policy.spec()
-        assert holder is not None
-        keys = _keys(holder)
-        assert keys is not None
+    def _key_auth(self, policy: Resource, keys: Node) -> str:
+        """The consumers of a policy; the name of the table that says where their keys are looked for."""
+        if id(policy) not in self._made:
+            self._made.add(id(policy))
+            self.resources.used(policy)
+            for reference in policy.references():
+                for key in ("kind", "name"):
+                    reference.text(key)
+                self.draft.note(reference.get("group"), "follows from the kind")
+            self._mode(keys)
+            for secret in self._secrets(policy, keys):
+                self._secret(secret)
+        return self._table(policy, keys)
+
+    def _mode(self, keys: Node) -> None:
         mode = keys.get("mode")
         if mode is not None and mode.content != "Strict":
             self.draft.drop(mode, "a route is closed or open: here it is closed")
         elif mode is not None:
             mode.settle()
-        for secret in self._secrets(policy, keys):
-            self._secret(secret)
+
+    def _table(self, policy: Resource, keys: Node) -> str:
+        """Gloo's ``headerName``; agentgateway's Bearer tokens are found without a word."""
+        header = keys.text("headerName")
+        if header is None:
+            return "key"
+        for entry in self.draft.section("auth"):
+            if entry.values.get("key_names") == [header]:
+                return entry.name
+        name = "key" if not self.draft.section("auth") else f"key-{policy.name}"
+        entry = self.draft.add("auth", name, {"type": "key", "key_names": [header], "bearer": False}, keys)
+        entry.comments.append(f"{keys.entity.label}, {keys.file}:{keys.line}")
+        return entry.name
 
     def _secrets(self, policy: Resource, keys: Node) -> list[Resource]:
-        reference, selector = keys.get("secretRef"), keys.get("secretSelector", "matchLabels")
+        store = keys.get("k8sSecretApikeyStorage") or keys
+        references = [*store.maps("apiKeySecretRefs")]
+        single = store.get("secretRef")
+        if single is not None:
+            references.append(single)
         found: list[Resource] = []
-        if reference is not None:
+        for reference in references:
             name = reference.text("name") or ""
             secret = self.resources.find("Secret", name, reference.text("namespace") or policy.namespace)
             if secret is None:
-                self.draft.warn(
-                    reference, f"Secret {name} is not in these files: its consumers are missing ('aigw key' makes keys)"
-                )
+                self.draft.warn(reference, f"Secret {name} is not in these files: its consumers are missing")
             else:
                 found.append(secret)
+        selector = store.get("secretSelector", "matchLabels") or store.get("labelSelector")
         if selector is not None:
             wanted = {key: selector.text(key) for key in selector.names()}
-            found += [each for each in self.resources.of_kind("Secret") if wanted.items() <= each.labels().items()]
-            if not found:
-                self.draft.warn(
-                    selector, "no Secret of these files has the labels: consumers are missing ('aigw key' makes keys)"
-                )
+            chosen = [each for each in self.resources.of_kind("Secret") if wanted.items() <= each.labels().items()]
+            if not chosen:
+                self.draft.warn(selector, "no Secret of these files has the labels: its consumers are missing")
+            found += chosen
         return found
 
     def _secret(self, secret: Resource) -> None:
+        """A consumer for each key that a Secret has."""
         if id(secret) in self._made:
             return
         self._made.add(id(secret))
         values = self.resources.secret_values(secret)
-        for name, value in values.items():
-            key = _key(value)
-            wanted = secret.name if len(values) == 1 and name in ("api-key", "apiKey", "key") else name
+        marked = [name for name in values if name in _OPEN_KEYS]
+        for name in marked or list(values):
+            key = _key(values[name])
+            wanted = secret.name if marked else name
             if not key or "$" in key:
-                self.draft.warn(secret.node, f"the key of {name} is not in the file: its consumer is missing")
+                self.draft.warn(secret.node, f"the key of {wanted} is not in the file: its consumer is missing")
                 continue
             digest = hashlib.sha256(key.encode()).hexdigest()
             entry = self.draft.add("consumers", wanted, {"keys": [f"sha256:{digest}"]})
             entry.origin = secret.node
             entry.comments.append(f"{secret.node.label}, {secret.node.file}:{secret.node.line}; the key stays as it is")
+        for name in values if marked else ():
+            if name not in marked:
+                self.draft.warn(secret.node, f"{name} is not imported: a consumer has a name and keys")
 
 
-def _keys(holder: Node) -> Node | None:
-    return holder.get("apiKeyAuthentication") or holder.get("apiKeyAuth")
+def _about_access(policy: Resource) -> Iterator[Node]:
+    """Parts of a policy's spec that have something about access in them."""
+
+    def look(node: Node, depth: int) -> Iterator[Node]:
+        if any(_ABOUT_ACCESS.search(name) and node.get(name, "disable") is None for name in node.names()):
+            yield node
+        for name in node.names():
+            child = node.get(name)
+            if child is not None and depth < 3 and name not in _NOT_ABOUT_CLIENTS:
+                yield from look(child, depth + 1)
+
+    spec = policy.spec()
+    if spec is not None:
+        yield from look(spec, 0)
 
 
 def _key(value: str) -> str:

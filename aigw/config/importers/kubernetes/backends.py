@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from aigw.config.importers.credentials import secret, understand
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kubernetes.resources import Resource, Resources
 from aigw.config.importers.nodes import Node
+from aigw.config.importers.texts import Texts
 from aigw.config.importers.upstreams import KINDS, OPENAI_LIKE, Kind, base_url, by_header
 
 #: The keys under which the three systems have their providers.
@@ -62,9 +64,10 @@ class Served:
 class BackendReader:
     """Makes each resource once for each set of header edits that routes want."""
 
-    def __init__(self, draft: Draft, resources: Resources) -> None:
+    def __init__(self, draft: Draft, resources: Resources, environ: Mapping[str, str]) -> None:
         self.draft = draft
         self.resources = resources
+        self.texts = Texts(environ)
         self._made: dict[tuple[int, str], Served] = {}
 
     def served(self, resource: Resource, headers: dict[str, Any]) -> Served:
@@ -75,15 +78,18 @@ class BackendReader:
         """
         key = id(resource), repr(headers)
         if key not in self._made:
-            self._made[key] = self._make(resource, headers)
+            self._made[key] = self.draft.whole(self._make, resource, headers)
         return self._made[key]
 
     def _make(self, resource: Resource, headers: dict[str, Any]) -> Served:
         ai = resource.spec("ai")
         if ai is None:
             raise resource.node.refuse("is no LLM (spec.ai), and aigw calls LLM providers only")
-        resource.node.text("spec", "type")
+        if resource.spec("type") is not None and resource.node.text("spec", "type") != "AI":
+            raise resource.node.refuse("is of a type that is no LLM (AI), and aigw calls LLM providers only")
         pools = self._pools(resource, ai)
+        if not any(pools):
+            raise ai.refuse("has no provider")
         several = sum(len(pool) for pool in pools) > 1
         entries: list[tuple[Entry, int]] = []
         paths = []
@@ -120,6 +126,8 @@ class BackendReader:
         name = resource.name
         if several:
             name = made.name or f"{resource.name}-{made.values.get('model') or made.kind.provider}"
+        else:
+            self.draft.note(made.node.get("name"), "the resource has a name already")
         entry = self.draft.add("backends", name, made.values)
         entry.origin = made.node
         self.draft.own(made.node, entry)
@@ -136,9 +144,9 @@ class BackendReader:
         return model.name
 
     def _routes(self, resource: Resource) -> bool:
-        routes = resource.spec("policies", "ai", "routes")
-        self.draft.note(routes, "the end of a request's path says which operation it is")
-        return routes is not None
+        found = [part.get("routes") for part in self._parts("ai", None, resource)]
+        self.draft.note(found, "the end of a request's path says which operation it is")
+        return any(routes is not None for routes in found)
 
     # -- one LLM
 
@@ -174,7 +182,7 @@ class BackendReader:
 
     def _settings(self, made: Made, config: Node) -> None:
         values, provider = made.values, made.kind.provider
-        model = config.text("deploymentName") or config.text("model")
+        model = self.texts.filled(config.get("deploymentName")) or self.texts.filled(config.get("model"))
         if model is not None:
             values["model"] = model
         version = config.get("apiVersion") or config.get("version")
@@ -188,13 +196,13 @@ class BackendReader:
         if provider == "azure":
             self._azure(made, config)
         elif provider == "vertex":
-            values["project"] = config.text("projectId")
-            location = config.text("location") or config.text("region")
+            values["project"] = self.texts.filled(config.get("projectId"))
+            location = self.texts.filled(config.get("location") or config.get("region"))
             if location is not None:
                 values["location"] = location
             self.draft.note(config.get("publisher"), "follows from the model's name")
         elif provider == "bedrock":
-            values["region"] = config.text("region") or "us-east-1"
+            values["region"] = self.texts.filled(config.get("region")) or "us-east-1"
         formats = config.maps("formats")
         if formats:
             values["operations"] = [self._format(each) for each in formats]
@@ -202,10 +210,10 @@ class BackendReader:
     def _azure(self, made: Made, config: Node) -> None:
         endpoint = config.get("endpoint")
         if endpoint is not None:
-            host = endpoint.scalar().rpartition("://")[2].rstrip("/")
+            host = str(self.texts.filled(endpoint)).rpartition("://")[2].rstrip("/")
             made.values["url"] = f"https://{host}"
             return
-        name, kind = config.text("resourceName"), config.text("resourceType")
+        name, kind = self.texts.filled(config.get("resourceName")), config.text("resourceType")
         if name is None:
             raise config.refuse("has no endpoint and no resourceName")
         domain = "services.ai.azure.com" if kind == "Foundry" else "openai.azure.com"
@@ -223,7 +231,7 @@ class BackendReader:
         for node in around:
             for holder in (node.get("hostOverride"), node.get("customHost"), node):
                 if holder is not None and holder.get("host") is not None:
-                    host, port = host or holder.text("host"), port or holder.number("port")
+                    host, port = host or self.texts.filled(holder.get("host")), port or holder.number("port")
                     prefix = prefix or holder.text("pathPrefix")
             path = path or node.text("pathOverride", "fullPath") or _path(node)
         if config.get("backendRef") is not None:
@@ -234,6 +242,8 @@ class BackendReader:
             elif path is not None:
                 self.draft.drop(made.node, f"path {path}: the provider's own is asked for")
             return
+        if host.endswith((".svc", ".cluster.local")):
+            self.draft.warn(made.node, f"{host} is a name inside of the cluster, which aigw has to know where it runs")
         secure = port in (443, None) or self._tls(around[0], resource)
         default = (port in (None, 443) and secure) or (port == 80 and not secure)
         base = f"{'https' if secure else 'http'}://{host}" + ("" if default else f":{int(port or 0)}")
@@ -257,17 +267,26 @@ class BackendReader:
         made.values["url"], made.full_path = base_url(made.kind.provider, host + path)
 
     def _tls(self, node: Node, resource: Resource) -> bool:
-        for tls in (node.get("policies", "tls"), resource.spec("policies", "tls")):
-            if tls is not None:
-                self.draft.note(tls if not tls.names() else None, "https in url says it")
-                return True
+        for tls in self._parts("tls", node, resource):
+            self.draft.note(tls if not tls.names() else None, "https in url says it")
+            return True
         return False
 
+    def _parts(self, key: str, node: Node | None, resource: Resource) -> Iterator[Node]:
+        """A part of agentgateway's policies: the LLM's own before the resource's, before those of policies for it."""
+        own = [node.get("policies", key)] if node is not None else []
+        attached = [
+            policy.spec("backend", key)
+            for policy in self.resources.policies()
+            if policy.meant_for(resource.kind, resource.name)
+        ]
+        for part in (*own, resource.spec("policies", key), *attached):
+            if part is not None:
+                yield part
+
     def _policies(self, made: Made, node: Node, resource: Resource) -> None:
-        """agentgateway's ``policies.ai``: the LLM's own win over the resource's."""
-        for policies in (node.get("policies", "ai"), resource.spec("policies", "ai")):
-            if policies is None:
-                continue
+        """Body fields that ``ai`` policies fill in."""
+        for policies in self._parts("ai", node, resource):
             for key in ("defaults", "overrides"):
                 fields = {each.text("field") or "": _child(each, "value").plain() for each in policies.maps(key)}
                 if key == "overrides" and isinstance(fields.get("model"), str):
@@ -282,9 +301,11 @@ class BackendReader:
         if token is not None:
             override = node.get("authHeaderOverride") or config.get("authHeaderOverride")
             return self._token(made, token, resource) | self._override(made, override)
-        for policies in (node.get("policies", "auth"), resource.spec("policies", "auth")):
-            if policies is not None:
-                return self._policy_auth(made, policies, resource)
+        for policies in self._parts("auth", node, resource):
+            return self._policy_auth(made, policies, resource)
+        early = resource.spec("ai", "authTokenRef")
+        if early is not None:
+            return self._secret(early, resource)
         return self._no_auth(made, config, resource)
 
     def _no_auth(self, made: Made, config: Node, resource: Resource) -> dict[str, Any]:
@@ -319,8 +340,9 @@ class BackendReader:
         if isinstance(reference.content, str):
             name, namespace = reference.scalar(), resource.namespace
         else:
-            name = reference.text("name") or ""
+            name = _child(reference, "name").scalar()
             namespace = reference.text("namespace") or resource.namespace
+            self.draft.note(reference.get("namespace"), "aigw has no namespaces")
         key = reference.text("key") or "Authorization"
         credential = self.resources.credential(name, namespace, reference, key)
         if credential.said:

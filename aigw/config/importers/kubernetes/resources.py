@@ -27,10 +27,17 @@ _ABOUT_THE_CLUSTER = frozenset(
         "ServiceAccount",
     )
 )
+#: The versions of resources that are read.
+VERSIONS = {
+    "AgentgatewayBackend": ("agentgateway.dev/v1alpha1",),
+    "Backend": ("gateway.kgateway.dev/v1alpha1",),
+    "Gateway": ("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"),
+    "HTTPRoute": tuple(f"gateway.networking.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha2")),
+    "Secret": ("v1",),
+    "Upstream": ("gloo.solo.io/v1",),
+}
 #: Resources that say what is behind a route.
 BACKENDS = {"Backend": "gateway.kgateway.dev", "AgentgatewayBackend": "agentgateway.dev", "Upstream": "gloo.solo.io"}
-#: Policies that may say who comes in.
-POLICIES = ("AgentgatewayPolicy", "TrafficPolicy", "EnterpriseAgentgatewayPolicy", "RouteOption", "GlooTrafficPolicy")
 
 
 @attrs.define(eq=False)
@@ -49,6 +56,19 @@ class Resource:
     def spec(self, *keys: str) -> Node | None:
         """What is in its spec."""
         return self.node.get("spec", *keys)
+
+    def meant_for(self, kind: str, name: str) -> bool:
+        """Whether this is a policy for that resource."""
+        wanted = {"kind": kind, "name": name}
+        return any(
+            all((found := each.get(key)) is not None and found.content == value for key, value in wanted.items())
+            for each in self.references()
+        )
+
+    def references(self) -> list[Node]:
+        """Of a policy: what it is for."""
+        single = self.spec("targetRef")
+        return [*self.node.maps("spec", "targetRefs"), *([single] if single is not None else [])]
 
     def labels(self) -> dict[str, str]:
         """Its labels, to be selected by."""
@@ -86,6 +106,10 @@ class Resources:
             raise node.refuse("has no metadata.name")
         group, slash, _version = (node.text("apiVersion") or "").rpartition("/")
         namespace = node.text("metadata", "namespace") or ""
+        versions = VERSIONS.get(kind)
+        version = node.get("apiVersion")
+        if versions is not None and version is not None and version.content not in versions:
+            raise version.refuse(f"is a version of {kind} that is not known (allowed: {', '.join(versions)})")
         self._about(node)
         resource = Resource(kind, group if slash else "", namespace, name, node)
         earlier = self._found.get((kind, namespace, name))
@@ -103,12 +127,21 @@ class Resources:
     def _about(self, node: Node) -> None:
         metadata = node.get("metadata")
         assert metadata is not None
-        about = [metadata.get(key) for key in metadata.names() if key not in ("name", "namespace")]
+        about = [metadata.get(key) for key in metadata.names() if key != "name"]
         self.draft.note([*about, node.get("status")], "for whoever keeps the resources; aigw has no place for it")
 
     def of_kind(self, *kinds: str) -> list[Resource]:
         """The resources of these kinds, in the order of the files."""
         return [resource for resource in self._found.values() if resource.kind in kinds]
+
+    def policies(self) -> list[Resource]:
+        """Resources that say something about others: by ``targetRefs``, or by being referred to from a filter."""
+        kinds = ("RouteOption", "TrafficPolicy")
+        return [
+            each
+            for each in self._found.values()
+            if each.kind in kinds or each.spec("targetRefs") is not None or each.spec("targetRef") is not None
+        ]
 
     def find(self, kind: str, name: str, namespace: str) -> Resource | None:
         """One resource. A namespace that is not said, here or there, fits every other one."""
@@ -130,6 +163,11 @@ class Resources:
         known = [resource.name for resource in self.of_kind(*kinds)]
         raise reference.refuse(f"names no {' or '.join(kinds)} of these files{allowed(name, known)}")
 
+    def used(self, resource: Resource) -> None:
+        """A resource of a kind that has many versions was made use of."""
+        if resource.kind not in VERSIONS:
+            self.draft.note(resource.node.get("apiVersion"), "its fields tell what it says")
+
     def left(self) -> Iterator[Resource]:
         """Resources that nobody has made anything of."""
         for resource in self._found.values():
@@ -138,14 +176,18 @@ class Resources:
 
     def close(self) -> None:
         """Say why what is left is left."""
+        known = {*_ABOUT_THE_CLUSTER, *BACKENDS, "Secret", "HTTPRoute"}
         for resource in self.left():
+            if resource.kind not in known and resource not in self.policies():
+                self.draft.drop(resource.node, "aigw has nothing like it")
+                continue
             if resource.kind in _ABOUT_THE_CLUSTER:
                 self.draft.note(resource.node, "about the cluster; aigw is one process with one file")
             elif resource.kind == "Secret" and not self._touched(resource.node):
                 self.draft.drop(resource.node, "nothing that was imported refers to it")
             elif resource.kind in BACKENDS and not self._touched(resource.node):
                 self.draft.drop(resource.node, "no route that was imported leads to it")
-            elif resource.kind in POLICIES and not self._touched(resource.node):
+            elif resource in self.policies() and not self._touched(resource.node):
                 self.draft.drop(resource.node, "aigw has no policies of its own")
 
     def _touched(self, node: Node) -> bool:
@@ -186,7 +228,7 @@ class Resources:
                 if node is not None and isinstance(node.content, str):
                     decoded = node.decoded() if part == "data" else node.scalar()
                     values[key] = decoded if decoded is not None else node.scalar()
-        secret.node.text("type")
+        self.draft.note(secret.node.get("type"), "what kind of Secret it is")
         return values
 
 

@@ -45,38 +45,60 @@ class RouteReader:
         rules = node.maps("spec", "rules")
         if not rules:
             raise node.refuse("has no rules")
-        auth = self.access.auth(resource, names)
+        filters = [each for rule in rules for each in rule.maps("filters")]
+        extensions = [told.scalar() for each in filters if (told := each.get("extensionRef", "name")) is not None]
+        auth, policy = self.access.auth(resource, names, extensions)
+        closed = f"; closed by {policy.node.label}" if policy is not None else ""
+        by_path = self._operations_by_path(resource)
         for index, rule in enumerate(rules):
             name = resource.name if index == 0 else f"{resource.name}-{index + 1}"
             if len(rules) > 1:
                 rule.label = f"{node.label}: rule {index + 1}"
             try:
-                self._rule(resource, rule, rule.text("name") or name, hosts, auth)
+                self._rule(resource, rule, rule.text("name") or name, hosts, auth, by_path, closed)
             except Refused as refused:
                 if _is_reference(refused):
                     raise
-                self.draft.drop(rule, f"{refused.problem.key}: {refused.problem.message}")
+                self.draft.refuse(refused, rule)
 
-    def _rule(self, resource: Resource, rule: Node, name: str, hosts: list[str], auth: str) -> None:
+    def _operations_by_path(self, resource: Resource) -> bool:
+        """Whether a policy for the route says which paths are which operation."""
+        policies = [each for each in self.resources.policies() if each.meant_for("HTTPRoute", resource.name)]
+        found = []
+        for policy in policies:
+            routes = policy.spec("backend", "ai", "routes")
+            if routes is not None:
+                found.append(routes)
+                self.resources.used(policy)
+        self.draft.note(found, "the end of a request's path says which operation it is")
+        return bool(found)
+
+    def _rule(
+        self, resource: Resource, rule: Node, name: str, hosts: list[str], auth: str, by_path: bool, closed: str
+    ) -> None:
         changes = self._filters(rule)
         served = self._served(resource, rule, name, changes.pop("headers", {}))
         rewrite = changes.pop("rewrite", None)
         common: dict[str, Any] = served.choice()
-        self._path_upstream(common, rewrite, served, rule)
+        conditions = self._conditions(rule)
+        by_path = (
+            by_path or served.by_path or all(path.endswith(_ENDS) for each in conditions for path in each["paths"])
+        )
+        self._path_upstream(common, rewrite, served, by_path)
         timeouts = _timeouts(rule)
         if timeouts:
             common["timeouts"] = timeouts
         if auth != "key":
             common["auth"] = auth
-        for conditions in self._conditions(rule):
-            values = conditions | ({"hosts": hosts} if hosts else {}) | common
-            if "rewrite" in values and "prefix" in values["rewrite"] and _regular(conditions):
+        for condition in conditions:
+            values = condition | ({"hosts": hosts} if hosts else {}) | common
+            if "rewrite" in values and "prefix" in values["rewrite"] and _regular(condition):
                 raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
             entry = self.draft.add("routes", name, values)
             entry.origin = rule
             self.draft.own(rule, entry)
             self.draft.own(resource.node, entry)
-            entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}")
+            entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}{closed}")
 
     # -- when it matches
 
@@ -153,10 +175,10 @@ class RouteReader:
         path = node.get("urlRewrite", "path")
         if path is None:
             return {}
-        path.text("type")
+        kind = path.text("type")
         for key, ours in (("replaceFullPath", "full_path"), ("replacePrefixMatch", "prefix")):
             value = path.get(key)
-            if value is not None:
+            if value is not None and kind in (None, key[0].upper() + key[1:]):
                 return {ours: _checked(value, path_rule, value.scalar() or "/")}
         raise path.refuse("has neither replaceFullPath nor replacePrefixMatch")
 
@@ -175,7 +197,7 @@ class RouteReader:
             headers.setdefault("remove", []).extend(removed)
 
     def _path_upstream(
-        self, common: dict[str, Any], rewrite: dict[str, str] | None, served: Served, rule: Node
+        self, common: dict[str, Any], rewrite: dict[str, str] | None, served: Served, by_path: bool
     ) -> None:
         """``rewrite`` and ``operation``: an LLM backend takes everything for chat unless it says otherwise itself."""
         if served.full_path is not None:
@@ -183,7 +205,7 @@ class RouteReader:
         elif rewrite is not None:
             common["rewrite"] = rewrite
         told = next(iter(rewrite.values()), "") if rewrite is not None else ""
-        if not served.by_path and not (rewrite is not None and "full_path" in rewrite and told.endswith(_ENDS)):
+        if not by_path and not (rewrite is not None and "full_path" in rewrite and told.endswith(_ENDS)):
             common["operation"] = "chat"
         if common.get("operation") == "chat" and not told.endswith(_ENDS) and served.full_path is None:
             # The provider's own path is asked for there, whatever the filter made of the client's.
@@ -208,6 +230,7 @@ class RouteReader:
         group, kind = reference.text("group"), reference.text("kind") or "Service"
         name, namespace = reference.text("name") or "", reference.text("namespace") or resource.namespace
         self.draft.note(reference.get("port"), "a backend has its port in its url")
+        self.draft.note(reference.get("namespace"), "aigw has no namespaces")
         if kind not in BACKENDS or (group is not None and not _fits(group, kind)):
             raise reference.refuse(f"is a {kind}; aigw calls LLM providers only ({', '.join(BACKENDS)})")
         for each in reference.maps("filters"):
@@ -232,7 +255,7 @@ class RouteReader:
 
 def _is_reference(refused: Refused) -> bool:
     """A reference to nothing is a mistake, not something that aigw lacks."""
-    return "of these files" in refused.problem.message
+    return "of these files" in refused.why
 
 
 def _fits(group: str, kind: str) -> bool:
