@@ -7,8 +7,9 @@ from typing import Any
 
 from aigw.config.settings import BackendAuth
 from aigw.llm.providers import Provider
-from aigw.upstream import google
+from aigw.upstream import aws, google
 from aigw.upstream.authoriser import Authoriser
+from aigw.upstream.aws import Keys, aws_authoriser
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
 from aigw.upstream.google import google_authoriser
 
@@ -27,14 +28,19 @@ class Credentials:
         self._reactor = reactor
         self._made: dict[Hashable, Authoriser] = {}
 
-    def of(self, auth: BackendAuth | None, kind: Provider) -> Credential | Passthrough | Authoriser:
-        """What ``auth`` comes to at a provider of that kind."""
+    def of(
+        self, auth: BackendAuth | None, kind: Provider, region: str | None = None
+    ) -> Credential | Passthrough | Authoriser:
+        """What ``auth`` comes to at a provider of that kind.
+
+        :param region: of AWS, that signatures are for.
+        """
         if auth is None:
             return NO_CREDENTIAL
         if auth.passthrough:
             return Passthrough(kind.passthrough_headers)
         if auth.ambient or auth.service_account is not None or auth.access_key is not None:
-            return self._authoriser(auth, kind)
+            return self._authoriser(auth, kind, region)
         return self._fixed(auth, kind)
 
     def _fixed(self, auth: BackendAuth, kind: Provider) -> Credential:
@@ -49,16 +55,16 @@ class Credentials:
     def _token(self, auth: BackendAuth) -> str:
         return auth.inline if auth.inline is not None else self._secrets[auth.secret or ""]
 
-    def _authoriser(self, auth: BackendAuth, kind: Provider) -> Authoriser:
-        key = (kind.name, kind.default_url, auth.model_dump_json())
+    def _authoriser(self, auth: BackendAuth, kind: Provider, region: str | None) -> Authoriser:
+        key = (kind.name, kind.default_url, region, auth.model_dump_json())
         made = self._made.get(key)
         if made is None:
             make = _AUTHORISERS[kind.name]
-            made = self._made[key] = make(self._reactor, auth, self._secrets)
+            made = self._made[key] = make(self._reactor, auth, self._secrets, region)
         return made
 
 
-def _google(reactor: Any, auth: BackendAuth, secrets: Mapping[str, str]) -> Authoriser:
+def _google(reactor: Any, auth: BackendAuth, secrets: Mapping[str, str], region: str | None) -> Authoriser:
     return google_authoriser(reactor, _service_account(auth, secrets))
 
 
@@ -66,7 +72,19 @@ def _service_account(auth: BackendAuth, secrets: Mapping[str, str]) -> str | Non
     return secrets[auth.service_account] if auth.service_account is not None else None
 
 
-_AUTHORISERS: Mapping[str, Callable[[Any, BackendAuth, Mapping[str, str]], Authoriser]] = {"vertex": _google}
+def _aws(reactor: Any, auth: BackendAuth, secrets: Mapping[str, str], region: str | None) -> Authoriser:
+    keys = None
+    if auth.access_key is not None:
+        secret = auth.inline if auth.inline is not None else secrets[auth.secret or ""]
+        token = secrets[auth.session_token].strip() if auth.session_token is not None else None
+        keys = Keys(auth.access_key.strip(), secret.strip(), token)
+    return aws_authoriser(reactor, region or "", keys)
+
+
+_AUTHORISERS: Mapping[str, Callable[[Any, BackendAuth, Mapping[str, str], str | None], Authoriser]] = {
+    "bedrock": _aws,
+    "vertex": _google,
+}
 
 
 def problem(auth: BackendAuth | None, provider: str, secrets: Mapping[str, str]) -> str | None:
@@ -74,7 +92,11 @@ def problem(auth: BackendAuth | None, provider: str, secrets: Mapping[str, str])
 
     :param secrets: the values of ``[secrets]``; those that were not read are not judged.
     """
-    if auth is None or provider not in _AUTHORISERS or not (auth.ambient or auth.service_account):
+    if auth is None or provider not in _AUTHORISERS:
+        return None
+    if provider == "bedrock":
+        return aws.problem(auth.ambient) if auth.ambient or auth.access_key else None
+    if not (auth.ambient or auth.service_account):
         return None
     known = auth.service_account is None or auth.service_account in secrets
     return google.problem(_service_account(auth, secrets) if known else None)

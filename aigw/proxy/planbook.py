@@ -132,7 +132,7 @@ class PlanBook:
         parts = _parts(backend, own)
         native = is_native(operation, backend, kind)
         pairing = None if native else self._pairing(operation, choice.backend, backend, kind, parts.adjustments)
-        credential = self._credentials.of(parts.auth, kind)
+        credential = self._credentials.of(parts.auth, kind, backend.region)
         url = backend.url or kind.default_url
         address = Address.of(url) if url else None
         set_headers = dict(parts.set_headers)

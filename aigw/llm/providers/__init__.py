@@ -9,16 +9,17 @@ from __future__ import annotations
 from aigw.llm.providers.anthropic import ANTHROPIC
 from aigw.llm.providers.azure import AZURE
 from aigw.llm.providers.base import Place, Provider
+from aigw.llm.providers.bedrock import BEDROCK
 from aigw.llm.providers.echo import ECHO
 from aigw.llm.providers.gemini import GEMINI
 from aigw.llm.providers.mistral import MISTRAL
 from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
 from aigw.llm.providers.vertex import VERTEX
 
-_NOT_YET = ("bedrock", "cohere", "ollama")
+_NOT_YET = ("cohere", "ollama")
 
 PROVIDERS: dict[str, Provider] = {
-    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, GEMINI, VERTEX, MISTRAL, ECHO)
+    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, GEMINI, VERTEX, MISTRAL, BEDROCK, ECHO)
 } | {name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET}
 
 

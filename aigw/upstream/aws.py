@@ -1,0 +1,341 @@
+"""Signatures of requests to AWS (SigV4), made by botocore: with a configured key, or with what the machine has.
+
+Where keys come from may block: files, processes, the metadata server, STS. So they are looked up in a thread, once at
+a time, and kept. Keys that expire are looked up again before they do: while they are still good for a while, beside
+their use; else the calls that come wait together for the one look-up under way. If that fails they all fail, and so
+do the calls of the next few seconds, without another try. Signing needs a hash over the body, and is done in a thread
+as well.
+
+A path is signed as it is sent: the canonical request has it encoded once more, as all services but S3 want it.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+
+from aigw.errors import UpstreamFailed
+from aigw.upstream.authoriser import Authoriser
+
+#: What Bedrock's signatures are for; not the name of its host.
+SERVICE = "bedrock"
+#: Where the machine may have an API key of Bedrock's; AWS's own SDKs prefer it to signing.
+BEARER_VARIABLE = "AWS_BEARER_TOKEN_BEDROCK"
+
+#: Seconds before their end from which on keys are looked up again beside their use, and are not used any more.
+#: The first is botocore's own: earlier it would give out the same keys.
+AHEAD = 900
+LAST = 30
+#: Seconds between two tries.
+PAUSE = 5.0
+
+_MISSING = "provider bedrock needs the package botocore to sign, which is not installed: pip install 'aigw[bedrock]'"
+_NONE = (
+    "this machine has no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
+    " backend auth = { access_key = …, secret = … }, or auth = { secret = … } with an API key of Bedrock's"
+)
+#: Errors of botocore's whose text names a file, a profile or what to do, and holds nothing secret.
+_PLAIN = (
+    "ConfigNotFound",
+    "InfiniteLoopConfigError",
+    "InvalidConfigError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+    "SSOTokenLoadError",
+    "UnauthorizedSSOTokenError",
+    "UnknownCredentialError",
+)
+#: Headers that are signed where the request has them; those that begin with x-amz are, too, but for the trace's id,
+#: which proxies on the way may change.
+_SIGNED = (b"content-type", b"host")
+_TRACE = b"x-amzn-trace-id"
+
+T = TypeVar("T")
+InThread = Callable[[Callable[[], Any]], "Deferred[Any]"]
+
+
+class NoKeys(Exception):
+    """There are no keys; the message says why, for people, and has no secret in it."""
+
+
+@attrs.frozen
+class Keys:
+    """An access key, as botocore's signer wants it.
+
+    :ivar token: of a session, for keys that expire.
+    """
+
+    access_key: str
+    secret_key: str = attrs.field(repr=False)
+    token: str | None = attrs.field(default=None, repr=False)
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """What must not be shown."""
+        return tuple(each.encode("utf-8", "replace") for each in (self.secret_key, self.token) if each)
+
+
+class KeySource(Protocol):
+    """Where keys are from."""
+
+    def fetch(self) -> Keys:
+        """The keys that are good now. Blocks.
+
+        :raises NoKeys: there are none.
+        """
+
+    def expires_within(self, seconds: float) -> bool:
+        """Whether the keys that were fetched last are good for less than that. Does not block."""
+
+
+@attrs.frozen
+class FixedKeys:
+    """Keys of the configuration."""
+
+    keys: Keys
+
+    def fetch(self) -> Keys:
+        """See :class:`KeySource`."""
+        return self.keys
+
+    def expires_within(self, seconds: float) -> bool:
+        """See :class:`KeySource`."""
+        return False
+
+
+class CredentialChain:
+    """What botocore finds on this machine: environment, files and profiles, SSO, web identity, container, instance.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
+
+    :param session: a ``botocore.session.Session``; None: a new one.
+    """
+
+    def __init__(self, session: Any = None) -> None:
+        self._session = session
+        self._credentials: Any = None
+
+    def fetch(self) -> Keys:
+        """See :class:`KeySource`."""
+        try:
+            if self._credentials is None:
+                self._credentials = self._found()
+            frozen = self._credentials.get_frozen_credentials()
+        except NoKeys:
+            raise
+        except Exception as error:
+            raise NoKeys(_why(error)) from None
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def expires_within(self, seconds: float) -> bool:
+        """See :class:`KeySource`."""
+        needed = getattr(self._credentials, "refresh_needed", None)
+        return bool(needed is not None and needed(refresh_in=seconds))
+
+    def _found(self) -> Any:
+        if self._session is None:
+            if importlib.util.find_spec("botocore") is None:
+                raise NoKeys(_MISSING)
+            from botocore.session import Session
+
+            self._session = Session()
+        found = self._session.get_credentials()
+        if found is None:
+            raise NoKeys(_NONE)
+        return found
+
+
+def _why(error: Exception) -> str:
+    """What botocore complains of, as far as its words can be shown: others may quote what a process printed."""
+    name = type(error).__name__
+    if name in _PLAIN:
+        return str(error)
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    operation = getattr(error, "operation_name", None)
+    if isinstance(code, str) and isinstance(operation, str):
+        return f"AWS answered {operation} with {code[:80]}"
+    return f"botocore failed with {name}"
+
+
+def sign(
+    keys: Keys, region: str, method: bytes, target: bytes, head: bytes, body: bytes, service: str = SERVICE
+) -> bytes:
+    """The header lines that sign a request, each with its CRLF.
+
+    :param target: see :meth:`aigw.upstream.authoriser.Authoriser.lines`, also for the others.
+    :raises NoKeys: the keys cannot be sent.
+    """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    headers = _to_sign(head)
+    url = f"https://{headers['host']}{target.decode('latin-1')}"
+    request = AWSRequest(method.decode("ascii"), url, headers, body)
+    SigV4Auth(keys, service, region).add_auth(request)
+    names = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
+    values = [(name, str(request.headers[name])) for name in names if name in request.headers]
+    if not all(value.isascii() and value.isprintable() for _, value in values):
+        raise NoKeys("the access key or the session's token has characters that no header may have")
+    return "".join(f"{name.lower()}: {value}\r\n" for name, value in values).encode("ascii")
+
+
+def _to_sign(head: bytes) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        name = name.strip().lower()
+        if name in _SIGNED or (name.startswith(b"x-amz") and name != _TRACE):
+            text, key = value.strip().decode("latin-1"), name.decode("latin-1")
+            headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers
+
+
+class AwsAuthoriser:
+    """See :class:`aigw.upstream.authoriser.Authoriser` and the module's head.
+
+    :param in_thread: runs a function that blocks somewhere else, and tells what it returned.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, in_thread: InThread, source: KeySource, region: str, partition: bytes
+    ) -> None:
+        self.partition = partition
+        self._clock = clock
+        self._in_thread = in_thread
+        self._source = source
+        self._region = region
+        self._keys: Keys | None = None
+        self._previous: Keys | None = None
+        self._next_try = 0.0
+        self._complaint: str | None = None
+        self._fetching = False
+        self._waiting: list[Deferred[Keys]] = []
+
+    def lines(self, method: bytes, target: bytes, head: bytes, body: bytes) -> Deferred[bytes]:
+        """See :class:`aigw.upstream.authoriser.Authoriser`."""
+
+        def signed(keys: Keys) -> Deferred[bytes]:
+            return self._in_thread(lambda: sign(keys, self._region, method, target, head, body)).addErrback(_unsigned)
+
+        return self._good_keys().addCallback(signed)
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """See :class:`aigw.upstream.authoriser.Authoriser`: of the keys, and the last ones, that calls may still have.
+
+        AWS quotes the whole request in which a signature is wrong, the session's token in it.
+        """
+        return tuple(secret for keys in (self._keys, self._previous) if keys is not None for secret in keys.secrets())
+
+    def _good_keys(self) -> Deferred[Keys]:
+        now = self._clock.seconds()
+        if self._keys is not None and not self._source.expires_within(LAST):
+            if now >= self._next_try and self._source.expires_within(AHEAD):
+                self._begin()
+            return succeed(self._keys)
+        if self._complaint is not None and now < self._next_try:
+            return fail(UpstreamFailed(self._complaint))
+        waiting: Deferred[Keys] = Deferred(self._leave)
+        self._waiting.append(waiting)
+        self._begin()
+        return waiting
+
+    def _leave(self, waiting: Deferred[Keys]) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+
+    def _begin(self) -> None:
+        if not self._fetching:
+            self._fetching = True
+            self._in_thread(self._source.fetch).addCallbacks(self._fetched, self._failed)
+
+    def _fetched(self, keys: Keys) -> None:
+        if keys != self._keys:
+            self._previous, self._keys = self._keys, keys
+        self._next_try = self._clock.seconds() + PAUSE
+        self._complaint = None
+        for waiting in self._end():
+            waiting.callback(keys)
+
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        # Another exception's text may hold anything, a key among it.
+        why = str(error) if isinstance(error, NoKeys) else f"the look-up failed with {type(error).__name__}"
+        self._complaint = f"no credentials for AWS: {why}"
+        self._next_try = self._clock.seconds() + PAUSE
+        for waiting in self._end():
+            waiting.errback(UpstreamFailed(self._complaint))
+
+    def _end(self) -> Iterator[Deferred[Keys]]:
+        self._fetching = False
+        waiting, self._waiting = self._waiting, []
+        return (each for each in waiting if not each.called)  # one may cancel another
+
+
+def _unsigned(failure: Failure) -> Failure:
+    """What goes wrong while signing, without what was to be signed."""
+    if failure.check(CancelledError):
+        return failure
+    if failure.check(ImportError):
+        return Failure(UpstreamFailed(f"no credentials for AWS: {_MISSING}"))
+    why = str(failure.value) if failure.check(NoKeys) else f"signing failed with {type(failure.value).__name__}"
+    return Failure(UpstreamFailed(f"no credentials for AWS: {why}"))
+
+
+@attrs.frozen
+class BearerKey:
+    """An API key of Bedrock's that the machine has; see :class:`aigw.upstream.authoriser.Authoriser`."""
+
+    key: bytes = attrs.field(repr=False)
+
+    @property
+    def partition(self) -> bytes:
+        """See :class:`aigw.upstream.authoriser.Authoriser`."""
+        return hashlib.sha256(b"aws bearer " + self.key).digest()[:16]
+
+    def lines(self, method: bytes, target: bytes, head: bytes, body: bytes) -> Deferred[bytes]:
+        """See :class:`aigw.upstream.authoriser.Authoriser`."""
+        return succeed(b"authorization: Bearer %s\r\n" % self.key)
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """See :class:`aigw.upstream.authoriser.Authoriser`."""
+        return (self.key,)
+
+
+def aws_authoriser(
+    reactor: Any, region: str, keys: Keys | None = None, environment: Mapping[str, str] = os.environ
+) -> Authoriser:
+    """The authoriser of a backend on Bedrock.
+
+    :param keys: of the configuration; None: what this machine has.
+    :param environment: where the machine may have an API key.
+    """
+    bearer = environment.get(BEARER_VARIABLE, "").strip()
+    if keys is None and bearer.isascii() and bearer.isprintable() and bearer:
+        return BearerKey(bearer.encode("ascii"))
+
+    def in_thread(function: Callable[[], T]) -> Deferred[T]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), function)
+
+    source: KeySource = FixedKeys(keys) if keys is not None else CredentialChain()
+    identity = f"aws {region} {keys.access_key if keys is not None else 'ambient'}".encode("utf-8", "replace")
+    return AwsAuthoriser(reactor, in_thread, source, region, hashlib.sha256(identity).digest()[:16])
+
+
+def problem(ambient: bool, environment: Mapping[str, str] = os.environ) -> str | None:
+    """What stands in the way of a backend whose requests are signed, for ``aigw check``; None: nothing to be seen.
+
+    :param ambient: the keys are those that this machine has.
+    """
+    if ambient and environment.get(BEARER_VARIABLE):
+        return None
+    return _MISSING if importlib.util.find_spec("botocore") is None else None
