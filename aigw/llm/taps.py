@@ -37,6 +37,9 @@ _HAVE_OPTION = frozenset((CHAT, COMPLETIONS))
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN = 4
 
+#: Operations whose streams are events of JSON.
+_STREAMED = frozenset((CHAT, COMPLETIONS, MESSAGES, RESPONSES))
+
 _TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 #: Where a chunk's text is, in a choice's ``delta``.
@@ -122,6 +125,7 @@ class StreamTap:
     :ivar model: the model that answers, as first told.
     :ivar done: the stream's own end was seen.
     :ivar error: an error event's object.
+    :ivar malformed: an event was not JSON; it was taken out.
     :ivar events: how many there were, comments too.
     :ivar pieces: how many of them brought text.
     :ivar output_bytes: the length of that text in UTF-8, as far as it was recognised.
@@ -131,12 +135,14 @@ class StreamTap:
         "_finished",
         "_frame",
         "_hide",
+        "_known",
         "_messages",
         "_note",
         "_told",
         "done",
         "error",
         "events",
+        "malformed",
         "model",
         "output_bytes",
         "pieces",
@@ -148,6 +154,7 @@ class StreamTap:
         notes = {RESPONSES: StreamTap._note_response, MESSAGES: StreamTap._note_message}
         self._note = notes.get(operation, StreamTap._note_chunk)
         self._messages = operation == MESSAGES
+        self._known = operation in _STREAMED
         self._told: dict[str, Any] = {}
         self._hide = hide_usage
         self._frame = NO_FRAME
@@ -156,6 +163,7 @@ class StreamTap:
         self.model: str | None = None
         self.done = False
         self.error: dict[str, Any] | None = None
+        self.malformed = False
         self.events = self.pieces = self.output_bytes = 0
 
     def feed(self, run: bytes) -> bytes:
@@ -204,6 +212,9 @@ class StreamTap:
         error = event_error(event, fields)
         if error is not None:
             self.error = error
+        elif fields is None and self._known and data.strip() not in (b"", b"null"):
+            self.malformed = True
+            return False
         if not isinstance(fields, dict):
             return True
         return self._note(self, event, fields, error is None)

@@ -6,7 +6,8 @@ Three ways down, chosen by what the response is:
   read from it, and a break on the way is still an honest 502.
 - :class:`PassedBody`: anything longer, or binary. Passed on piece by piece as it comes.
 - :class:`EventBody`: a stream of server-sent events. Passed on by whole events; nothing is sent, not even the
-  status, before the first one is there, so that a stream that begins with an error is answered as one.
+  status, before the first one that says something is there, so that a stream that begins with an error, or ends
+  before it has begun, is no answer yet.
 
 A relay is told ``data``, ``end`` and ``broken`` by its :class:`~aigw.proxy.attempt.Attempt`, and answers through it.
 """
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.headers import HOP_BY_HOP, Header, connection_tokens
 from aigw.http.sse import EventFramer, EventTooLarge, split_events
+from aigw.llm import events
 from aigw.llm.errors import error_event
 from aigw.llm.operations import RAW
+from aigw.llm.preamble import is_preamble
 from aigw.llm.taps import JsonTap, StreamTap, first_event_error
 from aigw.llm.usage import Usage
 
@@ -231,29 +234,39 @@ class EventBody:
             self._pass(block)
 
     def _pass(self, block: bytes) -> None:
-        if not self._begun and not self._begin(block):
-            return
-        if self._waiting:
-            block, self._waiting = self._waiting + block, b""
-        visible = self._tap.feed(block)
+        if not self._begun:
+            self._waiting += block
+            if not self._begin(block):
+                return
+            block, self._waiting = self._waiting, b""
+        tap = self._tap
+        visible = tap.feed(block)
         if visible:
             self._attempt.write(visible)
-        if self._tap.done:
+        if tap.malformed and not tap.done:
+            error = UpstreamFailed(f"backend {self._attempt.backend} sent an event that is not JSON")
+            self._attempt.fail(error, "cut")
+        elif tap.done:
             self._attempt.terminator_seen()
 
     def _begin(self, block: bytes) -> bool:
-        """Look at the first event; begin the answer unless it is an error, or only a comment so far."""
-        first = next((event for event in split_events(block) if _has_data(event)), None)
-        if first is None:
-            self._waiting = (self._waiting + block)[-KEPT_WHOLE:]
-            return False
-        error = first_event_error(first, self._attempt.operation)
-        if error is not None:
-            self._attempt.stream_refused(error.status, self._head.headers, error.body)
-            return False
+        """Begin the answer with the first event that says something of it; or answer the error that it is."""
+        attempt, operation = self._attempt, self._attempt.operation
+        for event in split_events(block):
+            if not _has_data(event):
+                continue
+            error = first_event_error(event, operation)
+            if error is not None:
+                attempt.stream_refused(error.status, self._head.headers, error.body)
+                return False
+            if not is_preamble(events.read(events.data(event)), operation):
+                break
+        else:
+            if len(self._waiting) <= KEPT_WHOLE:
+                return False
         self._begun = True
-        self._attempt.begin(self._head.status, self._head.headers, None)
-        self._attempt.first_token()
+        attempt.begin(self._head.status, self._head.headers, None)
+        attempt.first_token()
         return True
 
     def end(self, delimited: bool) -> None:

@@ -233,14 +233,21 @@ class ChatStreamTests(StreamCase):
 
     @given(st.lists(CHAT_EVENTS, max_size=12), st.booleans())
     def test_only_the_usage_chunk_is_ever_hidden(self, stream: list[bytes], hide: bool) -> None:
-        """Judged by a reader that has no fast ways."""
+        """And what is not JSON, which is told. Judged by a reader that has no fast ways."""
+
+        def malformed(event: bytes) -> bool:
+            data = events.data(event).strip()
+            return events.read(data) is None and data not in (b"", b"null", b"[DONE]")
 
         def hidden(event: bytes) -> bool:
+            if malformed(event):
+                return True
             fields = events.read(events.data(event))
             return hide and isinstance(fields, dict) and fields.get("choices") == [] and bool(fields.get("usage"))
 
-        _, visible = self.tapped(*stream, hide=hide)
+        tap, visible = self.tapped(*stream, hide=hide)
         self.assertEqual(visible, b"".join(event for event in stream if not hidden(event)))
+        self.assertEqual(tap.malformed, any(map(malformed, stream)))
 
     @given(st.lists(CHAT_EVENTS, max_size=12))
     def test_fast_ways_find_what_slow_ones_find(self, stream: list[bytes]) -> None:

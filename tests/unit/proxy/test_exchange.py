@@ -179,14 +179,15 @@ class StreamTests(SettledMixin, unittest.TestCase):
     """Server-sent events."""
 
     def test_stream_passes_byte_for_byte(self) -> None:
-        """Each event as it comes, one write each, and a proper end."""
+        """Each event as it comes, one write each, and a proper end. A greeting waits for the first word."""
         scene = Scene(stream=True)
         sink = scene.events()
-        self.assertEqual(scene.request.status, 0)
         stream = [chunk(""), chunk("he"), chunk("llo"), chunk(None, "stop"), DONE]
-        for event in stream:
+        sink.on_data(stream[0])
+        self.assertEqual((scene.request.status, scene.request.writes), (0, 0))
+        for number, event in enumerate(stream[1:], 1):
             sink.on_data(event)
-        self.assertEqual(scene.request.writes, 5)
+            self.assertEqual(scene.request.writes, number)
         sink.on_end(True)
         self.assertEqual((scene.request.status, scene.request.body), (200, b"".join(stream)))
         self.assertEqual(scene.request.ended, "finished")
@@ -302,6 +303,17 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertIn(error, scene.request.body)
         self.assertEqual(scene.request.body.count(b'"error"'), 1)
         self.assertEqual(scene.request.ended, "aborted")
+
+    def test_malformed_event_ends_the_stream_honestly(self) -> None:
+        """The SDK would stumble over it; what came before it is passed on."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he") + b'data: {"choices": [{"delta"\n\n' + chunk("llo"))
+        self.assertTrue(scene.request.body.startswith(chunk("he")))
+        self.assertIn(b"not JSON", scene.request.body)
+        self.assertNotIn(b'"delta"\n', scene.request.body)
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assert_settled(scene, "cut")
 
     def test_oversized_event_ends_the_stream_honestly(self) -> None:
         """Memory is bounded."""
