@@ -51,17 +51,16 @@ def understand(text: str, usual_env: str, variables: Mapping[str, str] = {}) -> 
     :param usual_env: the variable to read where the text has no value.
     :param variables: what ``${name}`` stands for: another text, usually ``$NAME``.
     """
-    scheme = _BEARER.match(text.strip())
-    value = text.strip()[scheme.end() :].strip() if scheme else text.strip()
-    bearer = scheme is not None
+    value, bearer = text.strip(), False
     for _ in range(5):  # a variable of a variable
+        scheme = _BEARER.match(value)
+        if scheme is not None:
+            value, bearer = value[scheme.end() :].strip(), True
         found = _VARIABLE.fullmatch(value)
-        if found is None or (found[1] or found[2] or found[3]) not in variables:
+        name = (found[1] or found[2] or found[3]) if found is not None else ""
+        if name not in variables:
             break
-        value = variables[found[1] or found[2] or found[3]].strip()
-    scheme = _BEARER.match(value)
-    if scheme is not None:
-        value, bearer = value[scheme.end() :].strip(), True
+        value = variables[name].strip()
     reference = _reference(value, bearer)
     if reference is not None:
         return reference
@@ -100,7 +99,8 @@ def secret(draft: Draft, env: str, origin: Node | None = None, wanted: str = "")
     for entry in draft.section("secrets"):
         if entry.values == {"env": env} and (not wanted or entry.name == wanted):
             return entry.name
-    name = wanted or _ENDINGS.sub("", env.removeprefix("DECK_")).strip("_-").lower().replace("_", "-") or "key"
+    plain = env.removeprefix("DECK_")
+    name = wanted or (_ENDINGS.sub("", plain).strip("_-") or plain).lower().replace("_", "-")
     return draft.add("secrets", name, {"env": env}).name
 
 

@@ -308,7 +308,7 @@ class _Tree:
         for key, value in made.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(
-                    [Problem(self._file, key.start_mark.line + 1, node.path, "has a key that is no text")]
+                    [Problem(self._file, key.start_mark.line + 1, node.path, "has a key that is no text (a template?)")]
                 )
             name = str(key.value)
             if key.tag == _PREFIX + "merge":

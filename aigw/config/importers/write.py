@@ -76,7 +76,7 @@ def _pairs(values: dict[str, Any], kind: type[Table], beside: dict[str, str]) ->
     assert len(order) == len(values), sorted(set(values) - set(order))
     for key in order:
         line = f"{dotted((key,))} = {value_text(inline(values[key]))}"
-        comment = beside.get(key, "")
+        comment = _safe(beside.get(key, ""))
         if comment and (len(comment) > _LONGEST_BESIDE or len(line) + len(comment) + 4 > _WIDTH):
             yield from _comment(comment)
             comment = ""
@@ -92,16 +92,19 @@ def _has_tables(values: list[Any]) -> bool:
 
 
 def _comment(text: str) -> list[str]:
-    """Comment lines; the text's own control characters, if any, as spaces: TOML forbids them even here."""
-    safe = "".join(character if character.isprintable() else " " for character in text)
+    """Comment lines. Control characters become spaces: TOML forbids them even here, and a line break would end it."""
     return textwrap.wrap(
-        safe,
+        _safe(text),
         _WIDTH,
         initial_indent="# ",
         subsequent_indent="#   ",
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _safe(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def inline(value: Any) -> Any:

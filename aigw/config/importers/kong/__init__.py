@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aigw.config.importers.draft import Draft, Entry
+from aigw.config.importers.kong.acl import AclReader
 from aigw.config.importers.kong.consumers import ConsumerReader
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, is_kong
 from aigw.config.importers.kong.keyauth import KeyAuthReader
@@ -48,6 +49,7 @@ class _Import:
         self.services = ServiceReader(draft, entities)
         self.auths = KeyAuthReader(draft, entities)
         self.consumers = ConsumerReader(draft, entities, self.services)
+        self.acls = AclReader(draft, entities)
         self.acting: set[int] = set()
 
     def run(self) -> None:
@@ -57,6 +59,7 @@ class _Import:
             self.draft.attempt(self.consumers.make, consumer)
         for route in sorted(self.entities.routes, key=priority):
             self._route(route)
+        self.draft.attempt(self.acls.limit, self.consumers.entries)
         self._rest()
 
     def _switched_off(self) -> None:
@@ -97,7 +100,7 @@ class _Import:
                 self._not_served(route)
                 return
             served = self.services.served(base, self._name_of(base))
-            self._entry(route, base, served)
+            self.draft.whole(self._entry, route, base, served)
             self.acting.add(id(base))
         except Refused as refused:
             self._refused(route, base, refused)
@@ -132,7 +135,7 @@ class _Import:
             without.append(base.node)
         self.draft.refuse(refused, *without)
 
-    def _entry(self, route: Route, base: Plugin, served: Served) -> Entry:
+    def _entry(self, route: Route, base: Plugin, served: Served) -> None:
         found = conditions(self.draft, route)
         if route.node is None:
             found["paths"] = [self._made_path(route, base, served)]
@@ -153,7 +156,7 @@ class _Import:
         entry = self.draft.add("routes", route.name, values, route.node)
         entry.origin = entry.origin or base.node
         self._comment(route, base, entry)
-        return entry
+        self.acls.route(route, entry)
 
     def _made_path(self, route: Route, base: Plugin, served: Served) -> str:
         """The path of a route that no file has: its ``route_type``, or what is free."""

@@ -111,8 +111,10 @@ class KeyAuthReader:
 
 def _key_names(plugin: Plugin) -> list[str]:
     names = plugin.config.texts("key_names") if plugin.node.get("config") is not None else []
-    once = {name.lower(): name for name in reversed(names)}
-    return list(reversed(once.values())) or list(_KONGS_NAMES)
+    once: dict[str, str] = {}
+    for name in names:
+        once.setdefault(name.lower(), name)
+    return list(once.values()) or list(_KONGS_NAMES)
 
 
 def _name(plugin: Plugin) -> str:

@@ -10,7 +10,7 @@ import re
 
 _COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<string>"[^"\n]*"|'[^'\n]*')|(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[^\s\w"']))"""
+    r"""\s*(?:(?P<string>"[^"\n]*"|'[^'\n]*')|(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[^\s\w"'\x00-\x1f]))"""
 )
 _LOCAL = re.compile(r"\blocal\s+([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)")
 _READS = re.compile(r"""(?:get_headers?\b[^\n]{0,12}["']authorization["']|http_authorization\b)""", re.I)
@@ -35,7 +35,7 @@ def bearer_copied_to(code: str) -> str | None:
         return None
     if len({names.count(word) for word in _BLOCK}) != 1 or not _READS.search(code):
         return None
-    if not any("bearer" in string.lower() for string in strings):
+    if not any("earer" in string for string in strings):
         return None
     return str(written[0])
 

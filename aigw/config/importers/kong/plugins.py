@@ -48,7 +48,6 @@ BEARER_COPIERS = ("pre-function", "post-function")
 
 #: What to say of plugins that aigw has no counterpart for, or has one of another kind.
 INSTEAD = {
-    "acl": "every consumer may use the route; routes = [...] on a consumer limits it",
     "ai-azure-content-safety": "aigw has no content filters",
     "ai-prompt-compressor": "aigw changes no prompts",
     "ai-prompt-decorator": "aigw changes no prompts",

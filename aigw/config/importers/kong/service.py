@@ -162,6 +162,8 @@ class ServiceReader:
         self.draft.own(target.node, entry)
         self.draft.own(plugin.node, entry)
         entry.comments.append(f"{target.node.entity.label}, {target.node.file}:{target.node.line}")
+        if "drop_unsupported" in values:
+            entry.beside["drop_unsupported"] = "as Kong does; without it, such requests are a 400"
         if values.get("auth") == {"passthrough": True}:
             entry.beside["auth"] = "no auth in Kong: the client's own Authorization goes on"
         return entry

@@ -83,6 +83,8 @@ class TargetReader:
         if target.provider == "openai-compatible" and "url" not in target.values:
             raise model.refuse("has no upstream_url, and aigw does not know where this provider is")
         target.alias = model.text("model_alias")
+        if target.provider not in OPENAI_LIKE:
+            target.values["drop_unsupported"] = True
         return target
 
     def _operation(self, config: Node) -> str | None:

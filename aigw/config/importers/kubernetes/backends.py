@@ -133,6 +133,8 @@ class BackendReader:
         self.draft.own(made.node, entry)
         self.draft.own(resource.node, entry)
         entry.comments.append(f"{resource.node.label}, {made.node.file}:{made.node.line}")
+        if "drop_unsupported" in made.values:
+            entry.beside["drop_unsupported"] = "as there; without it, such requests are a 400"
         return entry
 
     def _model(self, resource: Resource, entries: list[tuple[Entry, int]]) -> str:
@@ -174,6 +176,8 @@ class BackendReader:
         made = Made(node, kind, {"provider": kind.provider}, node.text("name") or "")
         if kind.url is not None:
             made.values["url"] = kind.url
+        if kind.provider not in OPENAI_LIKE:
+            made.values["drop_unsupported"] = True
         self._settings(made, config)
         self._place(made, config, [node, holder, config], resource)
         self._policies(made, node, resource)

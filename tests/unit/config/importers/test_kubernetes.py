@@ -1,0 +1,369 @@
+"""kgateway's, agentgateway's and Gloo's resources, in aigw's words."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from tests.unit.config.importers.imports import ImportTestCase
+
+BACKEND = """
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: b, namespace: n}
+spec: {type: AI, ai: {llm: {openai: {authToken: {kind: Passthrough}, model: m}}}}
+---
+"""
+ROUTE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: n}
+spec:
+  parentRefs: [{name: gw}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /x}}]
+    backendRefs: [{name: b, kind: Backend, group: gateway.kgateway.dev}]
+---
+"""
+
+
+def agentgateway(spec: str) -> str:
+    return (
+        f"apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend\nmetadata: {{name: b}}\nspec: {spec}\n---\n"
+    )
+
+
+TO_AGENTGATEWAY = ROUTE.replace("kind: Backend, group: gateway.kgateway.dev", "kind: AgentgatewayBackend")
+
+
+class BackendTests(ImportTestCase):
+    """What stands behind a route."""
+
+    def backend(self, llm: str, more: str = "") -> Any:
+        text = BACKEND.replace("{openai: {authToken: {kind: Passthrough}, model: m}}", llm)
+        return self.tables(text + ROUTE + more)["backends"]["b"]
+
+    def test_tokens(self) -> None:
+        for token, auth in (
+            ("{kind: Passthrough}", {"passthrough": True}),
+            ("{kind: Inline, inline: sk-1}", {"inline": "sk-1"}),
+            ("{kind: Inline, inline: $TOKEN}", {"secret": "token"}),
+            ("{kind: SecretRef, secretRef: {name: my-secret}}", {"secret": "my-secret"}),
+        ):
+            self.assertEqual(self.backend(f"{{openai: {{authToken: {token}}}}}")["auth"], auth, token)
+
+    def test_secrets(self) -> None:
+        """References at most; never what a Secret has."""
+        llm = "{openai: {authToken: {kind: SecretRef, secretRef: {name: my-secret}}}}"
+        text = BACKEND.replace("{openai: {authToken: {kind: Passthrough}, model: m}}", llm) + ROUTE
+        secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: my-secret}\n%s\n"
+        for held, env, warned in (
+            ("stringData: {Authorization: $OPENAI}", "OPENAI", ""),
+            ("stringData: {Authorization: 'Bearer ${OPENAI}'}", "OPENAI", ""),
+            ("stringData: {other: $OPENAI}", "OPENAI", ""),
+            ("stringData: {Authorization: sk-literal}", "MY_SECRET", "is not written down"),
+            ("data: {Authorization: c2stbGl0ZXJhbA==}", "MY_SECRET", "is not written down"),
+        ):
+            imported = self.imported(text + secret % held)
+            self.assertIn(f'my-secret = {{ env = "{env}" }}', imported.text, held)
+            said = "\n".join(map(str, imported.warnings))
+            self.assertIn(warned, said)
+            self.assertNotIn("sk-literal", imported.text + said)
+            self.assertNotIn("c2stbGl0ZXJhbA", imported.text + said)
+        self.assertIn("is not in these files", str(self.imported(text).warnings))
+
+    def test_namespaces_keep_secrets_apart(self) -> None:
+        llm = "{openai: {authToken: {kind: SecretRef, secretRef: {name: s}}}}"
+        text = BACKEND.replace("{openai: {authToken: {kind: Passthrough}, model: m}}", llm) + ROUTE
+        other = (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: other}\nstringData: {Authorization: $WRONG}\n"
+        )
+        self.assertNotIn("WRONG", self.imported(text + other).text.replace("# ", ""))
+
+    def test_providers(self) -> None:
+        for llm, wanted in (
+            (
+                "{provider: {anthropic: {authToken: {kind: Passthrough}, model: c}}}",
+                {"provider": "anthropic", "model": "c"},
+            ),
+            (
+                "{azureopenai: {endpoint: 'https://e.openai.azure.com', deploymentName: d, apiVersion: v, authToken: {kind: Passthrough}}}",
+                {"provider": "azure", "url": "https://e.openai.azure.com", "model": "d", "api_version": "v"},
+            ),
+            (
+                "{gemini: {model: g, apiVersion: v1beta, authToken: {kind: Passthrough}}}",
+                {"provider": "gemini", "model": "g"},
+            ),
+            (
+                "{vertexai: {model: g, projectId: p, location: l, publisher: GOOGLE, authToken: {kind: Passthrough}}}",
+                {"provider": "vertex", "project": "p", "location": "l"},
+            ),
+            (
+                "{bedrock: {model: x, region: eu-west-1}}",
+                {"provider": "bedrock", "region": "eu-west-1", "auth": {"ambient": True}},
+            ),
+            ("{mistral: {authToken: {kind: Passthrough}}}", {"provider": "mistral"}),
+        ):
+            found = self.backend(llm)
+            self.assertEqual({key: found.get(key) for key in wanted}, wanted, llm)
+
+    def test_hosts_and_paths(self) -> None:
+        for llm, url in (
+            ("{hostOverride: {host: llm, port: 8000}, openai: {authToken: {kind: Passthrough}}}", "http://llm:8000/v1"),
+            (
+                "{hostOverride: {host: llm.example, port: 443}, openai: {authToken: {kind: Passthrough}}}",
+                "https://llm.example/v1",
+            ),
+            (
+                "{hostOverride: {host: llm, port: 80}, pathOverride: {fullPath: /api/chat/completions},"
+                " openai: {authToken: {kind: Passthrough}}}",
+                "http://llm/api",
+            ),
+        ):
+            self.assertEqual(self.backend(llm)["url"], url, llm)
+
+    def test_header_override(self) -> None:
+        found = self.backend(
+            "{authHeaderOverride: {headerName: X-Key, prefix: Token}, openai: {authToken: {kind: Inline, inline: sk-1}}}"
+        )
+        self.assertEqual(found["auth"], {"inline": "sk-1", "header": "X-Key", "prefix": "Token "})
+
+    def test_providers_that_aigw_has_not(self) -> None:
+        text = BACKEND.replace("openai: {authToken: {kind: Passthrough}, model: m}", "watsonx: {model: m}") + ROUTE
+        problems = self.problems(text)
+        found = [one for one in problems if one.key == "Backend b: spec.ai.llm.watsonx"]
+        self.assertEqual(
+            [(one.line, "does not have" in one.message) for one in found], [(5, True)], list(map(str, problems))
+        )
+
+    def test_agentgateways_policies(self) -> None:
+        """The provider's own before the resource's, before those of a policy for it."""
+        groups = "{ai: {groups: [{providers: [{name: p, openai: {}%s}]}]}%s}"
+        policy = """
+            apiVersion: agentgateway.dev/v1alpha1
+            kind: AgentgatewayPolicy
+            metadata: {name: q}
+            spec: {targetRefs: [{kind: AgentgatewayBackend, name: b}], backend: {auth: {key: $OUTER}}}
+        """
+        import textwrap
+
+        inner, outer = ", policies: {auth: {key: $INNER}}", ", policies: {auth: {key: $MIDDLE}}"
+        for spec, secret in (
+            (groups % (inner, outer), "inner"),
+            (groups % ("", outer), "middle"),
+            (groups % ("", ""), "outer"),
+        ):
+            text = agentgateway(spec) + TO_AGENTGATEWAY + textwrap.dedent(policy)
+            self.assertEqual(self.tables(text)["backends"]["b"]["auth"], {"secret": secret})
+
+    def test_body_fields(self) -> None:
+        spec = (
+            "{ai: {provider: {openai: {}}}, policies: {auth: {passthrough: {}}, ai: {defaults: [{field: max_tokens, value: 5}],"
+            " overrides: [{field: model, value: m2}, {field: seed, value: 1}]}}}"
+        )
+        found = self.tables(agentgateway(spec) + TO_AGENTGATEWAY)["backends"]["b"]
+        self.assertEqual(
+            (found["defaults"], found["overrides"], found["model"]), ({"max_tokens": 5}, {"seed": 1}, "m2")
+        )
+
+    def test_priorities(self) -> None:
+        spec = "{ai: {groups: [{providers: [{name: p1, openai: {}}, {name: p2, anthropic: {}}]}, {providers: [{name: p3, gemini: {}}]}]}}"
+        tables = self.tables(agentgateway(spec) + TO_AGENTGATEWAY)
+        self.assertEqual(
+            tables["models"]["b"]["targets"], [{"backend": "p1"}, {"backend": "p2"}, {"backend": "p3", "priority": 1}]
+        )
+        self.assertEqual(tables["routes"]["r"]["model"], "b")
+
+    def test_replaced_resources(self) -> None:
+        """Of two with one name the later one counts, as ``kubectl apply`` has it; both in other places are two."""
+        twice = BACKEND + BACKEND.replace("model: m", "model: later") + ROUTE
+        self.assertEqual(self.tables(twice)["backends"]["b"]["model"], "later")
+        self.warned(twice, "Backend b", "is replaced by the one further down")
+
+    def test_lists(self) -> None:
+        import textwrap
+
+        items = "".join(
+            textwrap.indent(f"- {part.strip()}".replace("\n", "\n  "), "  ") + "\n"
+            for part in (BACKEND + ROUTE).split("---")
+            if part.strip()
+        )
+        text = f"apiVersion: v1\nkind: List\nmetadata: {{}}\nitems:\n{items}"
+        self.assertEqual(self.tables(text), self.tables(BACKEND + ROUTE))
+
+    def test_versions(self) -> None:
+        problem = self.problems(BACKEND.replace("v1alpha1", "v9") + ROUTE)[0]
+        self.assertEqual((problem.line, problem.key), (2, "Backend b: apiVersion"))
+
+
+class RouteTests(ImportTestCase):
+    """HTTPRoutes."""
+
+    def routes(self, rules: str, more: str = "") -> Any:
+        reference = "backendRefs: [{name: b, kind: Backend}]"
+        rule = "  - matches: [{path: {type: PathPrefix, value: /x}}]\n    backendRefs: [{name: b, kind: Backend, group: gateway.kgateway.dev}]\n"
+        return self.tables(BACKEND + ROUTE.replace(rule, rules.replace("REF", reference)) + more)["routes"]
+
+    def test_paths(self) -> None:
+        for match, path in (
+            ("{type: PathPrefix, value: /a/b}", "/a/b"),
+            ("{value: /a}", "/a"),
+            ("{type: Exact, value: /a}", "=/a"),
+            ("{type: RegularExpression, value: '/a/[0-9]+'}", "~(?:/a/[0-9]+)$"),
+        ):
+            found = self.routes(f"  - {{matches: [{{path: {match}}}], REF}}\n")
+            self.assertEqual(found["r"]["paths"], [path])
+        self.assertEqual(self.routes("  - {REF}\n")["r"]["paths"], ["/"])
+
+    def test_matches_that_differ_in_more_than_paths(self) -> None:
+        found = self.routes(
+            "  - {matches: [{path: {value: /a}}, {path: {value: /b}}, {path: {value: /a}, method: POST,"
+            " headers: [{name: x-t, value: v}]}], REF}\n"
+        )
+        self.assertEqual([found["r"]["paths"], found["r-2"]["paths"]], [["/a", "/b"], ["/a"]])
+        self.assertEqual((found["r-2"]["methods"], found["r-2"]["headers"]), (["POST"], {"x-t": ["v"]}))
+
+    def test_rewrites(self) -> None:
+        """An LLM backend asks for its provider's own path unless the filter names an operation's."""
+        rewrite = "{type: URLRewrite, urlRewrite: {path: {type: %s, %s: %s}}}"
+        for kind, key, value, wanted in (
+            (
+                "ReplaceFullPath",
+                "replaceFullPath",
+                "/v1/chat/completions",
+                ({"full_path": "/v1/chat/completions"}, None),
+            ),
+            ("ReplaceFullPath", "replaceFullPath", "/v1/embeddings", ({"full_path": "/v1/embeddings"}, None)),
+            (
+                "ReplacePrefixMatch",
+                "replacePrefixMatch",
+                "/v1/chat/completions",
+                ({"prefix": "/v1/chat/completions"}, "chat"),
+            ),
+            ("ReplacePrefixMatch", "replacePrefixMatch", "/", (None, "chat")),
+        ):
+            rule = f"  - {{matches: [{{path: {{value: /x}}}}], filters: [{rewrite % (kind, key, value)}], REF}}\n"
+            found = self.routes(rule)["r"]
+            self.assertEqual((found.get("rewrite"), found.get("operation")), wanted, (kind, value))
+
+    def test_operations_by_path(self) -> None:
+        found = self.routes("  - {matches: [{path: {value: /v1/embeddings}}], REF}\n")
+        self.assertNotIn("operation", found["r"])
+
+    def test_headers(self) -> None:
+        """They are a backend's here; one that other routes want without gets a twin."""
+        edit = (
+            "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: '1'}], add: [{name: x-b, value: '2'}],"
+            " remove: [x-c]}}"
+        )
+        rules = f"  - {{matches: [{{path: {{value: /a}}}}], REF}}\n  - {{matches: [{{path: {{value: /b}}}}], filters: [{edit}], REF}}\n"
+        reference = "backendRefs: [{name: b, kind: Backend}]"
+        rule = "  - matches: [{path: {type: PathPrefix, value: /x}}]\n    backendRefs: [{name: b, kind: Backend, group: gateway.kgateway.dev}]\n"
+        tables = self.tables(BACKEND + ROUTE.replace(rule, rules.replace("REF", reference)))
+        self.assertEqual(tables["backends"]["b-2"]["headers"], {"set": {"x-a": "1", "x-b": "2"}, "remove": ["x-c"]})
+        self.assertEqual((tables["routes"]["r"]["backend"], tables["routes"]["r-2"]["backend"]), ("b", "b-2"))
+
+    def test_weights(self) -> None:
+        other = BACKEND.replace("name: b,", "name: c,")
+        found = self.tables(
+            BACKEND
+            + other
+            + ROUTE.replace(
+                "[{name: b, kind: Backend, group: gateway.kgateway.dev}]",
+                "[{name: b, kind: Backend, weight: 90}, {name: c, kind: Backend, weight: 10}]",
+            )
+        )
+        self.assertEqual(
+            found["models"]["r"]["targets"], [{"backend": "b", "weight": 90}, {"backend": "c", "weight": 10}]
+        )
+        self.assertEqual(found["routes"]["r"]["model"], "r")
+
+    def test_timeouts(self) -> None:
+        for duration, wanted in (("10s", "10s"), ("1m30s", "90s"), ("500ms", "500ms"), ("1h", "3600s")):
+            found = self.routes(f"  - {{timeouts: {{request: {duration}}}, REF}}\n")
+            self.assertEqual(found["r"]["timeouts"], {"total": wanted})
+
+    def test_rules_that_cannot_be_had(self) -> None:
+        """Left out whole, with the place; the others stay."""
+        for rule in (
+            "{matches: [{path: {value: /b}, queryParams: [{name: a, value: b}]}], REF}",
+            "{matches: [{path: {value: /b}, headers: [{type: RegularExpression, name: a, value: b}]}], REF}",
+            "{matches: [{path: {value: /b}}], backendRefs: [{name: web, port: 80}]}",
+            "{matches: [{path: {value: /b}}], filters: [{type: RequestRedirect, requestRedirect: {hostname: h}}]}",
+        ):
+            rules = f"  - {{matches: [{{path: {{value: /a}}}}], REF}}\n  - {rule}\n"
+            found = self.routes(rules)
+            self.assertEqual([route["paths"] for route in found.values()], [["/a"]], rule)
+
+    def test_references_to_nothing(self) -> None:
+        problem = self.problem(ROUTE)
+        self.assertEqual((problem.line, problem.key), (9, "HTTPRoute r: spec.rules[0].backendRefs[0]"))
+        self.assertIn("names no Backend", problem.message)
+        problem = self.problem(BACKEND.replace("namespace: n", "namespace: elsewhere") + ROUTE)
+        self.assertIn("names no Backend", problem.message)
+
+    def test_gateways(self) -> None:
+        gateway = """
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  gatewayClassName: x
+  listeners: [{name: http, port: 8080, protocol: HTTP}, {name: https, port: 8443, protocol: HTTPS}]
+"""
+        text = BACKEND + ROUTE + gateway
+        self.assertEqual(self.tables(text)["server"], {"listen": ["tcp:8080"]})
+        self.warned(text, "Gateway gw", "spec.listeners[1]", "PEM files")
+
+
+class AccessTests(ImportTestCase):
+    """Who may come in."""
+
+    KEYS = """
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: n, labels: {team: ml}}
+stringData: {alice: sk-alice, bob: '{"key": "sk-bob", "metadata": {}}'}
+"""
+
+    def policy(self, traffic: str, target: str = "{kind: Gateway, name: gw}") -> str:
+        return (
+            "---\napiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: {name: p, namespace: n}\n"
+            f"spec: {{targetRefs: [{target}], traffic: {traffic}}}\n"
+        )
+
+    def test_open_routes_are_said(self) -> None:
+        self.assertEqual(self.tables(BACKEND + ROUTE)["routes"]["r"]["auth"], "none")
+        self.warned(BACKEND + ROUTE, "HTTPRoute r", 'auth = "none"')
+
+    def test_api_keys_become_consumers(self) -> None:
+        """By their digests: a Secret's values are in no output."""
+        for where in ("secretRef: {name: keys}", "secretSelector: {matchLabels: {team: ml}}"):
+            for target in ("{kind: Gateway, name: gw}", "{kind: HTTPRoute, name: r}"):
+                policy = self.policy(f"{{apiKeyAuthentication: {{mode: Strict, {where}}}}}", target)
+                imported = self.imported(BACKEND + ROUTE + policy + self.KEYS)
+                tables = self.tables(BACKEND + ROUTE + policy + self.KEYS)
+                self.assertNotIn("auth", tables["routes"]["r"])
+                for name in ("alice", "bob"):
+                    digest = hashlib.sha256(f"sk-{name}".encode()).hexdigest()
+                    self.assertEqual(tables["consumers"][name], {"keys": [f"sha256:{digest}"]})
+                self.assertNotIn("sk-alice", imported.text)
+
+    def test_any_other_way_leaves_the_route_closed(self) -> None:
+        for traffic in (
+            "{jwtAuthentication: {mode: Strict}}",
+            "{extAuth: {backendRef: {name: x}}}",
+            "{authorization: {a: b}}",
+        ):
+            imported = self.imported(BACKEND + ROUTE + self.policy(traffic))
+            self.assertNotIn('auth = "none"', imported.text, traffic)
+            self.assertIn("stays closed", str(imported.warnings), traffic)
+
+    def test_policies_about_something_else_close_nothing(self) -> None:
+        text = BACKEND + ROUTE + self.policy("{rateLimit: {local: [{requests: 1}]}}")
+        self.assertEqual(self.tables(text)["routes"]["r"]["auth"], "none")
+        self.warned(text, "AgentgatewayPolicy p", "not imported")
+        elsewhere = BACKEND + ROUTE + self.policy("{jwtAuthentication: {a: b}}", "{kind: HTTPRoute, name: other}")
+        self.assertEqual(self.tables(elsewhere)["routes"]["r"]["auth"], "none")
