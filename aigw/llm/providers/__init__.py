@@ -1,7 +1,6 @@
 """The providers: where they are, how their keys are sent, which paths their operations have.
 
-One module a provider; :data:`PROVIDERS` names them all. A provider that the configuration may name and that this
-version cannot call yet is ``available = False``.
+One module a provider; :data:`PROVIDERS` names them all.
 """
 
 from __future__ import annotations
@@ -10,17 +9,30 @@ from aigw.llm.providers.anthropic import ANTHROPIC
 from aigw.llm.providers.azure import AZURE
 from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.bedrock import BEDROCK
+from aigw.llm.providers.cohere import COHERE
 from aigw.llm.providers.echo import ECHO
 from aigw.llm.providers.gemini import GEMINI
 from aigw.llm.providers.mistral import MISTRAL
+from aigw.llm.providers.ollama import OLLAMA
 from aigw.llm.providers.openai import OPENAI, OPENAI_COMPATIBLE
 from aigw.llm.providers.vertex import VERTEX
 
-_NOT_YET = ("cohere", "ollama")
-
 PROVIDERS: dict[str, Provider] = {
-    one.name: one for one in (OPENAI, OPENAI_COMPATIBLE, ANTHROPIC, AZURE, GEMINI, VERTEX, MISTRAL, BEDROCK, ECHO)
-} | {name: Provider(name=name, genai_name=name, available=False) for name in _NOT_YET}
+    one.name: one
+    for one in (
+        OPENAI,
+        OPENAI_COMPATIBLE,
+        ANTHROPIC,
+        AZURE,
+        BEDROCK,
+        COHERE,
+        GEMINI,
+        MISTRAL,
+        OLLAMA,
+        VERTEX,
+        ECHO,
+    )
+}
 
 
 def provider(name: str) -> Provider:
