@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _GREEN, _RED, _YELLOW, _CYAN, _FAINT = "32", "31", "33", "36", "2"
 _COLOURS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
 _CHANGES = {"+": "added", "-": "removed", "~": "changed"}
+_MOST_ALIKE = 30
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -150,10 +151,21 @@ def import_(options: argparse.Namespace) -> int:
         return 0
     for warning in imported.warnings:
         _print(warning.text("warning: "), _YELLOW, sys.stderr)
-    for note in imported.notes:
-        _print(note.text("note: "), _FAINT, sys.stderr)
+    _print_notes(imported.notes)
     _print_toml(imported.text)
     return 0
+
+
+def _print_notes(notes: Iterable[Problem]) -> None:
+    """Notes; of very many that say the same, the first ones and how many there are (``--json`` has them all)."""
+    alike: dict[str, list[Problem]] = {}
+    for note in notes:
+        alike.setdefault(note.message, []).append(note)
+    for together in alike.values():
+        for note in together[:_MOST_ALIKE]:
+            _print(note.text("note: "), _FAINT, sys.stderr)
+        if len(together) > _MOST_ALIKE:
+            _print(f"note: {len(together) - _MOST_ALIKE} more: {together[0].message}", _FAINT, sys.stderr)
 
 
 def _read(file: str) -> tuple[str, str]:

@@ -222,6 +222,14 @@ class ImportTests(CommandTestCase):
         self.assertEqual(self.run_aigw("import", "-"), 0)
         self.assertIn("stdin:10: warning: ", self.err)
 
+    def test_very_many_notes(self) -> None:
+        """A dump of a database has thousands that say the same."""
+        consumers = "".join(f"- {{username: c{number}, custom_id: x}}\n" for number in range(100))
+        path = self.write(f"consumers:\n{consumers}")
+        self.assertEqual(self.run_aigw("import", self.page("/x"), path), 0)
+        self.assertEqual(self.err.count(": custom_id: "), 30)
+        self.assertIn("note: 70 more: aigw knows a consumer by one name only\n", self.err)
+
     def test_several_files(self) -> None:
         """References go across files."""
         consumer = self.write('_format_version: "3.0"\nconsumers: [{username: c, keyauth_credentials: [{key: k1}]}]\n')

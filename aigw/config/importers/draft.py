@@ -62,6 +62,7 @@ class Draft:
     warnings: list[Problem] = attrs.field(factory=list)
     notes: list[Problem] = attrs.field(factory=list)
     _left_out: list[tuple[Node, str]] = attrs.field(factory=list, repr=False)
+    _said: set[Problem] = attrs.field(factory=set, repr=False)
     _owners: dict[int, Entry] = attrs.field(factory=dict, repr=False)
     _kept: list[Node] = attrs.field(factory=list, repr=False)
 
@@ -190,18 +191,23 @@ class Draft:
         for child in node.children():
             self._close(child)
 
-    def left_out(self, entry: Entry | None) -> list[str]:
-        """What was not imported and belongs to an entry; with None: to no entry."""
-        return [text for node, text in self._left_out if self._owner(node) is entry]
+    def left_out(self) -> dict[tuple[str, str] | None, list[str]]:
+        """What was not imported, by section and name of the entry that it belongs to; None: of no entry."""
+        found: dict[tuple[str, str] | None, list[str]] = {}
+        for node, text in self._left_out:
+            found.setdefault(self._owner(node), []).append(text)
+        return found
 
-    def _owner(self, node: Node) -> Entry | None:
-        kept = list(self.entries.values())
-        owners = (self._owners.get(id(around)) for around in node.around())
-        return next((owner for owner in owners if owner is not None and owner in kept), None)
+    def _owner(self, node: Node) -> tuple[str, str] | None:
+        for around in node.around():
+            owner = self._owners.get(id(around))
+            if owner is not None and self.entries.get((owner.section, owner.name)) is owner:
+                return owner.section, owner.name
+        return None
 
-    @staticmethod
-    def _say(where: list[Problem], problem: Problem) -> None:
-        if problem not in where:
+    def _say(self, where: list[Problem], problem: Problem) -> None:
+        if problem not in self._said:
+            self._said.add(problem)
             where.append(problem)
 
 

@@ -34,8 +34,9 @@ def document(draft: Draft, sources: list[str]) -> str:
     :param sources: the names of the files it was made from.
     """
     lines = [*_comment(f"Made by 'aigw import' from {', '.join(sources)}. Check it: aigw check FILE")]
-    for left_out in draft.left_out(None):
-        lines += _comment(left_out)
+    left_out = draft.left_out()
+    for text in left_out.get(None, ()):
+        lines += _comment(text)
     if draft.server:
         lines += ["", "[server]", *_pairs(draft.server, Server, {})]
     for section, kind in _SECTIONS.items():
@@ -44,7 +45,7 @@ def document(draft: Draft, sources: list[str]) -> str:
             lines += _secrets(entries)
         else:
             for entry in entries:
-                lines += _entry(entry, kind, draft.left_out(entry))
+                lines += _entry(entry, kind, left_out.get((section, entry.name), []))
     return "\n".join(lines) + "\n"
 
 

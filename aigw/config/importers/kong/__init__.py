@@ -121,7 +121,14 @@ class _Import:
     def _of_consumers(self, route: Route) -> list[tuple[Consumer, Plugin]]:
         """Each consumer for whom another plugin acts than for nobody in particular."""
         base = acting(self.entities, AI, route)
-        found = [(consumer, acting(self.entities, AI, route, consumer)) for consumer in self.entities.consumers]
+        own = [plugin for plugin in self.entities.plugins_called(*AI) if plugin.consumer or plugin.group]
+        with_own = {id(plugin.consumer) for plugin in own}
+        groups = {plugin.group for plugin in own}
+        found = [
+            (consumer, acting(self.entities, AI, route, consumer))
+            for consumer in (self.entities.consumers if own else ())
+            if id(consumer) in with_own or groups.intersection(consumer.groups)
+        ]
         return [(consumer, plugin) for consumer, plugin in found if plugin is not None and plugin is not base]
 
     def _not_served(self, route: Route) -> None:

@@ -119,6 +119,14 @@ class Entities:
     variables: Variables = attrs.field(factory=Variables)
     exports: list[str] = attrs.field(factory=list)
     environ: Mapping[str, str] = os.environ
+    _named: dict[str, list[Plugin]] = attrs.field(factory=dict)
+
+    def plugins_called(self, *names: str) -> list[Plugin]:
+        """The instances of these plugins. All plugins must have been read by now."""
+        if not self._named:
+            for plugin in self.plugins:
+                self._named.setdefault(plugin.name, []).append(plugin)
+        return [plugin for name in names for plugin in self._named.get(name, ())]
 
 
 def is_kong(document: Node) -> bool:

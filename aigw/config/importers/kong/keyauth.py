@@ -29,7 +29,7 @@ class KeyAuthReader:
         :param origin: what to name in a warning that there is none.
         """
         plugin = acting(self.entities, KEY_AUTH, route)
-        others = [each for each in self.entities.plugins if each.name in OTHER_AUTH]
+        others = self.entities.plugins_called(*OTHER_AUTH)
         other = next((each for each in others if acting(self.entities, (each.name,), route) is each), None)
         if plugin is None and other is not None:
             if id(other) not in self._closed_by:

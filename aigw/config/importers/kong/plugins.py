@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route
 
 #: Scopes from the most special to the most general: which of consumer, group, route, service an instance names.
@@ -97,27 +95,24 @@ def rank(plugin: Plugin) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def acting(
-    entities: Entities, names: tuple[str, ...] | frozenset[str], route: Route, consumer: Consumer | None = None
-) -> Plugin | None:
+def acting(entities: Entities, names: tuple[str, ...], route: Route, consumer: Consumer | None = None) -> Plugin | None:
     """The instance of one of these plugins that acts on a route, for a consumer or else for nobody in particular.
 
     The most special one that is enabled, whole; nothing is merged. Of several groups the first by name counts, as in
     Kong; of two plugins in one scope the first in the file.
     """
-    fitting = [plugin for plugin in entities.plugins if plugin.name in names and _fits(plugin, route, consumer)]
+    fitting = [plugin for plugin in entities.plugins_called(*names) if _fits(plugin, route, consumer)]
     return min(fitting, key=lambda plugin: (rank(plugin), plugin.group or ""), default=None)
 
 
 def _fits(plugin: Plugin, route: Route, consumer: Consumer | None) -> bool:
-    checks: list[Callable[[], bool]] = [
-        lambda: enabled(plugin),
-        lambda: plugin.route is None or plugin.route is route,
-        lambda: plugin.service is None or plugin.service is route.service,
-        lambda: plugin.consumer is None or plugin.consumer is consumer,
-        lambda: plugin.group is None or (consumer is not None and plugin.group in consumer.groups),
-    ]
-    return all(check() for check in checks)
+    return (
+        (plugin.route is None or plugin.route is route)
+        and (plugin.service is None or plugin.service is route.service)
+        and (plugin.consumer is None or plugin.consumer is consumer)
+        and (plugin.group is None or (consumer is not None and plugin.group in consumer.groups))
+        and enabled(plugin)
+    )
 
 
 def enabled(plugin: Plugin) -> bool:
