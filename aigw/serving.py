@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from aigw.board import Board
 from aigw.config.settings import Settings
 from aigw.errors import Overloaded
 from aigw.http.deadlines import Deadlines
@@ -70,6 +71,18 @@ class Serving:
         self._admin: Any = None
         self._lag: task.LoopingCall | None = None
         self._watch_connections()
+
+    def share(self, board: Board) -> None:
+        """Limits are those of all processes that share ``board``."""
+        self.front_door.ledger.board = self.factory.board = board
+
+    def share_consumers(self, rows: dict[str, int]) -> None:
+        """Where on the board each consumer has its row."""
+        ledger = self.front_door.ledger
+        if ledger.board is not None:
+            ledger.board.rows = rows
+            for name in rows:
+                ledger.board.put_consumer(name, ledger.flights.get(name, 0))
 
     @property
     def settings(self) -> Settings:

@@ -87,9 +87,9 @@ class ServerChannel(TwistedProtocol):
         self._writer = EagerWriter(self.transport)
         self.secure = ISSLTransport.providedBy(self.transport)
         self.transport.registerProducer(self, True)
-        factory.channels.add(self)
+        factory.made(self)
         self._deadline.restart(factory.limits.head_timeout)
-        if len(factory.channels) > factory.limits.max_connections:
+        if factory.all_connections() > factory.limits.max_connections:
             self._turn_away()
 
     def _turn_away(self) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
+from aigw.board import CONNECTIONS, Board
 from aigw.errors import GatewayError
 from aigw.http.channel import ServerChannel
 from aigw.http.deadlines import Deadlines
@@ -63,6 +64,7 @@ class ServerFactory(Factory):
     :ivar site: who answers; may be replaced at any time.
     :ivar limits: read for each request; may be replaced at any time.
     :ivar channels: the open ones.
+    :ivar board: where their number is written down for other processes of the gateway; None if there are none.
     """
 
     noisy = False
@@ -72,6 +74,7 @@ class ServerFactory(Factory):
         self.deadlines = deadlines
         self.limits = limits
         self.channels: set[ServerChannel] = set()
+        self.board: Board | None = None
         self.draining = False
         self._drained: list[Deferred[None]] = []
         self._date_timer = deadlines.idle(self._forget_date)
@@ -120,9 +123,22 @@ class ServerFactory(Factory):
         for channel in list(self.channels):
             channel.transport.abortConnection()
 
+    def made(self, channel: ServerChannel) -> None:
+        """A connection is there."""
+        self.channels.add(channel)
+        if self.board is not None:
+            self.board.put(CONNECTIONS, len(self.channels))
+
+    def all_connections(self) -> int:
+        """The open ones in all processes of the gateway."""
+        count = len(self.channels)
+        return count if self.board is None else count + self.board.elsewhere(CONNECTIONS)
+
     def lost(self, channel: ServerChannel) -> None:
         """A connection is closed."""
         self.channels.discard(channel)
+        if self.board is not None:
+            self.board.put(CONNECTIONS, len(self.channels))
         self._tell_drained()
 
     def _tell_drained(self) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from aigw.board import REQUESTS, Board
 from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.usage import Usage
@@ -100,6 +101,7 @@ class Ledger:
     :param clock: seconds, monotonic, as the requests' times are.
     :ivar in_flight: requests opened and not yet closed.
     :ivar flights: the same by consumer's name; by name, because a reload makes new consumers of the same name.
+    :ivar board: where both are written down for other processes of the gateway; None if there are none.
     """
 
     def __init__(self, metrics: Metrics, access_log: AccessLog, clock: Callable[[], float]) -> None:
@@ -108,10 +110,13 @@ class Ledger:
         self.now = clock
         self.in_flight = 0
         self.flights: dict[str, int] = {}
+        self.board: Board | None = None
 
     def open(self, request: Request, client: str) -> Account:
         """The account of a request that has just been let in."""
         self.in_flight += 1
+        if self.board is not None:
+            self.board.put(REQUESTS, self.in_flight)
         return Account(request, client)
 
     def admit(self, account: Account, route: str) -> None:
@@ -122,7 +127,9 @@ class Ledger:
     def hold(self, account: Account, consumer: Consumer) -> None:
         """The request is this consumer's, and counts among those it has in flight."""
         account.consumer = consumer
-        self.flights[consumer.name] = self.flights.get(consumer.name, 0) + 1
+        count = self.flights[consumer.name] = self.flights.get(consumer.name, 0) + 1
+        if self.board is not None:
+            self.board.put_consumer(consumer.name, count)
 
     def close(self, account: Account) -> None:
         """Book it. The first call counts, any further one is ignored."""
@@ -131,6 +138,8 @@ class Ledger:
         account.closed = True
         now = self.now()
         self.in_flight -= 1
+        if self.board is not None:
+            self.board.put(REQUESTS, self.in_flight)
         request = account.request
         status = request.status or CLIENT_GONE
         consumer = account.consumer.name if account.consumer is not None else ""
@@ -150,6 +159,17 @@ class Ledger:
             self.flights[consumer] = left
         else:
             del self.flights[consumer]
+        if self.board is not None:
+            self.board.put_consumer(consumer, left)
+
+    def all_in_flight(self) -> int:
+        """Requests opened and not yet closed, in all processes of the gateway."""
+        return self.in_flight if self.board is None else self.in_flight + self.board.elsewhere(REQUESTS)
+
+    def all_flights(self, consumer: str) -> int:
+        """The same of one consumer."""
+        count = self.flights.get(consumer, 0)
+        return count if self.board is None else count + self.board.consumer_elsewhere(consumer)
 
     def _book_model(self, account: Account, plan: Plan, consumer: str, now: float) -> None:
         response_model = plan.label_of(account.response_model) if account.response_model else ""

@@ -126,7 +126,7 @@ class FrontDoor:
         try:
             if self.draining:
                 raise Overloaded("the gateway is shutting down", code="draining", retry_after=1)
-            if served.max_in_flight and self.ledger.in_flight > served.max_in_flight:
+            if served.max_in_flight and self.ledger.all_in_flight() > served.max_in_flight:
                 raise Overloaded(f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1)
             match = served.root.route(request)
         except GatewayError as error:
@@ -152,7 +152,8 @@ class FrontDoor:
             raise
         visit.recognised = True
         if consumer is not None:
-            check_in_flight(consumer, self.ledger.flights.get(consumer.name, 0))
+            if consumer.max_in_flight:
+                check_in_flight(consumer, self.ledger.all_flights(consumer.name))
             visit.consumer = consumer
             self.ledger.hold(account, consumer)
 

@@ -38,6 +38,18 @@ _PREPARE = 120.0
 _DRAIN_GRACE = 5.0
 
 
+@attrs.frozen
+class Offer:
+    """What workers are to serve.
+
+    :ivar settings: as they take them.
+    :ivar rows: where on the board each consumer has its row.
+    """
+
+    settings: bytes = attrs.field(repr=False)
+    rows: dict[str, int] = attrs.field(factory=dict, repr=False)
+
+
 @attrs.define(eq=False)
 class Place:
     """Where a worker is, or should be.
@@ -63,6 +75,7 @@ class Crew:
     :param ended: told of each worker that ended without being told to: its process, and why: ``exit``, ``signal`` or
         ``hung``. Nobody takes its place where not all of the first ones have come to serve.
     :param changed: called when the number of ready workers has changed.
+    :param board: the memory of the board that they share, a file descriptor (:mod:`aigw.board`).
     """
 
     log = Logger()
@@ -74,14 +87,16 @@ class Crew:
         hire: Callable[[int], WorkerProcess],
         ended: Callable[[WorkerProcess, str], None],
         changed: Callable[[], None],
+        board: int,
     ) -> None:
         self._reactor = reactor
         self.places = [Place(number) for number in range(1, count + 1)]
         self._hire = hire
         self._told_ended = ended
         self._changed = changed
-        self._served: bytes = b""
-        self._prepared: bytes | None = None
+        self._board = board
+        self._served = Offer(b"")
+        self._prepared: Offer | None = None
         self._ports: Mapping[str, Reserved] = {}
         self._asked_to_prepare: list[WorkerProcess] = []
         self._stopping = False
@@ -113,10 +128,9 @@ class Crew:
 
     # -- start
 
-    def start(self, served: bytes, ports: Mapping[str, Reserved]) -> None:
+    def start(self, served: Offer, ports: Mapping[str, Reserved]) -> None:
         """Fill all places.
 
-        :param served: the settings, as the workers take them.
         :param ports: the listeners, by their descriptions.
         """
         self._served, self._ports = served, ports
@@ -138,7 +152,13 @@ class Crew:
         place.process = process
         process.ended.addCallback(self._ended, place, process)
         serving = process.link.ask(
-            "serve", self._served, self._sockets_of(place, self._ports), listeners=list(self._ports)
+            "serve",
+            self._served.settings,
+            [*self._sockets_of(place, self._ports), self._board],
+            listeners=list(self._ports),
+            rows=self._served.rows,
+            place=place.number,
+            places=len(self.places),
         )
         serving.addCallback(self._serves, place, process).addErrback(self._cannot_serve, process)
 
@@ -232,26 +252,26 @@ class Crew:
     # -- another configuration
 
     @inlineCallbacks
-    def prepare(self, settings: bytes, ports: Mapping[str, Reserved], opened: list[str]) -> Any:
+    def prepare(self, offer: Offer, ports: Mapping[str, Reserved], opened: list[str]) -> Any:
         """Have all workers build it.
 
         :param ports: all listeners, those of ``opened`` being new.
         :raises Refused: one could not; :meth:`drop` must follow.
         """
-        self._prepared, self._ports = settings, {**self._ports, **ports}
+        self._prepared, self._ports = offer, {**self._ports, **ports}
         self._asked_to_prepare = []
         answers = [
-            self._prepare_one(place.process, place, opened) for place in self.places if place.process is not None
+            self._prepare_one(place.process, place, offer, opened) for place in self.places if place.process is not None
         ]
         results = yield DeferredList(answers, consumeErrors=True)
         refusals = [str(result.value) for good, result in results if not good]
         if refusals:
             raise Refused("\n".join(dict.fromkeys(refusals)))
 
-    def _prepare_one(self, process: WorkerProcess, place: Place, opened: list[str]) -> Deferred[None]:
-        assert self._prepared is not None
+    def _prepare_one(self, process: WorkerProcess, place: Place, offer: Offer, opened: list[str]) -> Deferred[None]:
         self._asked_to_prepare.append(process)
-        asked = process.link.ask("prepare", self._prepared, self._sockets_of(place, opened), listeners=opened)
+        sockets = self._sockets_of(place, opened)
+        asked = process.link.ask("prepare", offer.settings, sockets, listeners=opened, rows=offer.rows)
         asked.addTimeout(_PREPARE, self._reactor)
 
         def refused(failure: Failure) -> None:

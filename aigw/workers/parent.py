@@ -12,6 +12,7 @@ import orjson
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.protocol import Factory
 
+from aigw.board import Board, make_memory, with_rows
 from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings
 from aigw.daemon import Daemon
@@ -20,7 +21,7 @@ from aigw.logs import AccessLog
 from aigw.metrics import Metrics
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot, AdminSite
-from aigw.workers.crew import Crew, available_cores
+from aigw.workers.crew import Crew, Offer, available_cores
 from aigw.workers.overview import together
 from aigw.workers.process import WorkerProcess, command
 from aigw.workers.sockets import Reserved, reserving
@@ -58,7 +59,9 @@ class Parent(Daemon):
         self.metrics.log_dropped.read = lambda: self.access_log.dropped
         self._totals = Totals(self.metrics)
         self._command = lambda number: command(number, type(reactor).__module__)
-        self.crew = Crew(reactor, count, self._hire, self._worker_ended, self._crew_changed)
+        self._memory = make_memory(count)
+        self._board = Board(self._memory, count, 0)
+        self.crew = Crew(reactor, count, self._hire, self._worker_ended, self._crew_changed, self._memory)
         self.metrics.watch_workers(lambda: len(self.crew.ready()))
 
     # -- start
@@ -73,7 +76,12 @@ class Parent(Daemon):
 
     def begin(self) -> None:
         """See :class:`~aigw.daemon.Daemon`."""
-        self.crew.start(_packed(self.settings), self._reserved())
+        self.crew.start(self._offer(self.settings), self._reserved())
+
+    def _offer(self, settings: Settings) -> Offer:
+        limited = [name for name, consumer in settings.consumers.items() if consumer.max_in_flight]
+        self._board.rows = with_rows(self._board.rows, limited)
+        return Offer(_packed(settings), self._board.rows)
 
     def _reserved(self) -> dict[str, Reserved]:
         return {description: port for description, port in self._ports.ports().items() if isinstance(port, Reserved)}
@@ -96,6 +104,7 @@ class Parent(Daemon):
 
     def _worker_ended(self, process: WorkerProcess, reason: str) -> None:
         self._totals.ended(process)
+        self._board.wipe(process.number - 1)
         self.metrics.worker_restarted(reason)
         if not self.crew.first_complete() and not self.draining:
             self._give_up()
@@ -121,7 +130,7 @@ class Parent(Daemon):
         opened_admin: list[str] = []
         try:
             opened_admin = self._admin_port.open(wanted_admin)
-            yield self.crew.prepare(_packed(settings), self._reserved(), opened)
+            yield self.crew.prepare(self._offer(settings), self._reserved(), opened)
             self.access_log.switch(settings.server.access_log)
         except Exception:
             self._admin_port.close(opened_admin)

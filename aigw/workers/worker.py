@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import pickle
 import resource
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from aigw.board import Board
 from aigw.config.settings import Settings
 from aigw.daemon import Refused
 from aigw.http.listeners import close_ports, listening
@@ -52,6 +54,7 @@ class Worker:
         self._reactor = reactor
         self._serving: Serving | None = None
         self._prepared: Prepared | None = None
+        self._prepared_rows: dict[str, int] = {}
         self._handed: dict[str, int] = {}
         self._covering: dict[int, list[IListeningPort]] = {}
         self._ending = False
@@ -108,10 +111,15 @@ class Worker:
     @inlineCallbacks
     def _serve(self, message: Message) -> Any:
         """The first configuration."""
-        self._take(message)
+        *sockets, memory = message.descriptors
+        self._take(message, sockets)
+        board = Board(memory, message.fields["places"], message.fields["place"] - 1)
+        os.close(memory)
         settings = yield self._unpacked(message)
         redactor.replace(secrets_of(settings))
         self._serving = Serving(self._reactor, settings, self._listen)
+        self._serving.share(board)
+        self._serving.share_consumers(message.fields["rows"])
         self._serving.open()
         self._serving.begin()
         beat = task.LoopingCall(self._beat)
@@ -123,9 +131,10 @@ class Worker:
         """Another one. What is new in it does not accept connections before :meth:`_commit`."""
         serving = self._served
         self._forget_prepared()
-        self._take(message)
+        self._take(message, message.descriptors)
         settings = yield self._unpacked(message)
         self._prepared = serving.prepare(settings)
+        self._prepared_rows = message.fields["rows"]
         serving.listeners.pause(self._prepared.opened)
 
     def _commit(self, _message: Message) -> None:
@@ -133,6 +142,7 @@ class Worker:
         if prepared is None:
             raise Refused("nothing is prepared")
         self._served.commit(prepared)
+        self._served.share_consumers(self._prepared_rows)
         self._served.listeners.resume(prepared.opened)
         redactor.replace(secrets_of(prepared.snapshot.settings))
 
@@ -156,9 +166,9 @@ class Worker:
 
     # -- sockets
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, sockets: Sequence[int]) -> None:
         """Keep the sockets that came along until they are wanted."""
-        self._handed.update(zip(message.fields["listeners"], message.descriptors, strict=True))
+        self._handed.update(zip(message.fields["listeners"], sockets, strict=True))
 
     def _close_handed(self) -> None:
         while self._handed:

@@ -27,6 +27,7 @@ LEVELS = {
     "llm": 1,
     "http": 1,
     "config": 1,
+    "board": 0,
     "errors": 0,
     "metrics": 0,
     "logs": 0,
