@@ -21,6 +21,7 @@ from setuptools import setup
 #: What every request and every chunk of a stream goes through. Not compiled: classes that zope.interface or attrs
 #: decorate in ways that mypyc does not know, and whatever runs once a configuration.
 ON_THE_WAY = (
+    "aigw/consumers/authenticator.py",
     "aigw/http/client.py",
     "aigw/http/deadlines.py",
     "aigw/http/failures.py",
@@ -48,7 +49,11 @@ ON_THE_WAY = (
     "aigw/proxy/attempt.py",
     "aigw/proxy/client_call.py",
     "aigw/proxy/exchange.py",
+    "aigw/proxy/plan.py",
     "aigw/proxy/relay.py",
+    "aigw/routing/breaker.py",
+    "aigw/routing/budget.py",
+    "aigw/upstream/target.py",
     "aigw/web/clients.py",
     "aigw/web/route.py",
     "aigw/web/site.py",

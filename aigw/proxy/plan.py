@@ -92,7 +92,7 @@ class Timeouts:
     total: float
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Plan:
     """See the module's head.
 
@@ -123,7 +123,7 @@ class Plan:
     adjustments: Adjustments
     adjusts: bool
     credential: Credential | Passthrough | Authoriser
-    static_head: bytes = attrs.field(repr=False)
+    static_head: bytes
     drop: frozenset[bytes]
     timeouts: Timeouts
     streaming: str
@@ -134,6 +134,9 @@ class Plan:
     header_defaults: Sequence[Header] = ()
     pairing: Pairing | None = None
     queue_timeout: float = 10.0
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.backend} {self.operation}>"  # never the credential in it
 
     def wanted_model(self, asked: str | None) -> str | None:
         """The model to ask the provider for, when the client asks for ``asked``.

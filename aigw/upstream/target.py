@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import parse_qsl, quote, urlencode
 
 import attrs
@@ -50,7 +51,7 @@ class PathRule:
     base: bytes
     full: bytes | None
     prefix: bytes | None
-    query: Mapping[str, str] = attrs.field(factory=dict)
+    query: Mapping[str, str] = MappingProxyType({})
 
     def target(self, path: bytes, matched: bytes, query: bytes | None, model: str | None = None) -> bytes:
         """The request target on the upstream host.
