@@ -69,11 +69,15 @@ class CountTranslation:
             return self.refused(ProviderError(502, "server_error", message, "invalid_answer"), request_id)
 
     def error(self, status: int, headers: Headers, body: bytes, request_id: str) -> Answer:
-        """See :class:`aigw.llm.translation.Translating`; a server that does not count is answered for."""
-        if status in _HAS_NONE:
-            return _estimated(self._call)
+        """See :class:`aigw.llm.translation.Translating`; a server that does not count is answered for.
+
+        Bedrock says so with a 400, which its wire knows to be a 404.
+        """
         assert self._wire is not None
-        return self.refused(self._wire.error(status, headers, body), request_id)
+        error = self._wire.error(status, headers, body)
+        if status in _HAS_NONE or error.status in _HAS_NONE:
+            return _estimated(self._call)
+        return self.refused(error, request_id)
 
     def refused(self, error: ProviderError, request_id: str) -> Answer:
         """See :class:`aigw.llm.translation.Translating`."""

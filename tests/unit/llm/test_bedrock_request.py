@@ -31,6 +31,7 @@ from aigw.llm.call import (
     ToolResult,
     Turn,
 )
+from aigw.llm.count_pair import CountPair
 from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.messages import Messages
 from aigw.llm.operations import CHAT
@@ -715,6 +716,22 @@ class CountTests(unittest.TestCase):
         self.assertEqual(base_model("eu.amazon.nova-lite-v1:0"), "amazon.nova-lite-v1:0")
         self.assertEqual(base_model("anthropic.claude-v2"), "anthropic.claude-v2")
         self.assertEqual(base_model(PROFILE), PROFILE)
+        arn = "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-6-v1"
+        self.assertEqual(base_model(arn), "anthropic.claude-opus-4-6-v1")
+        self.assertEqual(
+            base_model("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0"), "amazon.nova-lite-v1:0"
+        )
+
+    def test_models_that_do_not_count(self) -> None:
+        """Say so with a 400; the client gets an estimate."""
+        counted = CountPair(WIRE).translate({"model": NOVA, "messages": [{"role": "user", "content": "Hello"}]}, "a", 0)
+        for words in (
+            "The provided model doesn't support counting tokens.",
+            "The provided model identifier is invalid.",
+        ):
+            answer = counted.error(400, (), orjson.dumps({"message": words}), "r")
+            self.assertEqual((answer.status, orjson.loads(answer.body)["estimated"]), (200, True))
+        self.assertEqual(counted.error(400, (), b'{"message":"bad"}', "r").status, 400)
 
 
 class EmbeddingTests(unittest.TestCase):

@@ -61,6 +61,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], frozenset[int], str, int], ...] = tuple(
             400,
         ),
         (r"content filter|content polic", (400,), "content_filter", 400),
+        (r"support counting tokens", (400,), "operation_not_supported", 404),
         (r"model identifier is invalid|model .{0,200}(?:not found|does not exist)", (400, 404), "model_not_found", 404),
         (r"api key|bearer token|security token|signature", (403,), "invalid_api_key", 401),
     )

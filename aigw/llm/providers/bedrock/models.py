@@ -81,9 +81,10 @@ def family(model: str) -> Family:
     return next((family for part, family in _FAMILIES if part.search(name)), _OTHERS)
 
 
+_OF_ARN = re.compile(r"^arn:.*(?:foundation-model|:inference-profile)/")
 _GEOGRAPHY = re.compile(r"^(?:apac|au|ca|eu|global|in|jp|sa|us|us-gov)\.(?=[a-z0-9]+\.)")
 
 
 def base_model(model: str) -> str:
-    """The model behind the inference profile of a geography; other ids stay as they are."""
-    return _GEOGRAPHY.sub("", model)
+    """The model itself, of the inference profile of a geography or of an ARN that tells it; other ids stay."""
+    return _GEOGRAPHY.sub("", _OF_ARN.sub("", model))
