@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import attrs
 
 from aigw.config.errors import ConfigError, Problem
-from aigw.config.importers.nodes import Node, documents
+from aigw.config.importers.loading import documents
+from aigw.config.importers.nodes import Node
 
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<ticks>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$")
 _BLOCK = re.compile(r"^\s*\{%-?\s*(entity_examples?)\b.*%\}\s*$")

@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kong.acl import AclReader
+from aigw.config.importers.kong.balancing import timeouts_of
 from aigw.config.importers.kong.consumers import ConsumerReader
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, is_kong
 from aigw.config.importers.kong.keyauth import KeyAuthReader
 from aigw.config.importers.kong.plugins import AI, BEARER_COPIERS, INSTEAD, KEY_AUTH, acting, enabled
 from aigw.config.importers.kong.reading import Reader
 from aigw.config.importers.kong.routes import conditions, priority
-from aigw.config.importers.kong.service import Served, ServiceReader, timeouts_of
+from aigw.config.importers.kong.service import Served, ServiceReader
 from aigw.config.importers.nodes import Node, Refused
 
 __all__ = ["import_kong", "is_kong"]

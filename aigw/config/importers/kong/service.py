@@ -7,37 +7,10 @@ from typing import Any
 import attrs
 
 from aigw.config.importers.draft import Draft, Entry
+from aigw.config.importers.kong.balancing import KONGS_WEIGHT, balance, prioritise
 from aigw.config.importers.kong.entities import Entities, Plugin
 from aigw.config.importers.kong.target import Target, TargetReader
 from aigw.config.importers.nodes import Node
-
-_BALANCE = {
-    "round-robin": "weighted",
-    "priority": "weighted",
-    "consistent-hashing": "hash",
-    "least-connections": "least-busy",
-    "lowest-latency": "lowest-latency",
-}
-_RETRY_ON = {
-    "error": "connect",
-    "timeout": "timeout",
-    "http_429": "429",
-    "http_500": "5xx",
-    "http_502": "5xx",
-    "http_503": "5xx",
-    "http_504": "5xx",
-}
-#: What Kong has without a word; fields that say just that lose nothing by being left out.
-_DEFAULTS: dict[str, Any] = {
-    "hash_on_header": "X-Kong-LLM-Request-ID",
-    "latency_strategy": "tpot",
-    "slots": 10000,
-    "tokens_count_strategy": "total-tokens",
-    "write_timeout": 60000,
-    "stop_on_failure": False,
-}
-_MOST_ATTEMPTS = 10
-_KONGS_WEIGHT = 100
 
 
 @attrs.frozen
@@ -130,7 +103,7 @@ class ServiceReader:
             self._aliases(plugin, targets, backends)
             return attrs.evolve(served, by_name=True)
         if len(targets) == 1:
-            self._balancer(plugin, None)
+            balance(self.draft, plugin.config.get("balancer"), alone=True)
             return served
         return attrs.evolve(served, model=self._model(plugin, targets, backends, name))
 
@@ -190,60 +163,23 @@ class ServiceReader:
                 raise plugin.config.refuse(
                     f"has the alias {public}, and so has another plugin: aigw's model names are for all routes"
                 )
-            self.draft.add("models", public, {"targets": entries} | self._balancer(plugin, targets)).comments.append(
-                f"model_alias of {plugin.node.label}"
-            )
+            self.draft.add(
+                "models", public, {"targets": entries} | balance(self.draft, plugin.config.get("balancer"))
+            ).comments.append(f"model_alias of {plugin.node.label}")
 
     def _model(self, plugin: Plugin, targets: list[Target], backends: tuple[Entry, ...], name: str) -> str:
         entries = [_entry(target, backend) for target, backend in zip(targets, backends, strict=True)]
         if any("weight" in entry for entry in entries):
-            entries = [entry | {"weight": entry.get("weight", _KONGS_WEIGHT)} for entry in entries]
-        values = self._balancer(plugin, targets)
+            entries = [entry | {"weight": entry.get("weight", KONGS_WEIGHT)} for entry in entries]
+        values = balance(self.draft, plugin.config.get("balancer"))
         if plugin.config.text("balancer", "algorithm") == "priority":
-            _prioritise(entries)
+            prioritise(entries)
             self.draft.note([target.node.get("weight") for target in targets], "only which is larger matters: priority")
         entry = self.draft.add("models", name, {"targets": entries} | values)
         entry.comments.append(f"{plugin.node.label}, {plugin.node.file}:{plugin.node.line}")
         entry.comments.append("Whatever model a client names, one of these answers")
         self.draft.own(plugin.node, entry)
         return entry.name
-
-    def _balancer(self, plugin: Plugin, targets: list[Target] | None) -> dict[str, Any]:
-        """A model's keys from ``balancer``; for one target there is nothing to choose, only to note.
-
-        :raises Refused: the choice depends on what aigw does not look at.
-        """
-        balancer = plugin.config.get("balancer")
-        if balancer is None:
-            return {}
-        if targets is None:
-            self.draft.note(balancer, "there is one target only")
-            return {}
-        values: dict[str, Any] = {}
-        algorithm = balancer.get("algorithm")
-        name = algorithm.scalar() if algorithm is not None else "round-robin"
-        if name == "semantic":
-            assert algorithm is not None
-            raise algorithm.refuse("semantic: aigw does not choose by what a prompt says")
-        if algorithm is not None and name not in _BALANCE:
-            self.draft.drop(algorithm, "aigw has no such choice: by weight, then")
-        elif _BALANCE[name] != "weighted":
-            values["balance"] = _BALANCE[name]
-        if name == "consistent-hashing":
-            values["hash_on"] = f"header:{balancer.text('hash_on_header') or _DEFAULTS['hash_on_header']}"
-        values.update(_retry(self.draft, balancer))
-        values.update(_breaker(balancer))
-        if "breaker" not in values:
-            fields = [balancer.get("max_fails"), balancer.get("fail_timeout")]
-            self.draft.note(fields, "Kong leaves no target alone then; aigw's breaker is the usual one")
-        timeouts = timeouts_of(balancer)
-        if timeouts:
-            values["timeouts"] = timeouts
-        for key, default in _DEFAULTS.items():
-            node = balancer.get(key)
-            if node is not None and str(node.content).lower() == str(default).lower():
-                self.draft.note(node, "Kong's default, which has no counterpart here")
-        return values
 
     # -- the plugin's own settings
 
@@ -287,66 +223,3 @@ def _entry(target: Target, backend: Entry) -> dict[str, Any]:
     if target.weight is not None:
         entry["weight"] = target.weight
     return entry
-
-
-def _prioritise(entries: list[dict[str, Any]]) -> None:
-    """Kong's ``priority``: targets of one weight are a group, and the heaviest group comes first."""
-    weights = sorted({entry.get("weight", _KONGS_WEIGHT) for entry in entries}, reverse=True)
-    for entry in entries:
-        priority = weights.index(entry.pop("weight", _KONGS_WEIGHT))
-        if priority:
-            entry["priority"] = priority
-
-
-def _retry(draft: Draft, balancer: Node) -> dict[str, Any]:
-    """``retries`` and ``failover_criteria``."""
-    retry: dict[str, Any] = {}
-    node, retries = balancer.get("retries"), balancer.number("retries")
-    if node is not None and retries is not None:
-        retry["attempts"] = min(int(retries) + 1, _MOST_ATTEMPTS)
-        if retries + 1 > _MOST_ATTEMPTS:
-            draft.warn(node, f"is more than aigw's most: attempts = {_MOST_ATTEMPTS}")
-    criteria = {node.scalar(): node for node in balancer.elements("failover_criteria")}
-    if criteria:
-        retry["on"] = _criteria(draft, criteria)
-    return {"retry": retry} if retry else {}
-
-
-def _criteria(draft: Draft, criteria: dict[str, Node]) -> list[str]:
-    """``retry.on``. Kong fails a POST over after it was sent only where ``non_idempotent`` says so."""
-    wanted = dict.fromkeys(_RETRY_ON[name] for name in criteria if name in _RETRY_ON)
-    unknown = [node for name, node in criteria.items() if name not in _RETRY_ON and name != "non_idempotent"]
-    draft.drop_all(unknown, "aigw has no such criterion")
-    if "non_idempotent" not in criteria:
-        sent = [node for name, node in criteria.items() if _RETRY_ON.get(name, "connect") != "connect"]
-        draft.drop_all(
-            sent, "without non_idempotent Kong does not repeat a POST that was sent, and all calls are POSTs"
-        )
-        wanted = dict.fromkeys(ours for ours in wanted if ours == "connect")
-    return list(wanted)
-
-
-def _breaker(balancer: Node) -> dict[str, Any]:
-    fails, timeout = balancer.number("max_fails"), balancer.number("fail_timeout")
-    if not fails:
-        return {}
-    breaker: dict[str, Any] = {"failures": int(fails)}
-    if timeout:
-        breaker |= {"window": milliseconds(timeout), "cool_down": milliseconds(timeout)}
-    return {"breaker": breaker}
-
-
-def timeouts_of(node: Node) -> dict[str, Any]:
-    """aigw's timeouts from ``connect_timeout`` and ``read_timeout``, which nginx counts between two reads."""
-    connect, read = node.number("connect_timeout"), node.number("read_timeout")
-    timeouts: dict[str, Any] = {}
-    if connect:
-        timeouts["connect"] = milliseconds(connect)
-    if read:
-        timeouts |= {"first_byte": milliseconds(read), "first_token": milliseconds(read), "idle": milliseconds(read)}
-    return timeouts
-
-
-def milliseconds(value: int | float) -> str:
-    """A duration as aigw writes it: ``60000`` as ``"60s"``."""
-    return f"{int(value) // 1000}s" if value % 1000 == 0 else f"{int(value)}ms"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from aigw.config.importers.credentials import auth as secret_or_inline
-from aigw.config.importers.credentials import secret, understand
 from aigw.config.importers.draft import Draft, Entry
+from aigw.config.importers.kubernetes.credentials import CredentialReader, child
 from aigw.config.importers.kubernetes.resources import Resource, Resources
 from aigw.config.importers.nodes import Node
 from aigw.config.importers.texts import Texts
-from aigw.config.importers.upstreams import KINDS, OPENAI_LIKE, Kind, base_url, by_header
+from aigw.config.importers.upstreams import KINDS, OPENAI_LIKE, Kind, base_url
 
 #: The keys under which the three systems have their providers.
 _NAMES = {
@@ -68,6 +67,7 @@ class BackendReader:
         self.draft = draft
         self.resources = resources
         self.texts = Texts(environ)
+        self.credentials = CredentialReader(draft, resources)
         self._made: dict[tuple[int, str], Served] = {}
 
     def served(self, resource: Resource, headers: dict[str, Any]) -> Served:
@@ -146,7 +146,7 @@ class BackendReader:
         return model.name
 
     def _routes(self, resource: Resource) -> bool:
-        found = [part.get("routes") for part in self._parts("ai", None, resource)]
+        found = [part.get("routes") for part in self.resources.policy_parts("ai", None, resource)]
         self.draft.note(found, "the end of a request's path says which operation it is")
         return any(routes is not None for routes in found)
 
@@ -164,13 +164,13 @@ class BackendReader:
                 holder = inner
         names = [name for name in holder.names() if name.lower() in _NAMES]
         if not names:
-            known = [name for name in holder.names() if isinstance(_child(holder, name).content, dict)]
+            known = [name for name in holder.names() if isinstance(child(holder, name).content, dict)]
             raise (
-                _child(holder, known[0]).refuse("is a provider that aigw does not have")
+                child(holder, known[0]).refuse("is a provider that aigw does not have")
                 if known
                 else holder.refuse("has no provider")
             )
-        config = _child(holder, names[0])
+        config = child(holder, names[0])
         config.settle() if not config.names() else None
         kind = KINDS[_NAMES[names[0].lower()]]
         made = Made(node, kind, {"provider": kind.provider}, node.text("name") or "")
@@ -181,7 +181,7 @@ class BackendReader:
         self._settings(made, config)
         self._place(made, config, [node, holder, config], resource)
         self._policies(made, node, resource)
-        made.values["auth"] = self._auth(made, config, node, resource)
+        made.values["auth"] = self.credentials.auth(made.kind, config, node, resource)
         return made
 
     def _settings(self, made: Made, config: Node) -> None:
@@ -239,7 +239,7 @@ class BackendReader:
                     prefix = prefix or holder.text("pathPrefix")
             path = path or node.text("pathOverride", "fullPath") or _path(node)
         if config.get("backendRef") is not None:
-            raise _child(config, "backendRef").refuse("is a Service of the cluster; aigw needs host and port")
+            raise child(config, "backendRef").refuse("is a Service of the cluster; aigw needs host and port")
         if host is None:
             if path is not None and "url" in made.values:
                 self._own_path(made, path)
@@ -271,130 +271,20 @@ class BackendReader:
         made.values["url"], made.full_path = base_url(made.kind.provider, host + path)
 
     def _tls(self, node: Node, resource: Resource) -> bool:
-        for tls in self._parts("tls", node, resource):
+        for tls in self.resources.policy_parts("tls", node, resource):
             self.draft.note(tls if not tls.names() else None, "https in url says it")
             return True
         return False
 
-    def _parts(self, key: str, node: Node | None, resource: Resource) -> Iterator[Node]:
-        """A part of agentgateway's policies: the LLM's own before the resource's, before those of policies for it."""
-        own = [node.get("policies", key)] if node is not None else []
-        attached = [
-            policy.spec("backend", key)
-            for policy in self.resources.policies()
-            if policy.meant_for(resource.kind, resource.name)
-        ]
-        for part in (*own, resource.spec("policies", key), *attached):
-            if part is not None:
-                yield part
-
     def _policies(self, made: Made, node: Node, resource: Resource) -> None:
         """Body fields that ``ai`` policies fill in."""
-        for policies in self._parts("ai", node, resource):
+        for policies in self.resources.policy_parts("ai", node, resource):
             for key in ("defaults", "overrides"):
-                fields = {each.text("field") or "": _child(each, "value").plain() for each in policies.maps(key)}
+                fields = {each.text("field") or "": child(each, "value").plain() for each in policies.maps(key)}
                 if key == "overrides" and isinstance(fields.get("model"), str):
                     made.values.setdefault("model", fields.pop("model"))
                 if fields:
                     made.values[key] = fields | made.values.get(key, {})
-
-    # -- credentials
-
-    def _auth(self, made: Made, config: Node, node: Node, resource: Resource) -> dict[str, Any]:
-        token = config.get("authToken")
-        if token is not None:
-            override = node.get("authHeaderOverride") or config.get("authHeaderOverride")
-            return self._token(made, token, resource) | self._override(made, override)
-        for policies in self._parts("auth", node, resource):
-            return self._policy_auth(made, policies, resource)
-        early = resource.spec("ai", "authTokenRef")
-        if early is not None:
-            return self._secret(early, resource)
-        return self._no_auth(made, config, resource)
-
-    def _no_auth(self, made: Made, config: Node, resource: Resource) -> dict[str, Any]:
-        own = config.get("auth") or config.get("credentialProvider")
-        if own is not None:
-            self.draft.drop(own, "aigw looks for cloud credentials as the provider's own tools do (ambient)")
-        if made.kind.provider in ("bedrock", "vertex"):
-            return {"ambient": True}
-        return {"passthrough": True}
-
-    def _token(self, made: Made, token: Node, resource: Resource) -> dict[str, Any]:
-        """kgateway's and Gloo's ``authToken``.
-
-        :raises Refused: it has no token.
-        """
-        kind = token.text("kind")
-        inline, reference, passing = token.get("inline"), token.get("secretRef"), token.get("passthrough")
-        if inline is not None and kind in (None, "Inline"):
-            return self._inline(made, inline)
-        if reference is not None and kind in (None, "SecretRef"):
-            return self._secret(reference, resource)
-        if kind == "Passthrough" or (passing is not None and kind is None):
-            if passing is not None:
-                passing.settle()
-            return {"passthrough": True}
-        raise token.refuse("has no token (inline, secretRef or passthrough)")
-
-    def _inline(self, made: Made, node: Node) -> dict[str, Any]:
-        return secret_or_inline(self.draft, understand(node.scalar(), made.kind.env), node)
-
-    def _secret(self, reference: Node, resource: Resource) -> dict[str, Any]:
-        if isinstance(reference.content, str):
-            name, namespace = reference.scalar(), resource.namespace
-        else:
-            name = _child(reference, "name").scalar()
-            namespace = reference.text("namespace") or resource.namespace
-            self.draft.note(reference.get("namespace"), "aigw has no namespaces")
-        key = reference.text("key") or "Authorization"
-        credential = self.resources.credential(name, namespace, reference, key)
-        if credential.said:
-            self.draft.warn(reference, credential.said)
-        return {"secret": secret(self.draft, credential.env, reference, name)}
-
-    def _override(self, made: Made, override: Node | None) -> dict[str, Any]:
-        if override is None:
-            return {}
-        header, prefix = override.text("headerName"), override.text("prefix")
-        changed: dict[str, Any] = {}
-        if header and header.lower() != made.kind.header:
-            changed["header"] = header
-        if prefix is not None:
-            changed["prefix"] = f"{prefix.rstrip()} " if prefix.strip() else ""
-        return changed
-
-    def _policy_auth(self, made: Made, policy: Node, resource: Resource) -> dict[str, Any]:
-        """agentgateway's ``policies.auth``.
-
-        :raises Refused: it is of a kind that aigw does not have.
-        """
-        header = policy.text("location", "header", "name")
-        prefix = policy.text("location", "header", "prefix") or ""
-        where = by_header(made.kind, header or "", prefix.strip().lower() == "bearer")
-        if policy.get("key") is not None:
-            return self._inline(made, _child(policy, "key")) | where
-        if policy.get("secretRef") is not None:
-            return self._secret(_child(policy, "secretRef"), resource) | where
-        for cloud, provider in (("aws", "bedrock"), ("gcp", "vertex")):
-            own = policy.get(cloud)
-            if own is not None and made.kind.provider == provider:
-                if own.names():
-                    self.draft.drop(own, "aigw looks for cloud credentials as the provider's own tools do (ambient)")
-                own.settle()
-                return {"ambient": True}
-        passing = policy.get("passthrough")
-        if passing is not None:
-            passing.settle()
-            return {"passthrough": True}
-        raise policy.refuse("is of a kind that aigw does not have (key, secretRef, passthrough)")
-
-
-def _child(node: Node, key: str) -> Node:
-    found = node.get(key)
-    if found is None:
-        raise node.refuse(f"has no {key}")
-    return found
 
 
 def _path(node: Node) -> str | None:

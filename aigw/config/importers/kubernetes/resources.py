@@ -143,6 +143,19 @@ class Resources:
             if each.kind in kinds or each.spec("targetRefs") is not None or each.spec("targetRef") is not None
         ]
 
+    def policy_parts(self, key: str, node: Node | None, resource: Resource) -> Iterator[Node]:
+        """A part of agentgateway's policies: an LLM's own before its resource's, before those of policies for that.
+
+        :param node: the LLM's, in the resource.
+        """
+        own = [node.get("policies", key)] if node is not None else []
+        attached = [
+            policy.spec("backend", key) for policy in self.policies() if policy.meant_for(resource.kind, resource.name)
+        ]
+        for part in (*own, resource.spec("policies", key), *attached):
+            if part is not None:
+                yield part
+
     def find(self, kind: str, name: str, namespace: str) -> Resource | None:
         """One resource. A namespace that is not said, here or there, fits every other one."""
         exact = self._found.get((kind, namespace, name))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.trial import unittest
 
 from aigw.config.errors import ConfigError
-from aigw.config.importers.nodes import Node, Refused, documents
+from aigw.config.importers.loading import documents
+from aigw.config.importers.nodes import Node, Refused
 
 
 def one(text: str) -> Node:
