@@ -154,12 +154,13 @@ class ChatTests(SDKTestCase):
         self.assertEqual(await in_thread(collect, "gpt-4o"), TEXT)
 
     async def test_event_is_seen_before_the_next_is_sent(self) -> None:
-        """Events pass one by one: the SDK has the first while the provider says nothing more."""
+        """Events pass one by one: the SDK has the first word while the provider says nothing more."""
         client = await self.client()
-        self.upstream.script(answers.stall_after(1))
+        self.upstream.script(answers.stall_after(2))
         stream = await in_thread(client.chat.completions.create, model="gpt-4o", messages=HELLO, stream=True)
-        first = await in_thread(next, stream)
-        self.assertEqual(first.choices[0].delta.role, "assistant")
+        greeting, word = await in_thread(next, stream), await in_thread(next, stream)
+        self.assertEqual(greeting.choices[0].delta.role, "assistant")
+        self.assertEqual(word.choices[0].delta.content, words(TEXT)[0])
         await in_thread(stream.close)
         await self.upstream.requests[0].client_gone()
         self.assertTrue(self.upstream.requests[0].cancelled)
