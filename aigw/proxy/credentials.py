@@ -9,7 +9,8 @@ from aigw.config.settings import BackendAuth
 from aigw.llm.providers import Provider
 from aigw.upstream import aws, google
 from aigw.upstream.authoriser import Authoriser
-from aigw.upstream.aws import Keys, aws_authoriser
+from aigw.upstream.aws import aws_authoriser
+from aigw.upstream.aws_keys import Keys
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
 from aigw.upstream.google import google_authoriser
 

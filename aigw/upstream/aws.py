@@ -16,7 +16,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -26,6 +26,7 @@ from twisted.python.failure import Failure
 
 from aigw.errors import UpstreamFailed
 from aigw.upstream.authoriser import Authoriser
+from aigw.upstream.aws_keys import MISSING, CredentialChain, FixedKeys, Keys, KeySource, NoKeys
 
 #: What Bedrock's signatures are for; not the name of its host.
 SERVICE = "bedrock"
@@ -39,22 +40,6 @@ LAST = 30
 #: Seconds between two tries.
 PAUSE = 5.0
 
-_MISSING = "provider bedrock needs the package botocore to sign, which is not installed: pip install 'aigw[bedrock]'"
-_NONE = (
-    "this machine has no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the"
-    " backend auth = { access_key = …, secret = … }, or auth = { secret = … } with an API key of Bedrock's"
-)
-#: Errors of botocore's whose text names a file, a profile or what to do, and holds nothing secret.
-_PLAIN = (
-    "ConfigNotFound",
-    "InfiniteLoopConfigError",
-    "InvalidConfigError",
-    "PartialCredentialsError",
-    "ProfileNotFound",
-    "SSOTokenLoadError",
-    "UnauthorizedSSOTokenError",
-    "UnknownCredentialError",
-)
 #: Headers that are signed where the request has them; those that begin with x-amz are, too, but for the trace's id,
 #: which proxies on the way may change.
 _SIGNED = (b"content-type", b"host")
@@ -62,109 +47,6 @@ _TRACE = b"x-amzn-trace-id"
 
 T = TypeVar("T")
 InThread = Callable[[Callable[[], Any]], "Deferred[Any]"]
-
-
-class NoKeys(Exception):
-    """There are no keys; the message says why, for people, and has no secret in it."""
-
-
-@attrs.frozen
-class Keys:
-    """An access key, as botocore's signer wants it.
-
-    :ivar token: of a session, for keys that expire.
-    """
-
-    access_key: str
-    secret_key: str = attrs.field(repr=False)
-    token: str | None = attrs.field(default=None, repr=False)
-
-    def secrets(self) -> tuple[bytes, ...]:
-        """What must not be shown."""
-        return tuple(each.encode("utf-8", "replace") for each in (self.secret_key, self.token) if each)
-
-
-class KeySource(Protocol):
-    """Where keys are from."""
-
-    def fetch(self) -> Keys:
-        """The keys that are good now. Blocks.
-
-        :raises NoKeys: there are none.
-        """
-
-    def expires_within(self, seconds: float) -> bool:
-        """Whether the keys that were fetched last are good for less than that. Does not block."""
-
-
-@attrs.frozen
-class FixedKeys:
-    """Keys of the configuration."""
-
-    keys: Keys
-
-    def fetch(self) -> Keys:
-        """See :class:`KeySource`."""
-        return self.keys
-
-    def expires_within(self, seconds: float) -> bool:
-        """See :class:`KeySource`."""
-        return False
-
-
-class CredentialChain:
-    """What botocore finds on this machine: environment, files and profiles, SSO, web identity, container, instance.
-
-    https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
-
-    :param session: a ``botocore.session.Session``; None: a new one.
-    """
-
-    def __init__(self, session: Any = None) -> None:
-        self._session = session
-        self._credentials: Any = None
-
-    def fetch(self) -> Keys:
-        """See :class:`KeySource`."""
-        try:
-            if self._credentials is None:
-                self._credentials = self._found()
-            frozen = self._credentials.get_frozen_credentials()
-        except NoKeys:
-            raise
-        except Exception as error:
-            raise NoKeys(_why(error)) from None
-        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
-
-    def expires_within(self, seconds: float) -> bool:
-        """See :class:`KeySource`."""
-        needed = getattr(self._credentials, "refresh_needed", None)
-        return bool(needed is not None and needed(refresh_in=seconds))
-
-    def _found(self) -> Any:
-        if self._session is None:
-            if importlib.util.find_spec("botocore") is None:
-                raise NoKeys(_MISSING)
-            from botocore.session import Session
-
-            self._session = Session()
-        found = self._session.get_credentials()
-        if found is None:
-            raise NoKeys(_NONE)
-        return found
-
-
-def _why(error: Exception) -> str:
-    """What botocore complains of, as far as its words can be shown: others may quote what a process printed."""
-    name = type(error).__name__
-    if name in _PLAIN:
-        return str(error)
-    response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    operation = getattr(error, "operation_name", None)
-    if isinstance(code, str) and isinstance(operation, str):
-        return f"AWS answered {operation} with {code[:80]}"
-    return f"botocore failed with {name}"
 
 
 def sign(
@@ -286,7 +168,7 @@ def _unsigned(failure: Failure) -> Failure:
     if failure.check(CancelledError):
         return failure
     if failure.check(ImportError):
-        return Failure(UpstreamFailed(f"no credentials for AWS: {_MISSING}"))
+        return Failure(UpstreamFailed(f"no credentials for AWS: {MISSING}"))
     why = str(failure.value) if failure.check(NoKeys) else f"signing failed with {type(failure.value).__name__}"
     return Failure(UpstreamFailed(f"no credentials for AWS: {why}"))
 
@@ -338,4 +220,4 @@ def problem(ambient: bool, environment: Mapping[str, str] = os.environ) -> str |
     """
     if ambient and environment.get(BEARER_VARIABLE):
         return None
-    return _MISSING if importlib.util.find_spec("botocore") is None else None
+    return MISSING if importlib.util.find_spec("botocore") is None else None

@@ -13,7 +13,8 @@ from twisted.internet.threads import deferToThread
 
 from aigw.testing import ReceivedRequest, ScriptedUpstream, answers, bedrock
 from aigw.testing.said import Said
-from aigw.upstream.aws import BEARER_VARIABLE, Keys
+from aigw.upstream.aws import BEARER_VARIABLE
+from aigw.upstream.aws_keys import Keys
 from tests.dist.daemon import DaemonTestCase
 from tests.unit.upstream.test_aws import by_hand, signature
 

@@ -573,6 +573,8 @@ class FormatTests(Asking):
             config = body(model=model, format=self.WANTED)["toolConfig"]
             self.assertEqual(config["tools"][0]["toolSpec"]["name"], "json_tool_call")
             self.assertEqual(config["toolChoice"], {"tool": {"name": "json_tool_call"}})
+        config = body(model="mistral.mistral-large-2407-v1:0", format=self.WANTED)["toolConfig"]
+        self.assertEqual(config["toolChoice"], {"any": {}})
         config = body(format=self.WANTED, tools=(WEATHER,))["toolConfig"]
         self.assertEqual((len(config["tools"]), config["toolChoice"]), (2, {"any": {}}))
 
@@ -643,6 +645,8 @@ class ReasoningTests(Asking):
         self.refused("reasoning_effort", model="us.deepseek.r1-v1:0", reasoning=none)
         self.assertEqual(self.extra(LLAMA, reasoning=none), {})
         self.refused("reasoning_effort", model=LLAMA, reasoning=high)
+        for wish in (ReasoningWish(effort="high", adaptive=True), ReasoningWish(budget=4096)):  # Claude Code's
+            self.assertEqual(self.extra(LLAMA, reasoning=wish), {})
 
     def test_ids_that_tell_no_model(self) -> None:
         """May be a Claude's: a budget is what most of them take."""

@@ -242,7 +242,9 @@ class RequestTests(unittest.TestCase):
         ):
             self.assertEqual(body(model=REASONING, reasoning=wish)["thinking"], expected)
         for model in (MODEL, "command-r-plus-08-2024", "command-r7b-12-2024", "c4ai-aya-expanse-32b", "command"):
-            self.assertNotIn("thinking", body(model=model, reasoning=ReasoningWish(effort="none")))
+            for wish in (ReasoningWish(effort="none"), ReasoningWish(adaptive=True), ReasoningWish(budget=9)):
+                self.assertNotIn("thinking", body(model=model, reasoning=wish))
+        self.assertIn("thinking", body(model=MODEL, reasoning=ReasoningWish(effort="low")))
 
     def test_openai_endpoint(self) -> None:
         """A url that ends in /v1 is the one that speaks OpenAI's dialect."""

@@ -30,20 +30,8 @@ from aigw.llm.providers.bedrock import BEDROCK, BedrockWire
 from aigw.proxy import credentials
 from aigw.upstream import aws
 from aigw.upstream.authoriser import Authoriser
-from aigw.upstream.aws import (
-    AHEAD,
-    LAST,
-    PAUSE,
-    AwsAuthoriser,
-    BearerKey,
-    CredentialChain,
-    FixedKeys,
-    Keys,
-    NoKeys,
-    aws_authoriser,
-    problem,
-    sign,
-)
+from aigw.upstream.aws import AHEAD, LAST, PAUSE, AwsAuthoriser, BearerKey, aws_authoriser, problem, sign
+from aigw.upstream.aws_keys import CredentialChain, FixedKeys, Keys, NoKeys
 
 #: The keys and the time of AWS's own test suite for signatures.
 SUITE = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

@@ -66,6 +66,10 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
         (r"deepseek\.r1", Family(reasoning="always", choices=_NO_CHOICE, formats=False)),
         (r"deepseek\.", Family(reasoning="effort")),
         (r"meta\.llama", Family(choices=_NO_CHOICE, formats=False)),
+        (
+            r"mistral\.mi(?:xtral|stral-(?:7b|(?:large|small)-24))",
+            Family("top_k", choices=frozenset(("any",)), formats=False),
+        ),
         (r"mistral\.", Family("top_k", choices=frozenset(("any",)))),
         (r"cohere\.command", Family("k", choices=_NO_CHOICE, formats=False)),
         (r"ai21\.|amazon\.titan|writer\.", Family(choices=_NO_CHOICE, formats=False)),

@@ -91,7 +91,9 @@ def _always(call: Call, extra: dict[str, Any], provider: str) -> None:
 
 
 def _never(call: Call, extra: dict[str, Any], provider: str) -> None:
-    if _effort(call) != "none":
+    wish = call.reasoning
+    # A budget, or thinking as the model likes, is a wish left unfulfilled then: Claude Code always has it.
+    if wish is not None and wish.effort not in (None, "none") and not wish.adaptive and wish.budget is None:
         call.unsupported(call.spelt("reasoning_effort"), provider, f"{call.model} does not reason")
 
 

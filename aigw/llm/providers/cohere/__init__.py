@@ -16,7 +16,7 @@ import attrs
 from aigw.errors import BadRequest
 from aigw.llm.call import Call
 from aigw.llm.decoders import SseDecoder
-from aigw.llm.operations import CHAT, EMBEDDINGS
+from aigw.llm.operations import CHAT, EMBEDDINGS, MODELS
 from aigw.llm.options import HINTS
 from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.cohere.reply import CohereReader
@@ -106,6 +106,8 @@ COHERE = Provider(
     name=NAME,
     genai_name="cohere",
     default_url="https://api.cohere.com",
+    paths={MODELS: "/v1/models"},
+    lists="cohere",
     wire=_WIRE,
     embedding_wire=_WIRE,
     at=_at,

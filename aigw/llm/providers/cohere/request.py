@@ -104,8 +104,10 @@ def _thinking(call: c.Call) -> dict[str, Any] | None:
     wish = call.reasoning
     if wish is None:
         return None
+    if _PLAIN.search(call.model) and (wish.effort in (None, "none") or wish.adaptive):
+        return None  # they do not think; who names an effort is told so by Cohere
     if wish.effort == "none":
-        return None if _PLAIN.search(call.model) else {"type": "disabled"}
+        return {"type": "disabled"}
     budget = _BUDGETS.get(wish.effort) if wish.effort is not None else wish.budget
     return {"type": "enabled"} | ({"token_budget": budget} if budget is not None else {})
 

@@ -68,14 +68,20 @@ def _write_options(call: c.Call, body: dict[str, Any]) -> None:
 
 
 def _think(call: c.Call) -> bool | str | None:
-    """A switch; gpt-oss cannot be switched off, and has levels instead."""
+    """A switch; gpt-oss cannot be switched off, and has levels instead.
+
+    Models that can think do so unless told otherwise, and those that cannot refuse the field: a budget, or thinking as
+    the model likes, is not asked for.
+    """
     wish = call.reasoning
     if wish is None:
         return None
     effort = effort_of(wish)
-    if "gpt-oss" not in call.model:
-        return effort != "none"
-    return {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}.get(effort or "medium", effort or "medium")
+    if "gpt-oss" in call.model and effort is not None:
+        return {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}.get(effort, effort)
+    if wish.effort is None or (wish.adaptive and effort != "none"):
+        return None
+    return effort != "none"
 
 
 def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
