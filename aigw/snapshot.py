@@ -23,9 +23,10 @@ from aigw.consumers.doors import Doors
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
 from aigw.http.target import normalise_path
+from aigw.llm.operations import MODELS
 from aigw.llm.providers import provider
 from aigw.proxy import credentials
-from aigw.proxy.planbook import PlanBook, provider_at
+from aigw.proxy.planbook import PlanBook, is_native, provider_at
 from aigw.routing.conditions import Conditions, conflicts
 from aigw.routing.health import HealthBook, Target
 from aigw.upstream.upstream import Address, Upstream, UpstreamKey, open_upstream
@@ -220,9 +221,14 @@ def _route(
         operation=route.operation,
         backend=route.backend,
         model=route.model,
-        lists_upstream=route.backend is not None and settings.backends[route.backend].model is None,
+        lists_upstream=route.backend is not None and _lists(settings.backends[route.backend]),
         full_path=full_path.encode() if full_path is not None else None,
         prefix=prefix.encode() if prefix is not None else None,
         models=models,
         plans=plans,
     )
+
+
+def _lists(backend: Backend) -> bool:
+    """Whether the provider's own list of models is what a client of ``backend`` may ask for."""
+    return backend.model is None and is_native(MODELS, backend, provider_at(backend))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-import attrs
 import orjson
 
 from aigw.llm.dialects.chat import Chat
@@ -16,33 +15,29 @@ from aigw.llm.dialects.messages import Messages
 from aigw.llm.dialects.models import anthropic_list, openai_list, read_models
 from aigw.llm.providers.base import Provider
 from aigw.llm.reply import ProviderError, type_of_status
-from aigw.llm.translation import Answer, StreamTranslation
+from aigw.llm.translation import Answer, StreamTranslation, Translating
 from aigw.llm.wire import Headers, WireRequest
 
-#: There is none: the client's goes up.
-_NO_REQUEST = WireRequest(b"", {})
-#: Providers whose list is OpenAI's. Anthropic's own is Anthropic's; all others have one that no client reads.
-_OPENAI = frozenset(("azure", "echo", "mistral", "openai", "openai-compatible"))
 
-
-def list_translation(provider: Provider, *, anthropic: bool) -> ListTranslation | None:
+def list_translation(provider: Provider, anthropic: bool) -> Translating | None:
     """What translates the provider's list for a client; None if it need not be.
 
     :param anthropic: the client reads Anthropic's shape.
     """
-    if provider.name == "anthropic" if anthropic else provider.name in _OPENAI:
+    if provider.lists == ("anthropic" if anthropic else "openai"):
         return None
     return ListTranslation(provider, anthropic)
 
 
-@attrs.frozen
 class ListTranslation:
     """See :class:`aigw.llm.translation.Translating`; the request is the client's own."""
 
-    provider: Provider
-    anthropic: bool
-    request: WireRequest = _NO_REQUEST
+    request = WireRequest(b"", {})
     ready: Answer | None = None
+
+    def __init__(self, provider: Provider, anthropic: bool) -> None:
+        self.provider = provider
+        self.anthropic = anthropic
 
     def is_stream(self, content_type: bytes) -> bool:
         """Never."""
@@ -55,7 +50,7 @@ class ListTranslation:
     def whole(self, body: bytes, request_id: str) -> Answer:
         """See :class:`aigw.llm.translation.Translating`."""
         try:
-            models = read_models(self.provider.name, orjson.loads(body))
+            models = read_models(self.provider.lists, orjson.loads(body))
         except orjson.JSONDecodeError:
             error = ProviderError(502, "server_error", "the provider's list of models is not JSON", "invalid_answer")
             return self.refused(error, request_id)

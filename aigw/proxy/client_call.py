@@ -120,7 +120,10 @@ class ClientCall:
         payload = plan.payload(
             request.method, target, request.headers, body, request.request_id, fields, request.nominated
         )
-        return Attempt(candidate, plan, payload, stream, header_value(model), hide_usage)
+        translation = None
+        if plan.listing is not None and request.method == b"GET":
+            translation = plan.listing(request.anthropic)
+        return Attempt(candidate, plan, payload, stream, header_value(model), hide_usage, translation)
 
     def _translated(self, candidate: Candidate, plan: Plan, fields: dict[str, Any]) -> Attempt:
         """To a target that speaks another dialect."""

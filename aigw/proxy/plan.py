@@ -107,6 +107,7 @@ class Plan:
     :ivar label_of: a model's name as metrics may show it: a configured one or ``other``.
     :ivar header_defaults: headers that a request has where the client's own do not say them.
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
+    :ivar listing: translates lists of models, by whether the client reads Anthropic's shape.
     :ivar pairing: translates, where client and backend do not speak one dialect; then ``path_rule`` and
         ``adjustments`` are not used.
     """
@@ -133,6 +134,7 @@ class Plan:
     down_lines: bytes
     header_defaults: Sequence[Header] = ()
     pairing: Pairing | None = None
+    listing: Callable[[bool], Translating | None] | None = None
     queue_timeout: float = 10.0
 
     def __repr__(self) -> str:

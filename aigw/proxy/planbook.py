@@ -7,6 +7,7 @@ backend's. Timeouts: the route's, then the model's, then the backend's. ``max_to
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest
 from aigw.llm.body import Adjustments
+from aigw.llm.listing import list_translation
 from aigw.llm.operations import MODELS, RAW
 from aigw.llm.pairing import pairing
 from aigw.llm.providers import Place, Provider, provider
@@ -163,6 +165,7 @@ class PlanBook:
             down_lines=b"via: 1.1 aigw\r\nx-aigw-backend: %s\r\n" % choice.backend.encode(),
             header_defaults=tuple(kind.headers.items()) if native else (),
             pairing=pairing,
+            listing=functools.partial(list_translation, kind) if operation == MODELS else None,
             queue_timeout=backend.queue.timeout,
         )
 

@@ -37,6 +37,7 @@ class Provider:
     :ivar wire: translates the operations of a conversation that are not in ``paths``.
     :ivar embedding_wire: translates embeddings, if they are not in ``paths``.
     :ivar count_wire: counts a call's tokens, if it can; else they are estimated.
+    :ivar lists: whose shape its list of models has, as :func:`aigw.llm.dialects.models.read_models` knows them.
     :ivar key_header: where its key goes, in lower case; after ``key_prefix``.
     :ivar passthrough_headers: the client's headers that may bring this provider's credential.
     :ivar asks_usage: operations whose streams tell their usage only when asked.
@@ -52,6 +53,7 @@ class Provider:
     wire: Wire | None = None
     embedding_wire: EmbeddingWire | None = None
     count_wire: CountWire | None = None
+    lists: str = "openai"
     key_header: bytes = b"authorization"
     key_prefix: bytes = b"Bearer "
     passthrough_headers: tuple[bytes, ...] = (b"authorization",)

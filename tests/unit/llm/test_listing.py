@@ -14,7 +14,7 @@ GEMINI = b'{"models":[{"name":"models/gemini-2.5-flash","displayName":"Flash"}]}
 
 def translation(name: str, *, anthropic: bool = False) -> ListTranslation:
     made = list_translation(provider(name), anthropic=anthropic)
-    assert made is not None
+    assert isinstance(made, ListTranslation)
     return made
 
 

@@ -67,19 +67,22 @@ def matching(routes: list[Written], asked: Asked) -> Iterator[tuple[tuple[int, .
     for order, route in enumerate(routes):
         if not all(any((name, v) in sent for v in values) for name, values in route.headers.items()):
             continue
-        for path, host in product(route.paths or (None,), route.hosts or (None,)):
+        for (place, path), host in product(enumerate(route.paths or (None,)), route.hosts or (None,)):
             prefix = matched_prefix(path, asked.path.decode())
             if prefix is not None and host_matches(host, asked.host.decode()):
                 allowed = not route.methods or asked.method.decode() in route.methods
-                yield rank(route, path, host, order), order, prefix, allowed
+                yield rank(route, path, host, (order, place)), order, prefix, allowed
 
 
-def rank(route: Written, path: str | None, host: str | None, order: int) -> tuple[int, ...]:
-    """More kinds, exact host, more headers, exact path, regular expression in the file's order, longest prefix."""
+def rank(route: Written, path: str | None, host: str | None, order: tuple[int, int]) -> tuple[int, ...]:
+    """More kinds, exact host, more headers, exact path, regular expression in the file's order, longest prefix.
+
+    :param order: the place of the route in the file, and of the path in the route.
+    """
     kinds = sum(bool(kind) for kind in (route.paths, route.hosts, route.methods, route.headers))
     exact_host = host is not None and "*" not in host
     is_exact, is_regex = (path or "").startswith("="), (path or "").startswith("~")
-    last = (0,) if is_exact else (1, order) if is_regex else (2, -len((path or "").rstrip("/")))
+    last = (0,) if is_exact else (1, *order) if is_regex else (2, -len((path or "").rstrip("/")))
     return (-kinds, 0 if exact_host else 1, -len(route.headers), *last)
 
 

@@ -40,6 +40,7 @@ ANTHROPIC = Provider(
     headers={b"anthropic-version": VERSION.encode("ascii")},
     wire=_WIRE,
     count_wire=_WIRE,
+    lists="anthropic",
     key_header=b"x-api-key",
     key_prefix=b"",
     passthrough_headers=(b"x-api-key", b"authorization"),

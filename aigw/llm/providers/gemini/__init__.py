@@ -15,6 +15,7 @@ import attrs
 
 from aigw.llm.call import Call
 from aigw.llm.decoders import Decoder, SseDecoder
+from aigw.llm.operations import MODELS
 from aigw.llm.options import To
 from aigw.llm.providers.base import Place, Provider
 from aigw.llm.providers.gemini.embeddings import batch, vectors
@@ -106,8 +107,13 @@ def _at(provider: Provider, place: Place) -> Provider:
     """With the version of the API that the backend asks for, such as ``v1``."""
     if place.api_version is None:
         return provider
-    wire = GeminiWire(version=f"/{quote(place.api_version, safe='')}")
-    return attrs.evolve(provider, wire=wire, embedding_wire=wire, count_wire=wire)
+    version = f"/{quote(place.api_version, safe='')}"
+    wire = GeminiWire(version=version)
+    return attrs.evolve(provider, paths=_paths(version), wire=wire, embedding_wire=wire, count_wire=wire)
+
+
+def _paths(version: str) -> Mapping[str, str]:
+    return {MODELS: f"{version}/models"}
 
 
 _WIRE = GeminiWire()
@@ -116,6 +122,8 @@ GEMINI = Provider(
     name="gemini",
     genai_name="gcp.gemini",
     default_url="https://generativelanguage.googleapis.com",
+    paths=_paths(_WIRE.version),
+    lists="gemini",
     wire=_WIRE,
     embedding_wire=_WIRE,
     count_wire=_WIRE,
