@@ -33,7 +33,7 @@ from aigw.llm.call import (
 from aigw.llm.decoders import Frame, SseDecoder
 from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.chat_reply import ChatWriter
-from aigw.llm.operations import CHAT
+from aigw.llm.operations import CHAT, MODELS
 from aigw.llm.providers.base import Place
 from aigw.llm.providers.cohere import COHERE, CohereWire
 from aigw.llm.providers.cohere.reply import CohereReader
@@ -251,7 +251,7 @@ class RequestTests(unittest.TestCase):
         at = COHERE.at(COHERE, Place("https://api.cohere.ai/compatibility/v1/"))
         self.assertEqual((at.name, at.paths[CHAT]), ("cohere", "/chat/completions"))
         self.assertIs(COHERE.at(COHERE, Place("https://cohere.example")), COHERE)
-        self.assertEqual(COHERE.paths, {})
+        self.assertEqual(list(COHERE.paths), [MODELS])
 
 
 def event(kind: str, **fields: Any) -> bytes:
