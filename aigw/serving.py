@@ -25,6 +25,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.listeners import Listen, Listeners
 from aigw.http.server import ServerFactory, ServerLimits
 from aigw.logs import AccessLog
+from aigw.memory import resident
 from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
 from aigw.snapshot import Snapshot
@@ -113,7 +114,7 @@ class Serving:
 
     def begin(self) -> None:
         """The reactor runs: watch how well it does, and look for garbage rarely."""
-        self._lag = task.LoopingCall(self._measure_lag)
+        self._lag = task.LoopingCall(self._look)
         self._lag.clock = self._reactor
         self._due = self._reactor.seconds() + 1.0
         self._lag.start(1.0, now=False)
@@ -123,15 +124,31 @@ class Serving:
         # Finished requests free themselves, by reference counts; cycles are rare, so look for them rarely.
         gc.set_threshold(20_000, 20, 20)
 
-    def _measure_lag(self) -> None:
+    def _look(self) -> None:
+        """Once a second: is the event loop late, is memory short?"""
         now = self._reactor.seconds()
         self.metrics.loop_lag.observe(max(0.0, now - self._due))
         self._due = now + 1.0
+        most = self.settings.server.max_memory
+        memory = resident() if most is not None else None
+        short = memory is not None and most is not None and memory > most
+        if short is not self.front_door.short_of_memory:
+            self.front_door.short_of_memory = short
+            if short:
+                self.log.warn("refusing new requests: {memory} bytes are more than max_memory", memory=memory)
+            else:
+                self.log.info("taking requests again: memory is below max_memory")
 
     def _watch_connections(self) -> None:
         self.metrics.connections("downstream").read = lambda: len(self.factory.channels)
         self.metrics.connections("upstream").read = lambda: self.snapshot.upstream_connections()
         self.metrics.log_dropped.read = lambda: self.access_log.dropped
+        self._watch_breakers()
+
+    def _watch_breakers(self) -> None:
+        book, seconds = self.snapshot.book, self._reactor.seconds
+        for backend in self.snapshot.breakers():
+            self.metrics.breaker(backend).read = lambda backend=backend: book.is_out(backend, seconds())
 
     # -- another configuration
 
@@ -167,6 +184,7 @@ class Serving:
         self.factory.limits = _limits(settings)
         self.listeners.close_except(prepared.wanted)
         previous.retire(self.snapshot)
+        self._watch_breakers()
 
     # -- the end
 
@@ -212,6 +230,7 @@ class Serving:
             "connections": len(self.factory.channels),
             "requests in flight": self.front_door.ledger.in_flight,
             **self.snapshot.overview(),
+            "targets": self.snapshot.book.overview(self._reactor.seconds()),
         }
 
 

@@ -101,6 +101,10 @@ class Snapshot:
         """Open connections to all backends."""
         return sum(upstream.connections for upstream in self.upstreams.values())
 
+    def breakers(self) -> set[str]:
+        """The backends that a breaker may keep calls away from."""
+        return {target.backend for model in self.settings.models.values() for target in model.targets}
+
     def overview(self) -> dict[str, Any]:
         """For the status page: what is configured, by name."""
         settings = self.settings

@@ -14,6 +14,7 @@ _REASONS = {
     "content_filter": "content_filter",
     "content_policy_violation": "content_filter",
     "insufficient_quota": "quota",
+    "invalid_answer": "invalid_answer",
     "billing_hard_limit_reached": "quota",
 }
 
@@ -27,5 +28,5 @@ def understood(status: int, headers: Headers, body: bytes, *, anthropic: bool) -
 
 
 def reason(error: ProviderError) -> str:
-    """``context_length``, ``content_filter``, ``quota``, or nothing of these."""
+    """``context_length``, ``content_filter``, ``quota``, ``invalid_answer``, or nothing of these."""
     return _REASONS.get(error.code or "", "")

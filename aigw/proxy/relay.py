@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.headers import HOP_BY_HOP, Header, connection_tokens
 from aigw.http.sse import EventFramer, EventTooLarge, split_events
-from aigw.llm import events
+from aigw.llm import events, lenient
 from aigw.llm.errors import error_event
 from aigw.llm.operations import RAW
 from aigw.llm.preamble import is_preamble
@@ -161,10 +161,15 @@ class WholeBody:
             tap = JsonTap()
             tap.read(body)
             attempt.note(tap.usage, tap.model)
+            if status == 200 and tap.model is None and not tap.error and lenient.loads(body) is None:
+                attempt.fail(
+                    UpstreamFailed(f"backend {attempt.backend} answered with something that is not JSON"), "cut"
+                )
+                return
             if tap.error and status < 400:
                 # A 200 that is an error: the SDKs would take it for an empty answer.
-                error = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n", attempt.operation)
-                status = error.status if error is not None else 502
+                told = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n", attempt.operation)
+                status = told.status if told is not None else 502
         attempt.answer(status, head.headers, body)
 
     def broken(self, error: GatewayError) -> None:

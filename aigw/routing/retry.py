@@ -158,8 +158,11 @@ _BY_STATUS = {
 def kind_of_status(status: int, reason: str = "") -> str:
     """The row for an answer of status 400 or above.
 
-    :param reason: what its body says: ``context_length``, ``content_filter``, ``quota`` or nothing of these.
+    :param reason: what its body says: ``context_length``, ``content_filter``, ``quota``, that it is an
+        ``invalid_answer`` to begin with, or nothing of these.
     """
+    if reason == "invalid_answer":
+        return reason
     if reason == "quota":
         return reason if status in (402, 429) else "refused"
     if reason and status < 500 and status != 429:

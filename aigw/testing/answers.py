@@ -168,6 +168,55 @@ def server_error(status: int = 500) -> Answer:
     return error(status, "The server had an error while processing your request.", "server_error")
 
 
+def overloaded(status: int = 503, headers: Sequence[Header] = ()) -> Answer:
+    """A provider that has too much to do: 503, or 529 as Anthropic says it."""
+    return error(
+        status, "The engine is currently overloaded, please try again later", "overloaded_error", None, headers
+    )
+
+
+def context_length() -> Answer:
+    """400: the prompt is longer than the model can read."""
+    message = "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens."
+    return error(400, message, "invalid_request_error", "context_length_exceeded")
+
+
+def content_filter() -> Answer:
+    """400: the prompt is refused for what it says; Azure's words."""
+    message = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+    return error(400, message, "invalid_request_error", "content_filter")
+
+
+def no_quota() -> Answer:
+    """429 of an account that has run out of credit: waiting does not help."""
+    return error(
+        429, "You exceeded your current quota, please check your plan.", "insufficient_quota", "insufficient_quota"
+    )
+
+
+def dies_before_first_token(how: Act = Act.CLOSE) -> Answer:
+    """A stream that greets, and ends before its first word: ``HANG``, ``CLOSE`` or ``RESET``."""
+    return cut_after(1, how)
+
+
+def pings_for_ever(every: float = 0.05) -> Answer:
+    """A stream that says nothing but that it is alive."""
+    pings = itertools.repeat(b": still here\n\n")
+    return stream(pings, delay=every)
+
+
+def not_an_answer() -> Answer:
+    """200, and a page for people: what a proxy in front of a provider says."""
+    page = b"<!doctype html><title>Sign in</title>"
+    return raw(head(200, [(b"content-type", b"text/html"), (b"content-length", b"%d" % len(page))]) + page)
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """One after the other, and from the first again."""
+    turns = itertools.cycle(answers)
+    return lambda request: next(turns)(request)
+
+
 def error_event_first() -> Answer:
     """A stream, status 200, whose first event is an error and which ends behind it."""
     return stream([event(error_body("The server is overloaded.", "server_error", "overloaded"))])
@@ -195,6 +244,15 @@ FAULTS: Mapping[str, Answer] = {
     "garbage": raw(b"\x16\x03\x01\x00 this is not HTTP\r\n\r\n", Act.CLOSE),
     "429": rate_limited(),
     "429 without retry-after": rate_limited(None),
+    "429 for lack of credit": no_quota(),
     "500": server_error(),
+    "503": overloaded(),
+    "529": overloaded(529),
+    "context too long": context_length(),
+    "content filter": content_filter(),
+    "dies before the first token": dies_before_first_token(),
+    "slow first token": dies_before_first_token(Act.HANG),
+    "pings for ever": pings_for_ever(),
+    "not an answer": not_an_answer(),
     "error first": error_event_first(),
 }

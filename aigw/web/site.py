@@ -65,6 +65,7 @@ class FrontDoor:
     """What the server's channels ask (:class:`aigw.http.server.Site`).
 
     :ivar served: of the current snapshot; replaced as a whole by a reload.
+    :ivar short_of_memory: set while the process has more than ``max_memory``: new requests are refused.
     :ivar draining: set when the gateway is going down: new requests are refused.
     """
 
@@ -73,6 +74,7 @@ class FrontDoor:
     def __init__(self, served: Served, ledger: Ledger, deadlines: Deadlines) -> None:
         self.served = served
         self.draining = False
+        self.short_of_memory = False
         self.ledger = ledger
         self._deadlines = deadlines
         self._id_prefix = os.urandom(10).hex()
@@ -126,6 +128,8 @@ class FrontDoor:
         try:
             if self.draining:
                 raise Overloaded("the gateway is shutting down", code="draining", retry_after=1)
+            if self.short_of_memory:
+                raise Overloaded("the gateway is short of memory", code="short_of_memory", retry_after=2)
             if served.max_in_flight and self.ledger.all_in_flight() > served.max_in_flight:
                 raise Overloaded(f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1)
             match = served.root.route(request)

@@ -11,7 +11,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -27,6 +26,7 @@ from aigw.config.settings import Settings
 from aigw.daemon import Refused
 from aigw.http.listeners import close_ports, listening
 from aigw.logs import redactor
+from aigw.memory import resident
 from aigw.serving import Prepared, Serving
 from aigw.snapshot import secrets_of
 from aigw.workers.link import Link, Message
@@ -248,7 +248,4 @@ def _own(settings: Settings) -> Settings:
 
 def _resident_bytes() -> int:
     """Memory that is really there; the most that ever was where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resident() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

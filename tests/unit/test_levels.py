@@ -31,6 +31,7 @@ LEVELS = {
     "errors": 0,
     "metrics": 0,
     "logs": 0,
+    "memory": 0,
     "systemd": 0,
 }
 

@@ -134,10 +134,11 @@ class StatusTests(unittest.TestCase):
             (402, "quota", "quota"),
             (429, "context_length", "rate_limit"),
             (500, "content_filter", "server_error"),
+            (502, "invalid_answer", "invalid_answer"),
         ):
             self.assertEqual(kind_of_status(status, reason), kind, (status, reason))
 
-    @given(st.integers(400, 599), st.sampled_from(["", "context_length", "content_filter", "quota"]))
+    @given(st.integers(400, 599), st.sampled_from(["", "context_length", "content_filter", "quota", "invalid_answer"]))
     def test_every_error_has_a_row(self, status: int, reason: str) -> None:
         self.assertIn(kind_of_status(status, reason), KINDS)
 

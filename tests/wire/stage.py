@@ -1,0 +1,205 @@
+"""A whole gateway in the test's own process, between real sockets: so that a test can look for what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import orjson
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial import unittest
+
+from aigw.config.settings import load
+from aigw.http.deadlines import Deadlines
+from aigw.http.server import ServerFactory, ServerLimits
+from aigw.logs import AccessLog
+from aigw.metrics import Metrics
+from aigw.proxy.account import Account, Ledger
+from aigw.proxy.exchange import Exchange
+from aigw.snapshot import Snapshot
+from aigw.testing import ScriptedUpstream
+from aigw.upstream.upstream import HttpUpstream
+from aigw.web.site import FrontDoor
+from tests.dist.raw import RawClient, connect, dechunked, post
+
+#: What every backend of these tests has: short times, and few connections.
+TIMEOUTS = '{ connect = "300ms", first_byte = "300ms", first_token = "300ms", idle = "300ms", total = "5s" }'
+
+
+class RememberingLedger(Ledger):
+    """Keeps the accounts that were closed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.closed: list[Account] = []
+
+    def close(self, account: Account) -> None:
+        if not account.closed:
+            self.closed.append(account)
+        super().close(account)
+
+
+@attrs.frozen
+class Answered:
+    """One response.
+
+    :ivar whole: it ended as its framing says it should.
+    :ivar body: without its framing, as far as it came.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    whole: bool
+
+    @classmethod
+    def of(cls, received: bytes) -> Answered:
+        head, _, rest = received.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        status = int(first.split(" ")[1]) if first else 0
+        if headers.get("transfer-encoding") != "chunked":
+            return cls(status, headers, rest, len(rest) == int(headers.get("content-length", -1)))
+        try:
+            return cls(status, headers, dechunked(rest), True)
+        except ValueError:
+            return cls(status, headers, _pieces(rest), False)
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    def events(self) -> list[Any]:
+        """The data of a stream's events, parsed where they are JSON."""
+        data = [
+            line.removeprefix(b"data: ")
+            for event in self.body.split(b"\n\n")
+            for line in event.split(b"\n")
+            if line.startswith(b"data:")
+        ]
+        return [each if each == b"[DONE]" else orjson.loads(each) for each in data]
+
+
+def _pieces(data: bytes) -> bytes:
+    """What there is of a chunked body without an end."""
+    content = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        content += data[: int(size, 16)]
+        data = data[int(size, 16) + 2 :]
+    return content
+
+
+class StageTestCase(unittest.TestCase):
+    """Tests with a gateway of their own.
+
+    :ivar upstreams: scripted providers, by name.
+    """
+
+    def setUp(self) -> None:
+        self.upstreams: dict[str, ScriptedUpstream] = {}
+        self.arrivals: dict[str, list[float]] = {}
+
+    def upstream(self, name: str) -> ScriptedUpstream:
+        """A provider on loopback."""
+        upstream = self.upstreams[name] = ScriptedUpstream(reactor)
+        times = self.arrivals[name] = []
+        next_answer = upstream.next_answer
+
+        def noting() -> Any:
+            times.append(reactor.seconds())
+            return next_answer()
+
+        upstream.next_answer = noting  # type: ignore[method-assign]
+        upstream.listen()
+        self.addCleanup(upstream.stop)
+        return upstream
+
+    def serve(self, config: str) -> None:
+        """Serve a configuration; ``NAME_URL`` in it is the url of the upstream of that name."""
+        for name, upstream in self.upstreams.items():
+            config = config.replace(f"{name}_URL", upstream.url)
+        path = Path(self.mktemp())
+        path.write_text(config, encoding="utf-8")
+        settings = load(path)
+        self.deadlines = Deadlines(reactor)
+        self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
+        self.metrics = Metrics()
+        self.ledger = RememberingLedger(self.metrics, AccessLog("off", reactor), reactor.seconds)
+        self.front_door = FrontDoor(self.snapshot.served, self.ledger, self.deadlines)
+        self.factory = ServerFactory(self.front_door, self.deadlines, ServerLimits())
+        self.listener = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
+        self.port = self.listener.getHost().port
+        self.addCleanup(self._close)
+
+    async def _close(self) -> None:
+        self.snapshot.retire(None)
+        self.factory.close_all()
+        await self.listener.stopListening()
+        await self.until(lambda: not self.factory.channels and not self.snapshot.upstream_connections())
+        self.deadlines.stop()
+
+    async def ask(self, fields: object, path: str = "/v1/chat/completions", **headers: str) -> Answered:
+        """Send one request on a connection of its own, and take all of the answer."""
+        client = await connect(self.port)
+        client.send(post(path, fields, connection="close", **headers))
+        return Answered.of(await client.closed())
+
+    async def send(self, fields: object, path: str = "/v1/chat/completions", **headers: str) -> RawClient:
+        """Send one request, and wait for nothing."""
+        client = await connect(self.port)
+        client.send(post(path, fields, **headers))
+        return client
+
+    async def until(self, condition: Any, seconds: float = 5.0) -> None:
+        """Wait until ``condition()`` holds."""
+        deadline = reactor.seconds() + seconds
+        while not condition():
+            self.assertLess(reactor.seconds(), deadline, "it did not come to that in time")
+            await deferLater(reactor, 0.005)
+
+    # -- what is left over
+
+    def pools(self) -> Iterable[Any]:
+        for upstream in self.snapshot.upstreams.values():
+            if isinstance(upstream, HttpUpstream):
+                yield upstream.pool
+
+    def left_over(self) -> list[str]:
+        """Everything that a call that is over should have given back."""
+        book = self.snapshot.book
+        found = [f"{self.ledger.in_flight} requests in flight"] if self.ledger.in_flight else []
+        found += [
+            f"{target}: {health.in_flight} in flight" for target, health in book._health.items() if health.in_flight
+        ]
+        found += [f"{name}: {slots.in_flight} places" for name, slots in book._slots.items() if slots.in_flight]
+        found += [f"{name}: {slots.queued} queued" for name, slots in book._slots.items() if slots.queued]
+        for pool in self.pools():
+            busy = {"busy": pool.busy_count, "queued": pool.queued_count, "dialling": pool.dialling}
+            found += [f"{pool.name}: {count} {what}" for what, count in busy.items() if count]
+        for bucket in self.deadlines._buckets.values():
+            whose = [
+                deadline._fire.__self__ for deadline in bucket if deadline._fire and hasattr(deadline._fire, "__self__")
+            ]
+            found += [f"a deadline of {each}" for each in whose if isinstance(each, Exchange)]
+        return found
+
+    async def assert_nothing_left(self) -> None:
+        """At once, or as soon as the sockets have said goodbye."""
+        for _ in range(200):
+            if not self.left_over():
+                return
+            await deferLater(reactor, 0.01)
+        self.fail(", ".join(self.left_over()))
+
+    def outcomes(self) -> dict[tuple[str, str], float]:
+        """``aigw_upstream_attempts_total``."""
+        return {labels: series.value for labels, series in self.metrics._attempts._series.items()}  # type: ignore[misc]
+
+
+def wait(seconds: float) -> Deferred[None]:
+    """A while."""
+    return deferLater(reactor, seconds, lambda: None)
