@@ -13,7 +13,7 @@ import attrs
 import orjson
 
 from aigw.errors import GatewayError
-from aigw.llm import events
+from aigw.llm import events, lenient
 from aigw.llm.operations import COUNT_TOKENS, MESSAGES, RESPONSES
 
 #: Words in an error's code or type and the status that they stand for; the first that is found counts.
@@ -72,7 +72,7 @@ def first_event_error(event: bytes, operation: str) -> StreamError | None:
     """The error that ``event``, the first of a stream of ``operation``, is; None for any other event."""
     if b"error" not in event and b"\\u00" not in event:
         return None
-    fields = events.read(events.data(event))
+    fields = lenient.loads(events.data(event))
     if isinstance(fields, dict) and fields.get("type") == "response.failed":
         fields = fields.get("response")
     error = event_error(event, fields)

@@ -2,7 +2,8 @@
 
 What a client sends is read strictly; see :mod:`aigw.llm.body`. A provider's answer cannot be refused for a byte: a
 half of a character that a tokeniser cut off, or half of a surrogate pair, costs that character and not the answer
-(U+FFFD stands in for it). What comes out can be written as UTF-8.
+(U+FFFD stands in for it). What comes out can be written again, by orjson and as UTF-8: what is nested so deeply that it
+could not be is no JSON here.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from typing import Any
 import orjson
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+#: Whole numbers of more bits are read as orjson reads them: as floats.
+_MOST_BITS = 63
+#: Levels that a value may have: fewer than the 254 that orjson writes, since writers put theirs around it.
+_MOST_DEPTH = 200
+_AROUND = 54
 
 
 def loads(text: bytes) -> Any:
     """``text`` as JSON; None if it is none."""
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return _repaired(text)
+        value = _repaired(text)
+    return value if len(text) <= 2 * _MOST_DEPTH or _is_writable(text, value) else None
 
 
 def dumps(value: Any) -> str:
@@ -32,10 +39,22 @@ def dumps(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"))
 
 
+def _is_writable(text: bytes, value: Any) -> bool:
+    if text.count(b"{") + text.count(b"[") <= _MOST_DEPTH:
+        return True
+    for _ in range(_AROUND):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
 def _repaired(text: bytes) -> Any:
     try:
         return _without_halves(json.loads(text.decode("utf-8-sig", "replace"), strict=False))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, OverflowError):
         return None
 
 
@@ -46,4 +65,6 @@ def _without_halves(value: Any) -> Any:
         return [_without_halves(each) for each in value]
     if isinstance(value, dict):
         return {_without_halves(name): _without_halves(each) for name, each in value.items()}
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return float(value)
     return value

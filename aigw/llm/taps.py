@@ -1,8 +1,9 @@
 """Reading responses on their way through, without changing them: usage, model, errors, ends.
 
-For a client and a backend that speak one dialect the response passes byte for byte, and a tap looks at it. The one
-thing that is taken out is the extra chunk that ``stream_options.include_usage`` brings, where the gateway asked for
-it and the client did not.
+For a client and a backend that speak one dialect the response passes byte for byte, and a tap looks at it. What is
+taken out is the extra chunk that ``stream_options.include_usage`` brings, where the gateway asked for it and the
+client did not; and what the official SDKs break on, in the streams of known operations: a byte order mark, events
+without data, bytes that are no UTF-8 (U+FFFD stands in for them).
 
 A stream is read event by event, each one parsed: a model that *writes* ``"usage":{`` fools nobody. What would be
 parsed most, chunks that differ from the one before in their text alone, is recognised by its :class:`ChunkFrame`
@@ -11,12 +12,12 @@ and not parsed again.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
-import orjson
 
-from aigw.llm import events
+from aigw.llm import events, lenient
 from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
 from aigw.llm.frames import NO_FRAME, ChunkFrame
 from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES
@@ -33,6 +34,10 @@ __all__ = [
 
 #: Operations whose streams can be asked for usage.
 _HAVE_OPTION = frozenset((CHAT, COMPLETIONS))
+
+_BOM = b"\xef\xbb\xbf"
+#: A line that is no comment. An event without one is a sign of life, on which no SDK breaks.
+_FIELD = re.compile(rb"(?:^|[\r\n])[^:\r\n]")
 
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN = 4
@@ -81,10 +86,7 @@ class JsonTap:
 
     def read(self, body: bytes) -> None:
         """Read ``body``; what is not JSON says nothing."""
-        try:
-            fields = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return
+        fields = lenient.loads(body)
         if isinstance(fields, dict):
             self._read_object(fields)
         self.error = error_of(fields) is not None and not (
@@ -98,7 +100,7 @@ class JsonTap:
         """
         at = tail.rfind(b'"usage"')
         while at >= 0:
-            fields = events.read(b"{" + tail[at:])
+            fields = lenient.loads(b"{" + tail[at:])
             if isinstance(fields, dict):
                 self._read_object(fields)
                 return
@@ -168,6 +170,8 @@ class StreamTap:
 
     def feed(self, run: bytes) -> bytes:
         """Look at a run of complete events; returns what the client is to get, the same object if that is all."""
+        if self._known and not run.isascii():
+            run = _readable(run, first=not self.events)
         size = self._frame.text_size(run)
         if size >= 0:
             self.events += 1
@@ -208,11 +212,13 @@ class StreamTap:
         if data.strip() == b"[DONE]":
             self.done = self.done or not self._messages
             return True
-        fields = events.read(data)
+        if not data.strip() and self._known:
+            return _FIELD.search(event) is None
+        fields = lenient.loads(data)
         error = event_error(event, fields)
         if error is not None:
             self.error = error
-        elif fields is None and self._known and data.strip() not in (b"", b"null"):
+        elif fields is None and self._known and data.strip() != b"null":
             self.malformed = True
             return False
         if not isinstance(fields, dict):
@@ -284,6 +290,17 @@ class StreamTap:
         model = fields.get("model")
         if self.model is None and isinstance(model, str) and model:
             self.model = model
+
+
+def _readable(run: bytes, *, first: bool) -> bytes:
+    """``run`` as UTF-8; events are whole in it, and so are characters."""
+    if first:
+        run = run.removeprefix(_BOM)
+    try:
+        run.decode()
+    except UnicodeDecodeError:
+        return run.decode("utf-8", "replace").encode()
+    return run
 
 
 def _text_size(choice: dict[str, Any]) -> int:

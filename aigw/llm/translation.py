@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
-import orjson
 
 from aigw.errors import BadRequest
-from aigw.llm import reply
+from aigw.llm import lenient, reply
 from aigw.llm.adjusting import adjust_call, adjust_request
 from aigw.llm.body import Adjustments
 from aigw.llm.call import Call
@@ -142,9 +141,8 @@ class Translation:
 
     def whole(self, body: bytes, request_id: str) -> Answer:
         """See :class:`Translating`. To a client that wants a stream, the answer is one in a single piece."""
-        try:
-            fields = orjson.loads(body)
-        except orjson.JSONDecodeError:
+        fields = lenient.loads(body)
+        if fields is None:
             error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
             return self._refused(error, request_id)
         events = list(self._wire.reader(self._call).whole(fields))

@@ -42,6 +42,21 @@ class LenientTests(unittest.TestCase):
         value = lenient.loads(b'["' + text + b'"]')
         lenient.dumps(value).encode()
 
+    def test_what_could_not_be_written_again_is_none(self) -> None:
+        """Writers put a few levels around it; 200 can be read, as in a client's request."""
+        for levels in (200, 201, 254, 300, 1000):
+            for inner in (b"1", b'"\xff"'):
+                value = lenient.loads(b"[" * levels + inner + b"]" * levels)
+                self.assertEqual(value is None, levels > 200, levels)
+        self.assertEqual(len(lenient.loads(b"[" + b"[]," * 1000 + b"[]]")), 1001)
+
+    def test_whole_numbers_are_read_alike(self) -> None:
+        """A byte elsewhere that is wrong makes no other number of them, nor one that cannot be written."""
+        digits = b"9" * 30
+        self.assertEqual(lenient.loads(b"[%s]" % digits), [1e30])
+        self.assertEqual(lenient.loads(b'[%s, "\xff"]' % digits), [1e30, "\ufffd"])
+        self.assertIsNone(lenient.loads(b'[%s, "\xff"]' % (b"9" * 400)))
+
     def test_long_numbers_are_written(self) -> None:
         """orjson does not."""
         self.assertEqual(lenient.dumps({"n": 2**70, "s": "é"}), f'{{"n":{2**70},"s":"\\u00e9"}}')

@@ -40,6 +40,13 @@ class WholeTests(unittest.TestCase):
         self.assertEqual(orjson.loads(answer.body)["choices"][0]["message"]["content"], "Hi")
         self.assertEqual((answer.status, answer.usage, answer.model), (200, Usage(input=3, output=2), "acme-1"))
 
+    def test_a_byte_that_is_wrong_costs_a_character(self) -> None:
+        """Not the answer (wire.md, cases 10 and 11)."""
+        for wrong in (b"gr\xc3 und", rb"gr\ud83d und"):
+            answer = translation().whole(b'["start","%s","stop","end"]' % wrong, "req-1")
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(orjson.loads(answer.body)["choices"][0]["message"]["content"], "gr\ufffd und")
+
     def test_whole_answer_to_a_stream(self) -> None:
         """Is a stream in one piece."""
         answer = translation(stream=True).whole(b'["start","Hi","stop","end"]', "req-1")

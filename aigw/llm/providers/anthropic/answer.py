@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from aigw.llm import events
+from aigw.llm import lenient
 from aigw.llm import reply as r
 from aigw.llm.decoders import Frame
 from aigw.llm.providers.anthropic.errors import from_object
@@ -54,7 +54,7 @@ class AnthropicReader:
 
     def frame(self, frame: Frame) -> Iterable[r.Event]:
         """See :class:`aigw.llm.wire.Reader`."""
-        fields = events.read(frame.data)
+        fields = lenient.loads(frame.data)
         if not isinstance(fields, dict):
             return ()
         kind = fields.get("type")

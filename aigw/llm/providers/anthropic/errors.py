@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aigw.llm import events
+from aigw.llm import lenient
 from aigw.llm.errors import error_of
 from aigw.llm.reply import ProviderError, type_of_status
 
@@ -39,7 +39,7 @@ _MOST = 2000
 
 def from_body(status: int, body: bytes) -> ProviderError:
     """The error in the body of an answer of ``status``, whatever that body is."""
-    fields = events.read(body)
+    fields = lenient.loads(body)
     error = error_of(fields)
     if error is None:
         text = body.decode("utf-8", "replace").strip()
@@ -54,7 +54,7 @@ def from_object(error: dict[str, Any], status: int | None = None) -> ProviderErr
     """
     message = error.get("message")
     message = message if isinstance(message, str) and message else "the provider reported an error"
-    inner = error_of(events.read(message.encode("utf-8", "replace"))) if message.startswith(("{", "[")) else None
+    inner = error_of(lenient.loads(message.encode("utf-8", "replace"))) if message.startswith(("{", "[")) else None
     if inner is not None:  # Vertex wraps Anthropic's error into a message of its own
         return from_object(inner, status)
     known = _TYPES.get(error["type"]) if isinstance(error.get("type"), str) else None

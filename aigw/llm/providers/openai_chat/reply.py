@@ -16,8 +16,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
-
 from aigw.llm import lenient, reply
 from aigw.llm.decoders import Frame
 from aigw.llm.providers.openai_chat.calls import Calls
@@ -89,10 +87,7 @@ class ChatReader:
             return ()
         if frame.kind or frame.data[:1] != b"{":
             return self._odd(frame)
-        try:
-            fields = orjson.loads(frame.data)
-        except orjson.JSONDecodeError:
-            fields = lenient.loads(frame.data)
+        fields = lenient.loads(frame.data)
         return self._chunk(fields) if isinstance(fields, dict) else self._failed(_NO_JSON)
 
     def whole(self, fields: Any) -> Sequence[Event]:
