@@ -48,6 +48,7 @@ class ChatWriter:
         self._begun = 0
         self._called: set[int] = set()
         self._thought: dict[int, str] = {}
+        self._listed: dict[tuple[str, int], int] = {}
         self._frame()
         self._write: dict[type, Callable[[Any], bytes]] = {
             r.Start: self._start,
@@ -58,7 +59,7 @@ class ChatWriter:
             r.RefusalDelta: lambda event: self._delta(event.choice, b'{"refusal":%s}' % orjson.dumps(event.text)),
             r.ToolStart: self._tool,
             r.ToolArguments: self._arguments,
-            r.Citation: lambda event: self._delta(event.choice, orjson.dumps({"annotations": [event.annotation]})),
+            r.Citation: lambda event: self._entry("annotations", event.choice, event.annotation),
             r.Finish: self._finish,
             r.UsageTold: self._note_usage,
             r.Ping: lambda event: b": ping\n\n",
@@ -118,11 +119,17 @@ class ChatWriter:
 
     def _signature(self, event: r.ReasoningSignature) -> bytes:
         block = {"type": "thinking", "thinking": self._thought.pop(event.choice, ""), "signature": event.signature}
-        return self._delta(event.choice, orjson.dumps({"thinking_blocks": [block]}))
+        return self._entry("thinking_blocks", event.choice, block)
 
     def _redacted(self, event: r.RedactedReasoning) -> bytes:
         block = {"type": "redacted_thinking", "data": event.data}
-        return self._delta(event.choice, orjson.dumps({"thinking_blocks": [block]}))
+        return self._entry("thinking_blocks", event.choice, block)
+
+    def _entry(self, field: str, choice: int, entry: dict[str, Any]) -> bytes:
+        """One more entry of a list. They are numbered: OpenAI's SDK puts lists together by ``index``, or raises."""
+        number = self._listed.get((field, choice), 0)
+        self._listed[field, choice] = number + 1
+        return self._delta(choice, orjson.dumps({field: [{"index": number, **entry}]}))
 
     def _tool(self, event: r.ToolStart) -> bytes:
         self._called.add(event.choice)

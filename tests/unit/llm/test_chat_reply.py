@@ -100,9 +100,18 @@ class StreamTests(unittest.TestCase):
         deltas = [chunk["choices"][0]["delta"] for chunk in chunks(stream(TOOLS))]
         self.assertIn({"reasoning_content": "Hm"}, deltas)
         block = {"type": "thinking", "thinking": "Hm", "signature": "sig"}
-        self.assertIn({"thinking_blocks": [block]}, deltas)
+        self.assertIn({"thinking_blocks": [{"index": 0, **block}]}, deltas)
         redacted = chunks(stream([r.RedactedReasoning("xx")]))[-1]["choices"][0]["delta"]
-        self.assertEqual(redacted, {"thinking_blocks": [{"type": "redacted_thinking", "data": "xx"}]})
+        self.assertEqual(redacted, {"thinking_blocks": [{"index": 0, "type": "redacted_thinking", "data": "xx"}]})
+
+    def test_lists_in_pieces(self) -> None:
+        """The SDK's helper raises on a second entry of a list that has no index."""
+        notes = [{"type": "url_citation", "url_citation": {"url": url}} for url in ("https://x", "https://y")]
+        thoughts = [r.ReasoningDelta("A"), r.ReasoningSignature("s1"), r.RedactedReasoning("xx")]
+        cited = [r.TextDelta("Hi"), *map(r.Citation, notes)]
+        message = chat_final(stream([r.Start(), *thoughts, *cited, r.Finish(r.STOP), r.End()])).choices[0].message
+        self.assertEqual([block["type"] for block in message.thinking_blocks], ["thinking", "redacted_thinking"])
+        self.assertEqual([note.url_citation.url for note in message.annotations], ["https://x", "https://y"])
 
     def test_pings_are_comments(self) -> None:
         """A chunk without choices would break the SDK's users."""
