@@ -1,0 +1,681 @@
+"""Several targets for one call: who is asked, when, what the client is told, and what is left over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from twisted.internet.task import Clock
+from twisted.trial import unittest
+
+from aigw.errors import BadRequest, Overloaded
+from aigw.http.deadlines import Deadlines
+from aigw.http.failures import CallFailure
+from aigw.proxy.account import Account
+from aigw.proxy.client_call import ClientCall
+from aigw.proxy.exchange import Exchange
+from aigw.routing.admission import Slots
+from aigw.routing.breaker import Breaker, BreakerRules
+from aigw.routing.retry import RetryRules
+from tests.unit.proxy.fakes import (
+    FakeCall,
+    FakeLedger,
+    FakePlans,
+    FakeRequest,
+    make_candidate,
+    make_group,
+    make_plan,
+)
+from tests.unit.proxy.test_exchange import ANSWER, DONE, chunk
+
+JSON = [(b"content-type", b"application/json")]
+EVENTS = [(b"content-type", b"text/event-stream")]
+
+
+class Played:
+    """One call to a provider; the test plays the provider."""
+
+    def __init__(self, sink: Any) -> None:
+        self.sink = sink
+        self.call = FakeCall()
+
+    @property
+    def cancelled(self) -> bool:
+        return self.call.cancelled
+
+    def answer(self) -> None:
+        """A whole answer."""
+        self.sink.on_sent()
+        self.sink.on_head(200, list(JSON))
+        self.sink.on_data(ANSWER)
+        self.sink.on_end(True)
+
+    def refuse(self, status: int, fields: Any = None, *headers: tuple[bytes, bytes]) -> None:
+        """An error."""
+        self.sink.on_sent()
+        self.sink.on_head(status, [*JSON, *headers])
+        self.sink.on_data(
+            orjson.dumps(fields or {"error": {"message": "no", "type": "t", "code": None, "param": None}})
+        )
+        self.sink.on_end(True)
+
+    def stream(self, *events: bytes) -> None:
+        """The beginning of a stream."""
+        self.sink.on_sent()
+        self.sink.on_head(200, list(EVENTS))
+        for event in events:
+            self.sink.on_data(event)
+
+    def fail(self, kind: str = "connect", began: bool = False) -> None:
+        """The call breaks."""
+        self.sink.on_failure(CallFailure(kind, f"it is {kind}", began=began))
+
+
+class Provider:
+    """One backend's upstream, as plans have it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.calls: list[Played] = []
+
+    def send(self, payload: Any, sink: Any) -> FakeCall:
+        played = Played(sink)
+        self.calls.append(played)
+        return played.call
+
+    def retire(self) -> None:
+        pass
+
+
+class Play:
+    """A client, and providers ``a``, ``b`` and ``c`` in this order, on a clock that the test turns."""
+
+    def __init__(self, names: str = "ab", *, stream: bool = False, slots: Any = None, **rules: Any) -> None:
+        self.clock = Clock()
+        self.deadlines = Deadlines(self.clock)
+        self.providers = {name: Provider(name) for name in names}
+        self.plans: dict[str, Any] = {
+            name: make_plan(provider, backend=name, down_lines=b"x-aigw-backend: %s\r\n" % name.encode())
+            for name, provider in self.providers.items()
+        }
+        more = {"tries_open": rules.pop("tries_open", True)}
+        self.candidates = {
+            name: make_candidate(name, breaker=Breaker(BreakerRules(3)), slots=(slots or {}).get(name))
+            for name in names
+        }
+        self.group = make_group(*([each] for each in self.candidates.values()), rules=RetryRules(**rules), **more)
+        self.ledger = FakeLedger()
+        self.fields = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
+        self.exchanges: list[Exchange] = []
+
+    def ask(self) -> FakeRequest:
+        """A client comes with its call."""
+        request = FakeRequest(self.clock)
+        account = Account(request, "127.0.0.1")  # type: ignore[arg-type]
+        call = ClientCall(account, b"/v1")
+        body = orjson.dumps(self.fields)
+        call.asks("chat", None, body, orjson.loads(body), "r", FakePlans(self.plans))
+        first = self.group.first(call, self.clock.seconds())
+        assert first is not None
+        exchange = Exchange(call, self.group, self.ledger, self.deadlines, lambda: 1.0)  # type: ignore[arg-type]
+        exchange.start(call.attempt(first, call.plan(first)))
+        self.exchanges.append(exchange)
+        return request
+
+    @property
+    def account(self) -> Account:
+        return self.exchanges[-1].account
+
+    def asked(self) -> str:
+        """Who was asked how often, such as ``a2 b1``."""
+        return " ".join(f"{name}{len(each.calls)}" for name, each in self.providers.items())
+
+    def last(self, name: str) -> Played:
+        return self.providers[name].calls[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.1)):
+            self.clock.advance(0.1)
+
+
+class FailoverTestCase(unittest.TestCase):
+    """What all of these have in common."""
+
+    def assert_over(self, play: Play) -> None:
+        """Settled once, and nothing is left."""
+        self.assertEqual(play.ledger.closed, [exchange.account for exchange in play.exchanges])
+        self.assertTrue(all(exchange.over for exchange in play.exchanges))
+        for candidate in play.candidates.values():
+            self.assertEqual(candidate.health.in_flight, 0)
+            if candidate.slots is not None:
+                self.assertEqual((candidate.slots.in_flight, candidate.slots.queued), (0, 0))
+        play.pass_time(700)
+        self.assertEqual(play.clock.getDelayedCalls(), [])
+        self.assertEqual(len(play.ledger.closed), len(play.exchanges))
+
+    def error(self, request: FakeRequest) -> Any:
+        return orjson.loads(request.body)["error"]
+
+
+class OtherTargetTests(FailoverTestCase):
+    """Somebody else is asked."""
+
+    def test_at_once_and_the_client_does_not_notice(self) -> None:
+        play = Play()
+        request = play.ask()
+        play.last("a").refuse(503)
+        self.assertEqual((play.asked(), request.status), ("a1 b1", 0))
+        play.last("b").answer()
+        self.assertEqual((request.status, request.body), (200, ANSWER))
+        self.assertEqual(request.response_headers[b"x-aigw-backend"], b"b")
+        self.assertEqual(play.ledger.outcomes, [("a", "status_5xx"), ("b", "ok")])
+        self.assert_over(play)
+
+    def test_each_gets_the_clients_own_call(self) -> None:
+        """What one target's plan changes is not the next one's business."""
+        play = Play()
+        play.plans["a"] = make_plan(play.providers["a"], backend="a", model="model-of-a")
+        play.ask()
+        play.last("a").fail()
+        seen = [each.attempt.payload.data for each in play.exchanges if each.attempt is not None]
+        self.assertIn(b'"model":"m"', seen[0])
+        self.assertNotIn(b"model-of-a", seen[0])
+
+    def test_the_log_tells_of_each(self) -> None:
+        play = Play()
+        play.ask()
+        play.pass_time(1)
+        play.last("a").fail("reset")
+        play.last("b").answer()
+        self.assertEqual(play.account.attempts, 2)
+        self.assertEqual(
+            [(backend, outcome) for backend, _, outcome, _ in play.account.tried], [("a", "cut"), ("b", "ok")]
+        )
+        self.assertAlmostEqual(play.account.tried[0][3], 1.0)
+
+    def test_a_stream_that_begins_with_an_error(self) -> None:
+        play = Play(stream=True)
+        request = play.ask()
+        play.last("a").stream(chunk(""), b'data: {"error":{"message":"busy","type":"overloaded_error"}}\n\n')
+        self.assertTrue(play.last("a").cancelled)
+        play.last("b").stream(chunk(""), chunk("he"), chunk(None, "stop"), DONE)
+        play.last("b").sink.on_end(True)
+        self.assertEqual((request.status, request.ended), (200, "finished"))
+        self.assertNotIn(b"busy", request.body)
+        self.assert_over(play)
+
+    def test_a_stream_that_dies_before_its_first_word(self) -> None:
+        play = Play(stream=True)
+        request = play.ask()
+        play.last("a").stream(chunk(""))
+        play.last("a").fail("cut", began=True)
+        play.last("b").stream(chunk("he"), DONE)
+        self.assertEqual(request.body, chunk("he") + DONE)
+
+    def test_never_after_the_first_word(self) -> None:
+        play = Play(stream=True)
+        request = play.ask()
+        play.last("a").stream(chunk("he"))
+        play.last("a").fail("cut", began=True)
+        self.assertEqual((play.asked(), request.ended), ("a1 b0", "aborted"))
+        self.assert_over(play)
+
+    def test_a_silent_one_is_left_at_once(self) -> None:
+        """For the first byte and for the first token, whatever comments it sends; it is not asked again."""
+        play = Play(stream=True, attempts=9)
+        request = play.ask()
+        play.last("a").sink.on_sent()
+        play.pass_time(60.2)
+        self.assertTrue(play.last("a").cancelled)
+        self.assertEqual(play.asked(), "a1 b1")
+        play.last("b").stream()
+        for _ in range(6):
+            play.pass_time(5)
+            play.last("b").sink.on_data(b": ping\n\n")
+        play.pass_time(0.5)
+        self.assertEqual((play.asked(), request.status), ("a1 b1", 504))
+        self.assertEqual(self.error(request)["code"], "first_token_timeout")
+        self.assertEqual(request.response_headers[b"x-should-retry"], b"false")
+        self.assert_over(play)
+
+    def test_what_the_failed_one_said_of_itself_is_forgotten(self) -> None:
+        """Its usage is not the consumer's, nor its model the answer's."""
+        play = Play(stream=True)
+        play.ask()
+        usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
+        play.last("a").stream(chunk("", usage=None, model="model-of-a"))
+        play.last("a").sink.on_data(b'data: {"error":{"message":"x"},"usage":%s}\n\n' % orjson.dumps(usage))
+        play.last("b").fail()
+        play.last("b")
+        self.assertIsNone(play.account.usage)
+        self.assertIsNone(play.account.response_model)
+
+    def test_who_cannot_be_asked_for_this_is_passed_over(self) -> None:
+        play = Play("abc")
+        play.plans["b"] = BadRequest("it has no such thing")
+        request = play.ask()
+        play.last("a").refuse(500)
+        self.assertEqual(play.asked(), "a1 b0 c1")
+        play.last("c").answer()
+        self.assertEqual(request.status, 200)
+        self.assert_over(play)
+
+    def test_if_nobody_else_can_the_first_failure_is_told(self) -> None:
+        play = Play()
+        play.plans["b"] = BadRequest("it has no such thing")
+        request = play.ask()
+        play.last("a").refuse(401)
+        self.assertEqual(request.status, 401)
+        request = play.ask()
+        play.last("a").fail("tls")
+        self.assertEqual((request.status, self.error(request)["code"]), (502, "upstream_tls"))
+        self.assert_over(play)
+
+
+class ToldTests(FailoverTestCase):
+    """What the client is told when nobody answers."""
+
+    def test_the_last_failure(self) -> None:
+        play = Play(attempts=2)
+        request = play.ask()
+        play.last("a").refuse(503)
+        play.last("b").fail("dns")
+        self.assertEqual((request.status, self.error(request)["code"]), (502, "upstream_dns"))
+        self.assertEqual(request.response_headers[b"x-should-retry"], b"false")
+
+    def test_what_the_client_can_change_counts_more(self) -> None:
+        """A prompt that is too long for one is no news of another that cannot be reached."""
+        play = Play(attempts=2)
+        request = play.ask()
+        told = {"error": {"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}}
+        play.last("a").refuse(400, told)
+        play.last("b").fail()
+        self.assertEqual((request.status, self.error(request)["code"]), (400, "context_length_exceeded"))
+
+    def test_a_content_filter_is_final(self) -> None:
+        play = Play()
+        request = play.ask()
+        play.last("a").refuse(400, {"error": {"message": "no", "type": "t", "code": "content_filter"}})
+        self.assertEqual((play.asked(), request.status), ("a1 b0", 400))
+        self.assertNotIn(b"x-should-retry", request.response_headers)
+
+    def test_retry_after_lets_the_client_come_again(self) -> None:
+        """A client that is told when need not be told that it may not."""
+        play = Play(attempts=2)
+        request = play.ask()
+        play.last("a").refuse(503)
+        play.last("b").refuse(429, None, (b"retry-after", b"30"), (b"x-ratelimit-remaining-requests", b"0"))
+        self.assertEqual(request.status, 429)
+        self.assertEqual(request.response_headers[b"retry-after"], b"30")
+        self.assertEqual(request.response_headers[b"x-ratelimit-remaining-requests"], b"0")
+        self.assertNotIn(b"x-should-retry", request.response_headers)
+
+    def test_a_first_failure_that_is_final_leaves_the_providers_word(self) -> None:
+        play = Play("a", attempts=1)
+        request = play.ask()
+        play.last("a").refuse(500, None, (b"x-should-retry", b"true"))
+        self.assertEqual(request.response_headers[b"x-should-retry"], b"true")
+        play = Play(attempts=2)
+        request = play.ask()
+        play.last("a").refuse(500, None, (b"x-should-retry", b"true"))
+        play.last("b").refuse(500, None, (b"x-should-retry", b"true"))
+        self.assertEqual(request.response_headers[b"x-should-retry"], b"false")
+
+    def test_an_error_too_long_to_keep_is_passed_on(self) -> None:
+        """Or gone on from, if there is somebody to go on to."""
+        for names, status in (("a", 500), ("ab", 0)):
+            play = Play(names, attempts=len(names))
+            request = play.ask()
+            sink = play.last("a").sink
+            sink.on_sent()
+            sink.on_head(500, list(JSON))
+            sink.on_data(b'"' + b"x" * 70_000)
+            self.assertEqual(request.status, status)
+        self.assertTrue(play.last("a").cancelled)
+        play.last("b").answer()
+        self.assertEqual((request.status, request.body), (200, ANSWER))
+        self.assert_over(play)
+
+    def test_an_error_that_breaks_off_is_still_that_error(self) -> None:
+        """Its status decides; the client gets no half of it."""
+        play = Play(attempts=2)
+        request = play.ask()
+        for name in "ab":
+            sink = play.last(name).sink
+            sink.on_sent()
+            sink.on_head(503, list(JSON))
+            sink.on_data(b'{"error"')
+            play.last(name).fail("cut", began=True)
+        self.assertEqual((play.asked(), request.status), ("a1 b1", 502))
+        self.assertEqual(play.ledger.outcomes, [("a", "status_5xx"), ("b", "status_5xx")])
+        self.assert_over(play)
+
+
+class SameTargetTests(FailoverTestCase):
+    """Nobody else is there."""
+
+    def test_after_a_wait_that_grows(self) -> None:
+        play = Play("a", backoff=1.0)
+        request = play.ask()
+        play.last("a").fail("reset")
+        play.pass_time(0.9)
+        self.assertEqual(play.asked(), "a1")
+        play.pass_time(0.2)
+        self.assertEqual(play.asked(), "a2")
+        play.last("a").fail("reset")
+        play.pass_time(1.9)
+        self.assertEqual(play.asked(), "a2")
+        play.pass_time(0.2)
+        play.last("a").answer()
+        self.assertEqual((request.status, play.account.attempts), (200, 3))
+        self.assert_over(play)
+
+    def test_retry_after_is_a_floor(self) -> None:
+        """Also for calls that come meanwhile: they go elsewhere."""
+        play = Play(attempts=9)
+        play.ask()
+        play.last("a").refuse(429, None, (b"retry-after", b"4"))
+        self.assertEqual(play.asked(), "a1 b1")
+        play.last("b").refuse(500)
+        play.pass_time(0.4)
+        self.assertEqual(play.asked(), "a1 b2")
+        play.ask()
+        self.assertEqual(play.asked(), "a1 b3")
+        play.pass_time(4)
+        play.ask()
+        self.assertEqual(play.asked(), "a2 b3")
+
+    def test_time_runs_out_over_all_attempts(self) -> None:
+        """``total`` is the call's, not the attempt's: 504 at its end, however often it was tried."""
+        play = Play("a", attempts=9, backoff=5.0)
+        play.plans["a"] = make_plan(play.providers["a"], backend="a")
+        request = play.ask()
+        for _ in range(9):
+            if request.status:
+                break
+            play.pass_time(100)
+            if play.last("a").cancelled or play.exchanges[0].attempt is None:
+                continue
+            play.last("a").fail("reset")
+            play.pass_time(10)
+        self.assertIn(request.status, (502, 504))
+        self.assertLessEqual(play.clock.seconds(), 760)
+        self.assert_over(play)
+
+    def test_a_breaker_that_opens_meanwhile_ends_it(self) -> None:
+        play = Play("a", attempts=9)
+        request = play.ask()
+        for _ in range(3):
+            play.last("a").fail("reset")
+            play.pass_time(2)
+        self.assertEqual((play.asked(), request.status), ("a3", 502))
+        self.assert_over(play)
+
+
+class LeavingTests(FailoverTestCase):
+    """Clients leave, the gateway goes down: in every phase nothing is left."""
+
+    def test_while_waiting_to_repeat(self) -> None:
+        play = Play("a", backoff=5.0)
+        request = play.ask()
+        play.last("a").fail("reset")
+        request.leave()
+        self.assertEqual((play.account.error, play.asked()), ("client_gone", "a1"))
+        self.assertEqual(play.ledger.outcomes, [("a", "cut")])
+        self.assert_over(play)
+        self.assertEqual(play.asked(), "a1")
+
+    def test_in_the_second_attempt(self) -> None:
+        play = Play()
+        request = play.ask()
+        play.last("a").fail("reset")
+        request.leave()
+        self.assertTrue(play.last("b").cancelled)
+        self.assertEqual(play.ledger.outcomes, [("a", "cut"), ("b", "cancelled")])
+        self.assert_over(play)
+
+    def test_a_probe_whose_client_leaves_frees_the_way(self) -> None:
+        """Or the breaker would stay half open for ever."""
+        play = Play(attempts=1)
+        for _ in range(3):
+            play.ask()
+            play.last("a").fail("reset")
+        play.pass_time(10.1)
+        request = play.ask()
+        self.assertEqual(play.asked(), "a4 b0")
+        request.leave()
+        play.ask()
+        self.assertEqual(play.asked(), "a5 b0")
+        play.ask()
+        self.assertEqual(play.asked(), "a5 b1")
+
+    def test_the_gateway_goes_down_while_waiting(self) -> None:
+        play = Play("a", backoff=5.0)
+        request = play.ask()
+        play.last("a").fail("reset")
+        play.exchanges[0].cut(Overloaded("going down", code="draining"))
+        self.assertEqual((request.status, self.error(request)["code"]), (503, "draining"))
+        self.assert_over(play)
+
+
+class QueueTests(FailoverTestCase):
+    """Backends with room for few."""
+
+    def test_the_next_one_goes_on_when_one_is_done(self) -> None:
+        play = Play("a", slots={"a": Slots(1, 10)}, attempts=1)
+        first, second = play.ask(), play.ask()
+        self.assertEqual(play.asked(), "a1")
+        play.last("a").answer()
+        self.assertEqual((first.status, play.asked()), (200, "a2"))
+        play.last("a").answer()
+        self.assertEqual(second.status, 200)
+        self.assert_over(play)
+
+    def test_a_full_backend_gives_way_to_another(self) -> None:
+        play = Play(slots={"a": Slots(1, 10)})
+        play.ask()
+        play.ask()
+        self.assertEqual(play.asked(), "a1 b1")
+
+    def test_who_waited_long_enough_is_told_or_goes_elsewhere(self) -> None:
+        play = Play("a", slots={"a": Slots(1, 1)}, attempts=1)
+        first, second, third = play.ask(), play.ask(), play.ask()
+        self.assertEqual((third.status, self.error(third)["code"]), (503, "backend_busy"))
+        self.assertEqual(third.response_headers[b"retry-after"], b"1")
+        play.last("a").sink.on_sent()
+        play.pass_time(10.2)
+        self.assertEqual((second.status, first.status), (503, 0))
+        self.assertIn("10 s", self.error(second)["message"])
+        play.last("a").answer()
+        self.assertEqual(play.account.attempts, 0)
+        self.assertEqual(sorted(account.attempts for account in play.ledger.closed), [0, 0, 1])
+        self.assertEqual(play.ledger.outcomes, [("a", "ok")])
+
+    def test_waiting_does_not_use_up_the_time_to_connect(self) -> None:
+        play = Play("a", slots={"a": Slots(1, 10)}, attempts=1)
+        play.ask()
+        second = play.ask()
+        play.pass_time(4.5)
+        play.last("a").answer()
+        play.pass_time(4.5)
+        self.assertEqual(second.status, 0)
+        play.last("a").answer()
+        self.assertEqual(second.status, 200)
+        self.assert_over(play)
+
+    def test_who_leaves_the_queue_leaves_nothing(self) -> None:
+        play = Play("a", slots={"a": Slots(1, 10)}, attempts=1)
+        first, second = play.ask(), play.ask()
+        second.leave()
+        play.last("a").answer()
+        self.assertEqual((first.status, play.asked()), (200, "a1"))
+        self.assertEqual({account.error for account in play.ledger.closed}, {"", "client_gone"})
+
+
+class HealthTests(FailoverTestCase):
+    """What attempts tell of their targets."""
+
+    def test_failures_open_the_breaker_and_an_answer_closes_it(self) -> None:
+        """A secondary serves meanwhile, and the clients notice nothing."""
+        play = Play()
+        breaker = play.candidates["a"].breaker
+        assert breaker is not None
+        for _ in range(3):
+            request = play.ask()
+            play.last("a").refuse(500)
+            play.last("b").answer()
+            self.assertEqual(request.status, 200)
+        self.assertTrue(breaker.is_open)
+        play.ask()
+        self.assertEqual(play.asked(), "a3 b4")
+        play.pass_time(10.1)
+        request = play.ask()
+        play.last("a").answer()
+        self.assertEqual((request.status, breaker.is_open), (200, False))
+
+    def test_a_stream_says_that_it_is_well_with_its_first_word(self) -> None:
+        """A probe that talks for ten minutes would keep the others away."""
+        play = Play(stream=True)
+        breaker = play.candidates["a"].breaker
+        assert breaker is not None
+        for _ in range(3):
+            breaker.failed(breaker.begin(0.0), 0.0)
+        play.pass_time(10.1)
+        play.ask()
+        play.last("a").stream(chunk(""))
+        self.assertTrue(breaker.is_open)
+        play.last("a").sink.on_data(chunk("he"))
+        self.assertFalse(breaker.is_open)
+
+    def test_what_the_client_did_wrong_is_no_failure_of_the_target(self) -> None:
+        play = Play("a", attempts=1)
+        for status in (400, 401, 403, 404, 413, 422) * 3:
+            play.ask()
+            play.last("a").refuse(status)
+        breaker = play.candidates["a"].breaker
+        assert breaker is not None
+        self.assertFalse(breaker.is_open)
+
+    def test_cut_streams_are_failures(self) -> None:
+        play = Play("a", stream=True)
+        for _ in range(3):
+            play.ask()
+            play.last("a").stream(chunk("he"))
+            play.last("a").fail("cut", began=True)
+        breaker = play.candidates["a"].breaker
+        assert breaker is not None
+        self.assertTrue(breaker.is_open)
+
+
+class ExchangeMachine(RuleBasedStateMachine):
+    """Any order of events: what providers do, clients that leave, time that passes. Settled exactly once, always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.play = Play("abc", stream=True, attempts=4, slots={"a": Slots(2, 2), "b": Slots(1, 1)})
+        self.requests: list[FakeRequest] = []
+
+    def open(self) -> list[Played]:
+        """Calls that are under way; nothing is played to one that is over."""
+        return [
+            played
+            for provider in self.play.providers.values()
+            for played in provider.calls
+            if not played.cancelled and not played.sink.over
+        ]
+
+    @rule()
+    def come(self) -> None:
+        if len(self.requests) < 6:
+            self.requests.append(self.play.ask())
+
+    @precondition(lambda self: self.open())
+    @rule(which=st.integers(0, 20), what=st.sampled_from(["refuse", "fail", "head", "word", "done", "end", "error"]))
+    def act(self, which: int, what: str) -> None:
+        played = self.open()[which % len(self.open())]
+        sink, headed = played.sink, played.sink.relay is not None
+        if not sink.sent:
+            if what == "fail":
+                played.fail("connect")
+            elif what == "refuse":
+                played.refuse(503)
+            else:
+                sink.on_sent()
+        elif not headed:
+            if what == "fail":
+                played.fail("reset")
+            elif what == "refuse":
+                played.refuse(429, None, (b"retry-after", b"1"))
+            else:
+                sink.on_head(200, list(EVENTS))
+        elif what == "fail":
+            played.fail("cut", began=True)
+        elif what == "end":
+            sink.on_end(True)
+        elif what in ("head", "word", "done", "error"):
+            sink.on_data(
+                {
+                    "head": chunk(""),
+                    "word": chunk("he"),
+                    "done": chunk(None, "stop") + DONE,
+                    "error": b'data: {"error":{"message":"x","code":500}}\n\n',
+                }[what]
+            )
+
+    @precondition(lambda self: self.requests)
+    @rule(which=st.integers(0, 20))
+    def leave(self, which: int) -> None:
+        request = self.requests[which % len(self.requests)]
+        if not request.ended:
+            request.leave()
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 31.0]))
+    def wait(self, seconds: float) -> None:
+        self.play.pass_time(seconds)
+
+    @precondition(lambda self: self.play.exchanges)
+    @rule(which=st.integers(0, 20))
+    def drain(self, which: int) -> None:
+        self.play.exchanges[which % len(self.play.exchanges)].cut(Overloaded("going down"))
+
+    @precondition(lambda self: self.requests)
+    @rule(which=st.integers(0, 20), pause=st.booleans())
+    def stall(self, which: int, pause: bool) -> None:
+        producer = self.requests[which % len(self.requests)].producer
+        if producer is not None:
+            producer.pauseProducing() if pause else producer.resumeProducing()
+
+    @invariant()
+    def books_are_right(self) -> None:
+        play = self.play
+        closed = [id(account) for account in play.ledger.closed]
+        assert len(closed) == len(set(closed)), "settled twice"
+        assert len(closed) == sum(exchange.over for exchange in play.exchanges)
+        for exchange, request in zip(play.exchanges, self.requests, strict=True):
+            assert exchange.over == bool(request.ended or request.disconnected), (exchange.over, request.ended)
+        under_way = [exchange.attempt for exchange in play.exchanges if exchange.attempt is not None]
+        for name, candidate in play.candidates.items():
+            own = sum(attempt.backend == name for attempt in under_way)
+            assert candidate.health.in_flight == own, (name, candidate.health.in_flight, own)
+            if candidate.slots is not None:
+                assert candidate.slots.in_flight == own
+        assert len(self.open()) <= len(under_way)
+
+    def teardown(self) -> None:
+        """However it goes on: within the call's time, everybody has got an end."""
+        self.play.pass_time(650)
+        assert all(exchange.over for exchange in self.play.exchanges)
+        self.books_are_right()
+        assert not self.play.clock.getDelayedCalls()
+
+
+class AnyOrderTests(unittest.TestCase):
+    """See :class:`ExchangeMachine`."""
+
+    def test_settled_exactly_once(self) -> None:
+        run_state_machine_as_test(
+            ExchangeMachine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
+        )
