@@ -230,10 +230,12 @@ class DaemonTestCase(unittest.TestCase):
     """Tests that run programs; whatever they started is ended behind them.
 
     :cvar workers: how many each daemon has, where its configuration does not say.
+    :cvar options: twistd's, for each daemon.
     """
 
     timeout = 120
     workers = 1
+    options: Sequence[str] = ()
 
     def setUp(self) -> None:
         self.directory = pathlib.Path(self.mktemp()).absolute()
@@ -247,7 +249,7 @@ class DaemonTestCase(unittest.TestCase):
         """
         daemon = Daemon(self.fresh_directory("daemon"), free_port(), free_port())
         daemon.config.write_text(moved(config, daemon.port, daemon.admin_port, self.workers))
-        command = ["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(daemon.config)]
+        command = ["twistd", "--nodaemon", "--pidfile=", *self.options, "aigw", "-c", str(daemon.config)]
         directory = str(daemon.config.parent)
         reactor.spawnProcess(daemon, str(OURS / "twistd"), command, environment(env), directory)
         self.addCleanup(daemon.stop)
