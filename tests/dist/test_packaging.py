@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import sys
 import zipfile
+from unittest import SkipTest
 
 from tests.dist.daemon import CHECKOUT, DaemonTestCase, start
 
@@ -33,9 +34,12 @@ class PackagingTests(DaemonTestCase):
 
     timeout = 900
 
-    async def succeed(self, *command: str) -> str:
-        """Run a program in an empty directory and return what it printed; it must end with status 0."""
-        env = {name: value for name, value in os.environ.items() if name not in _OURS}
+    async def succeed(self, *command: str, **extra: str) -> str:
+        """Run a program in an empty directory and return what it printed; it must end with status 0.
+
+        :param extra: what it finds in its environment besides.
+        """
+        env = {name: value for name, value in os.environ.items() if name not in _OURS} | extra
         elsewhere = self.directory / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         program = start(command, env, elsewhere)
@@ -50,11 +54,12 @@ class PackagingTests(DaemonTestCase):
         shutil.copytree(CHECKOUT, copy, ignore=_LEFT_OUT)
         return copy
 
-    async def wheel(self) -> pathlib.Path:
+    async def wheel(self, *, compiled: bool) -> pathlib.Path:
         """The wheel as pip builds it."""
         out = self.directory / "wheels"
         command = ("pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps")
-        await self.succeed(sys.executable, "-m", *command, "--wheel-dir", str(out), str(self.sources()))
+        where = ("--wheel-dir", str(out), str(self.sources()))
+        await self.succeed(sys.executable, "-m", *command, *where, AIGW_COMPILE="1" if compiled else "0")
         (wheel,) = out.glob("aigw-*.whl")
         return wheel
 
@@ -79,21 +84,36 @@ class PackagingTests(DaemonTestCase):
         config.write_text('[backends.echo]\nprovider = "echo"\n[routes.all]\nbackend = "echo"\nauth = "none"\n')
         self.assertTrue((await self.succeed(str(scripts / "aigw"), "check", str(config))).endswith("OK\n"))
 
-    async def test_wheel_has_the_program_and_nothing_else(self) -> None:
-        """Every module, the plugin, the marker for type checkers and the licence; no tests, no benchmarks."""
-        with zipfile.ZipFile(await self.wheel()) as wheel:
+    async def contents(self, *, compiled: bool) -> set[str]:
+        """What is in the wheel; every module, the plugin, the marker for type checkers and the licence must be."""
+        with zipfile.ZipFile(await self.wheel(compiled=compiled)) as wheel:
             names = set(wheel.namelist())
         modules = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "aigw").rglob("*.py")}
         self.assertEqual(modules - names, set())
         self.assertIn("aigw/py.typed", names)
         program = {name for name in names if ".dist-info/" not in name}
-        outside = {name for name in program if not name.startswith("aigw/")}
-        self.assertEqual(outside, {"twisted/plugins/aigw_plugin.py"})
         self.assertTrue(any(name.endswith("LICENSE") for name in names - program), names - program)
+        return {name for name in program if not name.startswith("aigw/")}
+
+    async def test_wheel_has_the_program_and_nothing_else(self) -> None:
+        """No tests, no benchmarks."""
+        self.assertEqual(await self.contents(compiled=False), {"twisted/plugins/aigw_plugin.py"})
+
+    async def test_compiled_wheel_has_one_library_more(self) -> None:
+        """And works in an empty environment, with what is on a request's path compiled."""
+        if not shutil.which("cc"):
+            raise SkipTest("there is no C compiler")
+        outside = await self.contents(compiled=True) - {"twisted/plugins/aigw_plugin.py"}
+        self.assertEqual([name.partition(".")[0].endswith("__mypyc") for name in outside], [True])
+        (wheel,) = (self.directory / "wheels").glob("aigw-*.whl")
+        scripts = await self.install(str(wheel))
+        await self.assert_commands_work(scripts)
+        where = await self.succeed(str(scripts / "python"), "-c", "import aigw.http.reader as r; print(r.__file__)")
+        self.assertTrue(where.strip().endswith(".so"), where)
 
     async def test_wheel_works_in_an_empty_environment(self) -> None:
         """``pip install aigw`` is all it takes."""
-        await self.assert_commands_work(await self.install(str(await self.wheel())))
+        await self.assert_commands_work(await self.install(str(await self.wheel(compiled=False))))
 
     async def test_editable_install_works(self) -> None:
         """``pip install -e .`` is all that a developer needs: twistd finds the plugin in the checkout."""
