@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
+import aigw
 from aigw.http.failures import KINDS as WIRE_KINDS
 from aigw.routing.budget import RetryBudget
 from aigw.routing.retry import KINDS, Failure, RetryRules, Where, backoff, kind_of_status, where_next
@@ -96,6 +99,34 @@ class TableTests(unittest.TestCase):
         for kind, sent, where, _, _ in ROWS:
             expected = AGAIN if kind == "conflict" else where
             self.assertIs(where_next(Failure(kind, sent, should_retry=True), ALL), expected, kind)
+
+
+class DocumentationTests(unittest.TestCase):
+    """``docs/operations.md``."""
+
+    def test_it_has_the_same_table(self) -> None:
+        """Every row, and nothing else."""
+        text = (Path(aigw.__file__).parent.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+        section = text.partition("## When providers fail")[2].partition("\n## ")[0]
+        found = re.findall(r"^\| `(\w+)` \| (.+) \| (\S+) \| (\S+) \| (\S+) \| (\S+) \|$", section, re.MULTILINE)
+
+        def word(where: Where | None) -> str:
+            return "–" if where is None else where.value
+
+        self.assertEqual(
+            found,
+            [
+                (
+                    name,
+                    row.what,
+                    word(row.unsent),
+                    word(row.sent),
+                    f"`{row.on}`" if row.on else "–",
+                    ["no", "yes"][row.counts],
+                )
+                for name, row in KINDS.items()
+            ],
+        )
 
 
 class StatusTests(unittest.TestCase):
