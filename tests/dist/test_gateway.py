@@ -34,7 +34,7 @@ provider = {{ env = "PROVIDER_KEY" }}
 provider = "openai"
 url = "{url}"
 auth = {{ secret = "provider" }}
-timeouts = {{ connect = "2s", first_byte = "5s", first_token = "5s", idle = "5s", total = "60s" }}
+timeouts = {{ connect = "10s", first_byte = "5s", first_token = "5s", idle = "5s", total = "60s" }}
 pool = {{ max_connections = 2000 }}
 
 [routes.chat]
