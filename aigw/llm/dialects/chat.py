@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aigw.errors import BadRequest
 from aigw.llm import call as c
 from aigw.llm.dialects.chat_reply import ChatWriter
+from aigw.llm.dialects.fields import array_of, object_of, optional_text, text_of, wrong
 from aigw.llm.dialects.openai_shapes import error_body
 from aigw.llm.reply import ProviderError
 
@@ -53,7 +53,7 @@ class Chat:
             tool_choice=choice,
             parallel_tools=fields.get("parallel_tool_calls"),
             format=response_format(fields.get("response_format")),
-            reasoning=c.ReasoningWish(effort=_text(effort, "reasoning_effort")) if effort is not None else None,
+            reasoning=c.ReasoningWish(effort=text_of(effort, "reasoning_effort")) if effort is not None else None,
             options=options,
             names=names,
         )
@@ -71,29 +71,31 @@ class Chat:
 
 
 def _turn(message: Any, field: str) -> c.Turn:
-    message = _object(message, field)
+    message = object_of(message, field)
     role = message.get("role")
     read = _ROLES.get(role) if isinstance(role, str) else None
     if read is None:
-        raise _wrong(f"{field}.role", f"must be one of {', '.join(_ROLES)}")
+        raise wrong(f"{field}.role", f"must be one of {', '.join(_ROLES)}")
     return read(message, field)
 
 
 def _system(message: dict[str, Any], field: str) -> c.Turn:
-    return c.Turn("system", _content(message, field), field, _name(message))
+    return c.Turn("system", _content(message, field), field, optional_text(message.get("name")))
 
 
 def _user(message: dict[str, Any], field: str) -> c.Turn:
-    return c.Turn("user", _content(message, field), field, _name(message))
+    return c.Turn("user", _content(message, field), field, optional_text(message.get("name")))
 
 
 def _tool(message: dict[str, Any], field: str) -> c.Turn:
-    call_id = _text(message.get("tool_call_id"), f"{field}.tool_call_id")
-    return c.Turn("user", (c.ToolResult(call_id, _content(message, field), name=_name(message)),), field)
+    call_id = text_of(message.get("tool_call_id"), f"{field}.tool_call_id")
+    return c.Turn(
+        "user", (c.ToolResult(call_id, _content(message, field), name=optional_text(message.get("name"))),), field
+    )
 
 
 def _function(message: dict[str, Any], field: str) -> c.Turn:
-    name = _text(message.get("name"), f"{field}.name")
+    name = text_of(message.get("name"), f"{field}.name")
     return c.Turn("user", (c.ToolResult(_legacy_id(name), _content(message, field), name=name),), field)
 
 
@@ -102,13 +104,13 @@ def _assistant(message: dict[str, Any], field: str) -> c.Turn:
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal:
         parts.append(c.Text(refusal))
-    for index, each in enumerate(_array(message.get("tool_calls"), f"{field}.tool_calls")):
+    for index, each in enumerate(array_of(message.get("tool_calls"), f"{field}.tool_calls")):
         parts.append(_tool_call(each, f"{field}.tool_calls[{index}]"))
     legacy = message.get("function_call")
     if isinstance(legacy, dict):
-        name = _text(legacy.get("name"), f"{field}.function_call.name")
+        name = text_of(legacy.get("name"), f"{field}.function_call.name")
         parts.append(c.ToolCall(_legacy_id(name), name, _arguments(legacy.get("arguments"))))
-    return c.Turn("assistant", tuple(parts), field, _name(message))
+    return c.Turn("assistant", tuple(parts), field, optional_text(message.get("name")))
 
 
 _ROLES: dict[str, Callable[[dict[str, Any], str], c.Turn]] = {
@@ -148,7 +150,7 @@ def _reasoning(message: dict[str, Any]) -> list[c.Part]:
 
 
 def _tool_call(call: Any, field: str) -> c.Part:
-    call = _object(call, field)
+    call = object_of(call, field)
     function = call.get("function")
     if not isinstance(function, dict):
         return c.Foreign("openai", call)
@@ -156,8 +158,8 @@ def _tool_call(call: Any, field: str) -> c.Part:
     google = google.get("google") if isinstance(google, dict) else None
     signature = google.get("thought_signature") if isinstance(google, dict) else None
     return c.ToolCall(
-        _text(call.get("id"), f"{field}.id"),
-        _text(function.get("name"), f"{field}.function.name"),
+        text_of(call.get("id"), f"{field}.id"),
+        text_of(function.get("name"), f"{field}.function.name"),
         _arguments(function.get("arguments")),
         signature if isinstance(signature, str) else None,
     )
@@ -176,12 +178,12 @@ def _content(message: dict[str, Any], field: str) -> tuple[c.Part, ...]:
         return ()
     if isinstance(content, str):
         return (c.Text(content),)
-    parts = _array(content, f"{field}.content")
+    parts = array_of(content, f"{field}.content")
     return tuple(_part(part, f"{field}.content[{index}]") for index, part in enumerate(parts))
 
 
 def _part(part: Any, field: str) -> c.Part:
-    part = _object(part, field)
+    part = object_of(part, field)
     kind = part.get("type")
     read = _PARTS.get(kind) if isinstance(kind, str) else None
     return read(part, field) if read is not None else c.Foreign("openai", part)
@@ -189,30 +191,30 @@ def _part(part: Any, field: str) -> c.Part:
 
 def _text_part(part: dict[str, Any], field: str) -> c.Part:
     cache = part.get("cache_control")
-    return c.Text(_text(part.get("text"), f"{field}.text"), cache if isinstance(cache, dict) else None)
+    return c.Text(text_of(part.get("text"), f"{field}.text"), cache if isinstance(cache, dict) else None)
 
 
 def _refusal_part(part: dict[str, Any], field: str) -> c.Part:
-    return c.Text(_text(part.get("refusal"), f"{field}.refusal"))
+    return c.Text(text_of(part.get("refusal"), f"{field}.refusal"))
 
 
 def _image_part(part: dict[str, Any], field: str) -> c.Part:
     image = part.get("image_url")
     detail = image.get("detail") if isinstance(image, dict) else None
     url = image.get("url") if isinstance(image, dict) else image
-    return image_of(_text(url, f"{field}.image_url.url"), detail, f"{field}.image_url.url")
+    return image_of(text_of(url, f"{field}.image_url.url"), detail, f"{field}.image_url.url")
 
 
 def _audio_part(part: dict[str, Any], field: str) -> c.Part:
-    audio = _object(part.get("input_audio"), f"{field}.input_audio")
+    audio = object_of(part.get("input_audio"), f"{field}.input_audio")
     return c.Audio(
-        _text(audio.get("data"), f"{field}.input_audio.data"),
-        _text(audio.get("format"), f"{field}.input_audio.format"),
+        text_of(audio.get("data"), f"{field}.input_audio.data"),
+        text_of(audio.get("format"), f"{field}.input_audio.format"),
     )
 
 
 def _file_part(part: dict[str, Any], field: str) -> c.Part:
-    file = _object(part.get("file"), f"{field}.file")
+    file = object_of(part.get("file"), f"{field}.file")
     return document_of(file.get("file_data"), file.get("file_id"), file.get("filename"), f"{field}.file")
 
 
@@ -244,7 +246,7 @@ def document_of(data: Any, file_id: Any, name: Any, field: str) -> c.Document:
         media_type, data = data_url(data, field) if data.startswith("data:") else ("application/pdf", data)
         return c.Document(media_type, data, name=name)
     if not isinstance(file_id, str):
-        raise _wrong(field, "must have file_data or file_id")
+        raise wrong(field, "must have file_data or file_id")
     return c.Document(file_id=file_id, name=name)
 
 
@@ -256,7 +258,7 @@ def data_url(url: str, field: str) -> tuple[str, str]:
     head, comma, data = url[5:].partition(",")
     media_type, *parameters = head.split(";")
     if not comma or "base64" not in parameters:
-        raise _wrong(field, "must be a URL, or data:MEDIA-TYPE;base64,… with the data")
+        raise wrong(field, "must be a URL, or data:MEDIA-TYPE;base64,… with the data")
     return media_type or "application/octet-stream", data
 
 
@@ -264,18 +266,20 @@ def data_url(url: str, field: str) -> tuple[str, str]:
 
 
 def _tools(fields: Mapping[str, Any]) -> tuple[tuple[c.Tool | c.Foreign, ...], c.ToolChoice | None]:
-    tools = tuple(_tool_of(each, f"tools[{index}]") for index, each in enumerate(_array(fields.get("tools"), "tools")))
+    tools = tuple(
+        _tool_of(each, f"tools[{index}]") for index, each in enumerate(array_of(fields.get("tools"), "tools"))
+    )
     choice = fields.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        allowed = _object(choice.get("allowed_tools"), "tool_choice.allowed_tools")
-        names = [_name_of_choice(each) for each in _array(allowed.get("tools"), "tool_choice.allowed_tools.tools")]
+        allowed = object_of(choice.get("allowed_tools"), "tool_choice.allowed_tools")
+        names = [_name_of_choice(each) for each in array_of(allowed.get("tools"), "tool_choice.allowed_tools.tools")]
         tools = tuple(tool for tool in tools if isinstance(tool, c.Tool) and tool.name in names)
         choice = allowed.get("mode")
     return tools, tool_choice(choice)
 
 
 def _tool_of(tool: Any, field: str) -> c.Tool | c.Foreign:
-    tool = _object(tool, field)
+    tool = object_of(tool, field)
     function = tool.get("function")
     if not isinstance(function, dict):
         return c.Foreign("openai", tool)
@@ -286,10 +290,10 @@ def tool_of(function: Mapping[str, Any], field: str) -> c.Tool:
     """A function's declaration: of chat's ``tools[].function``, or of a tool of responses."""
     schema = function.get("parameters")
     if schema is not None and not isinstance(schema, dict):
-        raise _wrong(f"{field}.parameters", "must be a JSON Schema object")
+        raise wrong(f"{field}.parameters", "must be a JSON Schema object")
     description, strict = function.get("description"), function.get("strict")
     return c.Tool(
-        _text(function.get("name"), f"{field}.name"),
+        text_of(function.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
         schema,
         strict if isinstance(strict, bool) else None,
@@ -313,7 +317,7 @@ def tool_choice(choice: Any) -> c.ToolChoice | None:
         return mode
     name = _name_of_choice(choice)
     if name is None:
-        raise _wrong("tool_choice", 'must be "none", "auto", "required" or a function by its name')
+        raise wrong("tool_choice", 'must be "none", "auto", "required" or a function by its name')
     return c.ToolChoice("one", name)
 
 
@@ -330,15 +334,15 @@ def response_format(value: Any) -> c.ResponseFormat | None:
     """OpenAI's ``response_format``."""
     if value is None:
         return None
-    kind = _object(value, "response_format").get("type")
+    kind = object_of(value, "response_format").get("type")
     if kind == "text":
         return None
     if kind == "json_object":
         return c.ResponseFormat("json")
     if kind != "json_schema":
-        raise _wrong("response_format.type", "must be text, json_object or json_schema")
+        raise wrong("response_format.type", "must be text, json_object or json_schema")
     return schema_format(
-        _object(value.get("json_schema"), "response_format.json_schema"), "response_format.json_schema"
+        object_of(value.get("json_schema"), "response_format.json_schema"), "response_format.json_schema"
     )
 
 
@@ -348,40 +352,8 @@ def schema_format(value: Mapping[str, Any], field: str) -> c.ResponseFormat:
     description, strict, name = value.get("description"), value.get("strict"), value.get("name")
     return c.ResponseFormat(
         "schema",
-        _object(schema, f"{field}.schema") if schema is not None else {},
+        object_of(schema, f"{field}.schema") if schema is not None else {},
         name if isinstance(name, str) and name else "response",
         description if isinstance(description, str) else None,
         strict if isinstance(strict, bool) else None,
     )
-
-
-# -- what a client may send at all
-
-
-def _name(message: dict[str, Any]) -> str | None:
-    name = message.get("name")
-    return name if isinstance(name, str) and name else None
-
-
-def _object(value: Any, field: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(field, "must be an object")
-    return value
-
-
-def _array(value: Any, field: str) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise _wrong(field, "must be an array")
-    return value
-
-
-def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str):
-        raise _wrong(field, "must be a string")
-    return value
-
-
-def _wrong(field: str, what: str) -> BadRequest:
-    return BadRequest(f"{field} {what}", param=field, code="invalid_value")
