@@ -13,6 +13,9 @@ RAW = "raw"
 
 OPERATIONS = frozenset((CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES, COUNT_TOKENS, MODELS, RAW))
 
+#: Those whose answers can be streamed.
+STREAMED = frozenset((CHAT, COMPLETIONS, RESPONSES, MESSAGES))
+
 #: The methods of each operation; ``raw`` has them all.
 METHODS: dict[str, tuple[bytes, ...]] = {
     CHAT: (b"POST",),

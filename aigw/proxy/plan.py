@@ -15,7 +15,7 @@ import attrs
 from aigw.errors import BadRequest
 from aigw.http.headers import HOP_BY_HOP, Header
 from aigw.llm.body import Adjustments, serialise
-from aigw.llm.operations import CHAT, RAW
+from aigw.llm.operations import CHAT, RAW, STREAMED
 from aigw.llm.taps import add_usage_option, asks_for_usage
 from aigw.llm.translation import Pairing, Translating
 from aigw.llm.wire import WireRequest
@@ -214,7 +214,7 @@ class Plan:
                     "response streaming is not enabled for this LLM", param="stream", code="streaming_denied"
                 )
             return False
-        if fields.get("stream"):
+        if fields.get("stream") or self.operation not in STREAMED:
             return False
         fields["stream"] = True
         return True

@@ -1,0 +1,31 @@
+"""What a plan makes of a client's body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from twisted.trial import unittest
+
+from tests.unit.proxy.fakes import make_plan
+
+
+def adjusted(fields: dict[str, Any], **changes: Any) -> tuple[dict[str, Any], bool]:
+    """The body that goes up, and whether it is the client's own, byte for byte."""
+    body = orjson.dumps({"model": "m", **fields})
+    sent, _ = make_plan(None, asks_usage=False, **changes).adjust(body, orjson.loads(body))
+    return orjson.loads(sent), sent is body
+
+
+class AdjustTests(unittest.TestCase):
+    """Bodies of calls that pass byte for byte where they can."""
+
+    def test_always_streams_what_can_be_streamed(self) -> None:
+        """``streaming = "always"`` is not for operations whose answers are never streams."""
+        for operation in ("chat", "completions", "responses", "messages"):
+            sent, _ = adjusted({}, operation=operation, streaming="always")
+            self.assertIs(sent.get("stream"), True, operation)
+        for operation in ("embeddings", "count_tokens"):
+            sent, same = adjusted({}, operation=operation, streaming="always")
+            self.assertNotIn("stream", sent, operation)
+            self.assertTrue(same)
