@@ -16,6 +16,7 @@ from aigw.errors import BadRequest
 from aigw.http.headers import HOP_BY_HOP, Header
 from aigw.llm.body import Adjustments, serialise
 from aigw.llm.operations import CHAT, RAW, STREAMED
+from aigw.llm.signatures import leave_out_others, may_have_others
 from aigw.llm.taps import add_usage_option, asks_for_usage
 from aigw.llm.translation import Pairing, Translating
 from aigw.llm.wire import WireRequest
@@ -175,6 +176,8 @@ class Plan:
             fields["model"] = wanted
             changed = True
         if self.adjusts and self.adjustments.apply(fields):
+            changed = True
+        if may_have_others(body, self.operation) and leave_out_others(fields, self.operation):
             changed = True
         if self.streaming != "allow":
             changed |= self._force_streaming(fields)

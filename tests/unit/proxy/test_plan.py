@@ -29,3 +29,13 @@ class AdjustTests(unittest.TestCase):
             sent, same = adjusted({}, operation=operation, streaming="always")
             self.assertNotIn("stream", sent, operation)
             self.assertTrue(same)
+
+    def test_signatures_of_others(self) -> None:
+        """A thought that the gateway gave out for another provider's call stays behind; all else is as it was."""
+        thought = {"type": "thinking", "thinking": "", "signature": "aigw-tool:x"}
+        text = {"type": "text", "text": "Hi"}
+        messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": [thought, text]}]
+        sent, _ = adjusted({"messages": messages}, operation="messages")
+        self.assertEqual(sent["messages"], [messages[0], {"role": "assistant", "content": [text]}])
+        sent, same = adjusted({"messages": [{"role": "assistant", "content": [{**thought, "signature": "s"}]}]})
+        self.assertTrue(same)

@@ -10,6 +10,7 @@ from typing import Any
 from aigw.errors import BadRequest
 from aigw.llm.call import Call, Reasoning, ToolCall, ToolResult
 from aigw.llm.providers.anthropic.models import Traits
+from aigw.llm.signatures import may_be
 
 #: Tokens that an effort stands for where the model counts in them; the smallest is the least that it takes.
 BUDGETS = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
@@ -122,7 +123,7 @@ def _calls_without_thoughts(call: Call) -> bool:
 
 def is_proven(thought: Reasoning) -> bool:
     """Whether a thought can be sent back: Claude takes only its own, with their signature."""
-    return bool(thought.signature or thought.redacted)
+    return bool(thought.redacted) or may_be(thought.signature, "anthropic")
 
 
 def check_sampling(call: Call, traits: Traits, body: dict[str, Any], provider: str, thinks: bool) -> None:

@@ -16,6 +16,7 @@ from aigw.llm import events
 from aigw.llm.providers.bedrock.media import AUDIO, DOCUMENTS, IMAGES, VIDEOS, format_of
 from aigw.llm.providers.bedrock.models import Family
 from aigw.llm.providers.bedrock.names import document_name, tool_id
+from aigw.llm.signatures import may_be
 
 Block = dict[str, Any]
 #: A part with the name of the client's field that it is in.
@@ -146,7 +147,7 @@ class Conversation:
     def _reasoning(self, part: c.Reasoning, field: str) -> Block | None:
         if part.redacted is not None:
             return {"reasoningContent": {"redactedContent": part.redacted}}
-        if part.signature is None:
+        if not may_be(part.signature, "anthropic"):
             return None
         return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}}
 
