@@ -71,7 +71,5 @@ def _without_effect(settings: Settings) -> Iterator[Fault]:
 
 def _idle_keys(model: Model) -> Iterator[str]:
     """Keys of ``model`` that ask for what is not done yet."""
-    if model.patience is not None:
-        yield "patience"
     if model.on_stream_cut != "error":
         yield "on_stream_cut"

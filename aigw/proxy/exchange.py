@@ -23,6 +23,7 @@ from aigw.http.request import Request
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
+from aigw.proxy.patience import Patience, as_error
 from aigw.proxy.refusal import Refusal, of_queue
 from aigw.routing.admission import Place
 from aigw.routing.course import Course, Step
@@ -47,6 +48,7 @@ class Exchange:
     _told: Refusal | None = None
     _place: Place | None = None
     _wake: Callable[[], None] | None = None
+    _patience: Patience | None = None
 
     def __init__(
         self,
@@ -75,6 +77,8 @@ class Exchange:
         self._first = candidate = attempt.candidate
         if self._group.rules.attempts > 1:
             candidate.budget.deposit()
+        if self._group.patience and attempt.stream:
+            self._patience = Patience(self, self._deadlines, self._group.patience)
         self._try(attempt)
 
     # -- attempts
@@ -225,9 +229,17 @@ class Exchange:
 
     def begin(self, attempt: Attempt, status: int, headers: list[Header], length: int | None) -> None:
         """Its head; the body is the attempt's to write."""
+        patience = self._patience
+        if patience is not None:
+            patience.end()
+        if patience is None or not patience.opened:
+            self.open(status, headers, length)
+        self.request.registerProducer(attempt, True)
+
+    def open(self, status: int, headers: list[Header], length: int | None = None) -> None:
+        """Its head, and nothing of it yet."""
         self.account.answered_at = self.now()
         self.request.start(status, headers, length, self._lines())
-        self.request.registerProducer(attempt, True)
 
     def finish(self) -> None:
         """It is complete."""
@@ -243,7 +255,10 @@ class Exchange:
         self._settle()
 
     def refuse(self, error: GatewayError) -> None:
-        """Nothing was sent yet, so the client gets a proper error."""
+        """Nothing of an answer was sent yet, so the client gets a proper error."""
+        if self._patience is not None and self._patience.opened:
+            self._patience.tell(error)
+            return
         self.account.answered_at = self.now()
         self.account.error = error.code
         refuse(self.request, error, self._lines())
@@ -254,15 +269,17 @@ class Exchange:
         # A client's library that repeats what was repeated here multiplies an outage.
         final = self._course is not None and self._course.exhausted and not refusal.says_when
         self.account.error = refusal.code
-        if refusal.error is not None:
+        if self._patience is not None and self._patience.opened:
+            self._patience.tell(as_error(refusal))
+        elif refusal.error is not None:
             if final:
                 refusal.error.headers += (_NO_RETRY,)
             self.refuse(refusal.error)
-            return
-        headers = list(refusal.headers)
-        if final:
-            headers = [*(header for header in headers if header[0] != _NO_RETRY[0]), _NO_RETRY]
-        self.answer(refusal.status, headers, refusal.body)
+        else:
+            headers = list(refusal.headers)
+            if final:
+                headers = [*(header for header in headers if header[0] != _NO_RETRY[0]), _NO_RETRY]
+            self.answer(refusal.status, headers, refusal.body)
 
     def _lines(self) -> bytes:
         """The response's own header lines: whence, which model, which request, how long."""
@@ -284,6 +301,9 @@ class Exchange:
         if self._place is not None:
             self._place.leave()
             self._place = None
+        if self._patience is not None:
+            self._patience.end()
+            self._patience = None
         attempt, self.attempt = self.attempt, None
         if attempt is not None:
             attempt.close(outcome)

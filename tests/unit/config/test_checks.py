@@ -203,7 +203,6 @@ class WarningTests(FileTestCase):
     def test_what_has_no_effect_yet(self) -> None:
         """A file may say it; whoever wrote it should know."""
         for text, key in (
-            ("patience = '10s'", "patience"),
             ("on_stream_cut = 'continue'", "on_stream_cut"),
         ):
             model = f"[models.m]\ntargets = [{{ backend = 'echo' }}]\n{text}\n[routes.r]\npaths = ['/r']"

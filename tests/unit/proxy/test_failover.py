@@ -101,7 +101,7 @@ class Play:
             name: make_plan(provider, backend=name, down_lines=b"x-aigw-backend: %s\r\n" % name.encode())
             for name, provider in self.providers.items()
         }
-        more = {"tries_open": rules.pop("tries_open", True)}
+        more = {"tries_open": rules.pop("tries_open", True), "patience": rules.pop("patience", 0.0)}
         self.candidates = {
             name: make_candidate(name, breaker=Breaker(BreakerRules(3)), slots=(slots or {}).get(name))
             for name in names
@@ -515,6 +515,65 @@ class QueueTests(FailoverTestCase):
         self.assertEqual({account.error for account in play.ledger.closed}, {"", "client_gone"})
 
 
+class PatienceTests(FailoverTestCase):
+    """Clients that would not wait."""
+
+    def test_a_waiting_client_gets_comments_and_then_its_answer(self) -> None:
+        """Of another target, if need be: a comment is no event."""
+        play = Play(stream=True, patience=10.0)
+        request = play.ask()
+        play.last("a").sink.on_sent()
+        play.pass_time(9.5)
+        self.assertEqual((request.status, request.body), (0, b""))
+        play.pass_time(15)
+        self.assertEqual((request.status, request.body), (200, b": waiting for the model\n\n" * 2))
+        self.assertEqual(request.response_headers[b"content-type"], b"text/event-stream; charset=utf-8")
+        play.last("a").refuse(503)
+        play.last("b").stream(chunk(""), chunk("he"), chunk(None, "stop"), DONE)
+        play.last("b").sink.on_end(True)
+        self.assertTrue(request.body.endswith(b"model\n\n" + chunk("") + chunk("he") + chunk(None, "stop") + DONE))
+        self.assertEqual(request.ended, "finished")
+        self.assert_over(play)
+
+    def test_an_error_is_an_event_then(self) -> None:
+        """The provider's, or our own; the stream has no end."""
+        for status, expected in ((503, b'"message":"no"'), (None, b"upstream_tls")):
+            play = Play("a", stream=True, patience=2.0, attempts=1)
+            request = play.ask()
+            play.pass_time(3)
+            play.last("a").refuse(status) if status else play.last("a").fail("tls")
+            self.assertIn(expected, request.body)
+            self.assertIn(b'data: {"error":{', request.body)
+            self.assertNotIn(b"[DONE]", request.body)
+            self.assertEqual((request.status, request.ended), (200, "aborted"))
+            self.assert_over(play)
+
+    def test_nobody_is_told_to_wait_who_gets_an_answer(self) -> None:
+        play = Play(stream=True, patience=2.0)
+        request = play.ask()
+        play.last("a").stream(chunk("he"))
+        play.pass_time(10)
+        self.assertEqual(request.body, chunk("he"))
+        request.leave()
+        self.assert_over(play)
+
+    def test_whole_answers_are_waited_for(self) -> None:
+        play = Play(patience=2.0)
+        request = play.ask()
+        play.last("a").sink.on_sent()
+        play.pass_time(10)
+        self.assertEqual(request.status, 0)
+
+    def test_who_leaves_while_being_comforted(self) -> None:
+        play = Play(stream=True, patience=2.0)
+        request = play.ask()
+        play.last("a").sink.on_sent()
+        play.pass_time(5)
+        request.leave()
+        self.assertTrue(play.last("a").cancelled)
+        self.assert_over(play)
+
+
 class HealthTests(FailoverTestCase):
     """What attempts tell of their targets."""
 
@@ -575,7 +634,7 @@ class ExchangeMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.play = Play("abc", stream=True, attempts=4, slots={"a": Slots(2, 2), "b": Slots(1, 1)})
+        self.play = Play("abc", stream=True, patience=3.0, attempts=4, slots={"a": Slots(2, 2), "b": Slots(1, 1)})
         self.requests: list[FakeRequest] = []
 
     def open(self) -> list[Played]:
