@@ -168,7 +168,7 @@ class Attempt:
     def _translate(self, head: ResponseHead) -> None:
         translation = self.translation
         assert translation is not None
-        if head.encoded:
+        if head.encoded and head.status < 400:
             self._invalid("answered in a coding that it was not offered")
         elif head.status < 300 and translation.is_stream(head.content_type):
             self.relay = TranslatedEvents(self, head, translation)

@@ -62,7 +62,8 @@ class TranslatedBody:
         attempt, head, translation = self._attempt, self._head, self._translation
         body, request_id = bytes(self._body), attempt.request_id
         if head.status >= 400:
-            body = attempt.without_secrets(body)
+            # Of an error in a coding that was not offered, the status still tells.
+            body = attempt.without_secrets(body) if not head.encoded else b""
             answer = translation.error(head.status, head.headers, body, request_id)
         elif head.status >= 300:
             error = UpstreamFailed(f"backend {attempt.backend} redirects elsewhere, which is never followed")

@@ -174,6 +174,15 @@ class WholeTests(unittest.TestCase):
         s.head(200, content_encoding=b"gzip")
         self.assertEqual((s.request.status, s.call.cancelled), (502, True))
 
+    def test_encoded_error(self) -> None:
+        """What its status means is the client's to know all the same, and when to come again; not the bytes."""
+        s = scene()
+        sink = s.head(401, content_encoding=b"gzip", retry_after=b"3")
+        sink.on_data(b"\x1f\x8b\x08")
+        sink.on_end(True)
+        self.assertEqual((s.request.status, s.request.response_headers[b"retry-after"]), (401, b"3"))
+        self.assertEqual(told(s)["message"], "")
+
     def test_broken_off(self) -> None:
         """An honest 502."""
         s = scene(stream=False)
