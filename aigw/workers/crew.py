@@ -115,6 +115,10 @@ class Crew:
         """All that serve."""
         return [process for process in self.processes() if process.ready]
 
+    def answering(self) -> list[WorkerProcess]:
+        """All that can be asked something: those that serve, and those that drain."""
+        return [process for process in self.processes() if process.ready or process.leaving]
+
     def complete(self) -> bool:
         """Whether every place has a worker that serves."""
         return len(self.ready()) == len(self.places)
@@ -147,6 +151,7 @@ class Crew:
             process = self._hire(place.number)
         except OSError as error:
             self.log.error("worker {number} cannot be started: {error}", number=place.number, error=error)
+            place.failures += 1
             self._replace_later(place)
             return
         place.process = process
@@ -193,13 +198,13 @@ class Crew:
         self._told_ended(process, reason)
         if not self._was_complete:
             return
+        place.restarts += 1
         place.failures = 0 if lived > _SETTLED else place.failures + 1
         self._replace_later(place)
         self._cover()
         self._changed()
 
     def _replace_later(self, place: Place) -> None:
-        place.restarts += 1
         if not place.failures:
             self._fill(place)
             return
@@ -270,14 +275,15 @@ class Crew:
 
     def _prepare_one(self, process: WorkerProcess, place: Place, offer: Offer, opened: list[str]) -> Deferred[None]:
         self._asked_to_prepare.append(process)
+        served = process.ready
         sockets = self._sockets_of(place, opened)
         asked = process.link.ask("prepare", offer.settings, sockets, listeners=opened, rows=offer.rows)
         asked.addTimeout(_PREPARE, self._reactor)
 
         def refused(failure: Failure) -> None:
             if failure.check(LinkLost):
-                if not process.ready:
-                    return  # never served; whoever comes in its place gets what is served then
+                if not served:
+                    return  # it was only starting; whoever comes in its place gets what is served then
                 raise Refused(f"worker {place.number} ended while it prepared the configuration")
             if failure.check(TookTooLong):
                 raise Refused(f"worker {place.number} did not prepare the configuration within {_PREPARE:g} s")
@@ -330,7 +336,8 @@ class Crew:
         if process is None:
             return f"none{restarts}"
         beat = process.beat
-        state = "starting" if not process.ready else "silent" if self._late(process) else "serves"
+        working = "serves" if process.ready else "drains" if process.leaving else "starting"
+        state = "silent" if process.ready and self._late(process) else working
         amounts = f"{beat.connections} connections, {beat.requests} requests in flight, {beat.memory >> 20} MiB"
         return f"{state}, process {process.pid}, {amounts}{restarts}"
 

@@ -200,7 +200,7 @@ class Parent(Daemon):
     @inlineCallbacks
     def _ask_all(self, verb: str) -> Any:
         """What those workers answer that answer in time, by their numbers."""
-        processes = self.crew.ready()
+        processes = self.crew.answering()
         asked: list[Deferred[bytes]] = [
             process.link.ask(verb).addTimeout(_ANSWER, self._reactor) for process in processes
         ]

@@ -46,6 +46,7 @@ class WorkerProcess(ProcessProtocol):
     :param number: which worker it is, from 1.
     :param access_log: takes whole lines of the worker's access log.
     :ivar ready: whether it accepts connections.
+    :ivar leaving: it drains without having been told to by its parent.
     :ivar given_up: it was silent for too long, and is being ended.
     :ivar signalled: the signal that ended it, if one did.
     :ivar heard: when it gave its last sign of life, by ``clock``.
@@ -57,13 +58,13 @@ class WorkerProcess(ProcessProtocol):
 
     def __init__(self, number: int, clock: Callable[[], float], access_log: Callable[[bytes], None]) -> None:
         self.number = number
-        self.ready = False
+        self.ready = self.leaving = False
         self.beat = Beat()
         self.heard = self.started = clock()
         self.given_up = False
         self.signalled: int | None = None
         self.ended: Deferred[str] = Deferred()
-        self.link = Link({"beat": self._alive}, self._unlinked)
+        self.link = Link({"beat": self._alive, "leaving": self._leaving}, self._unlinked)
         self._clock = clock
         self._access_log = Lines(access_log)
         self._own_log = Lines(self._said)
@@ -100,8 +101,11 @@ class WorkerProcess(ProcessProtocol):
         self.heard = self._clock()
         self.beat = Beat(**message.fields)
 
+    def _leaving(self, _message: Message) -> None:
+        self.ready, self.leaving = False, True
+
     def _unlinked(self) -> None:
-        self.ready = False
+        self.ready = self.leaving = False
 
     # -- what it says
 

@@ -14,6 +14,7 @@ so everything that an endpoint description may say (TLS, PROXY protocol) holds h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -60,7 +61,8 @@ class Reserved:
         """Close what this process holds; workers must close theirs."""
         for one in self.sockets:
             one.close()
-        self._release()
+        release, self._release = self._release, lambda: None
+        release()
 
     def getHost(self) -> Any:
         """Its address."""
@@ -155,7 +157,8 @@ class _UnreadUnixPort(unix.Port):
     def release(self) -> None:
         """Remove the file. Without shutdown(), which would end the workers' sockets as well."""
         self._shouldShutdown = False
-        self.connectionLost(None)
+        with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
+            self.connectionLost(None)
 
 
 # -- the workers' end

@@ -214,6 +214,7 @@ class Worker:
         if self._ending:
             return
         self._ending = True
+        self._link.tell("leaving")
         ending: Deferred[None] = self._end()
         ending.addErrback(lambda failure: self._log.failure("the drain failed", failure))
         ending.addBoth(lambda _: self._reactor.stop())

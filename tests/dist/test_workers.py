@@ -74,19 +74,33 @@ class WorkersTestCase(GatewayTestCase):
 
     workers = 2
 
+    async def connected(self, daemon: Daemon, count: int) -> list[RawClient]:
+        """So many connections, which are closed when the test ends."""
+        clients = await gatherResults([defer.ensureDeferred(connect(daemon.port)) for _ in range(count)])
+        for client in clients:
+            self.addCleanup(self._close, client)
+        return clients
+
+    def _close(self, client: RawClient) -> defer.Deferred[bytes]:
+        if not client.lost:
+            client.leave()
+        return client.closed()
+
     async def clients(self, daemon: Daemon, count: int) -> list[RawClient]:
         """So many connections that have been answered once."""
-        clients = await gatherResults([defer.ensureDeferred(connect(daemon.port)) for _ in range(count)])
+        clients = await self.connected(daemon, count)
         for client in clients:
             client.send(MODELS)
         await gatherResults([client.until(b'"list"') for client in clients])
         return clients
 
-    async def streams(self, daemon: Daemon, upstream: ScriptedUpstream, count: int) -> list[RawClient]:
+    async def streams(
+        self, daemon: Daemon, upstream: ScriptedUpstream, count: int, delay: float = 0.3
+    ) -> list[RawClient]:
         """So many streams that have begun, at both workers."""
-        stream, whole = answers.stream(delay=0.3), answers.openai()
+        stream, whole = answers.stream(delay=delay), answers.openai()
         upstream.standing = lambda request: (stream if b'"stream":true' in request.body else whole)(request)
-        clients = await gatherResults([defer.ensureDeferred(connect(daemon.port)) for _ in range(count)])
+        clients = await self.connected(daemon, count)
         for client in clients:
             client.send(post("/v1/chat/completions", chat(True), connection="close"))
         await gatherResults([client.until(b"data: ") for client in clients])
@@ -297,6 +311,16 @@ class ReplacementTests(WorkersTestCase):
             answer = await fetch(f"{daemon.url}/v1/models", None, {"apikey": "another-key"})
             self.assertEqual(answer.status, 200)
         self.assertEqual(await self.metric(daemon, r'aigw_worker_restarts_total\{reason="exit"\}'), 2)
+
+    async def test_worker_that_drains_is_covered(self) -> None:
+        """Sent SIGTERM by itself it ends its streams first, and nobody who connects meanwhile waits for that."""
+        daemon, upstream = await self.serve()
+        await self.streams(daemon, upstream, 20, delay=2)
+        os.kill(workers(daemon)[0], signal.SIGTERM)
+        await daemon.says("draining: ")
+        fresh = await self.clients(daemon, 20)
+        self.assertEqual(len({served_by(client) for client in fresh}), 1)
+        self.assertEqual(len(workers(daemon)), 2)
 
     async def test_hung_worker_is_replaced(self) -> None:
         """Others accept for it after a few seconds; it is ended when it stays silent."""
