@@ -2,7 +2,8 @@
 
 A stream's order is OpenAI's own, and what its SDK's helpers insist on: the role first, choices from 0 upwards, each
 tool call's id and name once, the finish of a choice behind what it says, the usage on a chunk of its own and only
-where it was asked for, ``[DONE]`` only behind a real end.
+where it was asked for, ``[DONE]`` only behind a real end. A finish waits for that end too: a stream that breaks before
+it must not look complete.
 
 What OpenAI has no field for is told in the fields that its compatible servers have settled on: thoughts in
 ``reasoning_content``, with their signatures in ``thinking_blocks``; Gemini's signature of a tool call in
@@ -49,6 +50,7 @@ class ChatWriter:
         self._called: set[int] = set()
         self._thought: dict[int, str] = {}
         self._listed: dict[tuple[str, int], int] = {}
+        self._finishes = b""
         self._frame()
         self._write: dict[type, Callable[[Any], bytes]] = {
             r.Start: self._start,
@@ -147,12 +149,13 @@ class ChatWriter:
             reason = r.TOOL_CALLS
         begin = self._begin(event.choice) if event.choice >= self._begun else b""
         word = orjson.dumps(finish_reason(reason))
-        return begin + b'%s,"choices":[{"index":%d,"delta":{},"finish_reason":%s%s' % (
+        self._finishes += b'%s,"choices":[{"index":%d,"delta":{},"finish_reason":%s%s' % (
             self._head,
             event.choice,
             word,
             self._ended,
         )
+        return begin
 
     def _note_usage(self, event: r.UsageTold) -> bytes:
         self._usage = event.usage
@@ -163,7 +166,7 @@ class ChatWriter:
         if self._include_usage:
             told = orjson.dumps(chat_usage(self._usage or Usage()))
             usage = b'%s,"choices":[],"usage":%s}\n\n' % (self._head, told)
-        return usage + b"data: [DONE]\n\n"
+        return self._finishes + usage + b"data: [DONE]\n\n"
 
     # -- whole
 

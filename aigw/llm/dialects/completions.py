@@ -78,6 +78,7 @@ class CompletionsWriter:
         self._model = model
         self._include_usage = include_usage
         self._usage: Usage | None = None
+        self._finishes = b""
         self._named = False
         self._frame()
         self._write: dict[type, Callable[[Any], bytes]] = {
@@ -135,7 +136,8 @@ class CompletionsWriter:
 
     def _finish(self, event: r.Finish) -> bytes:
         said = b',"choices":[{"index":%d,"text":""' % event.choice
-        return self._head + said + self._tail % orjson.dumps(_reason(event.reason))
+        self._finishes += self._head + said + self._tail % orjson.dumps(_reason(event.reason))
+        return b""  # until the real end: what breaks before must not look complete
 
     def _note_usage(self, event: r.UsageTold) -> bytes:
         self._usage = event.usage
@@ -146,7 +148,7 @@ class CompletionsWriter:
         if self._include_usage:
             told = orjson.dumps(chat_usage(self._usage or Usage()))
             usage = b'%s,"choices":[],"usage":%s}\n\n' % (self._head, told)
-        return usage + b"data: [DONE]\n\n"
+        return self._finishes + usage + b"data: [DONE]\n\n"
 
 
 def _choice(index: int, choice: Choice) -> dict[str, Any]:

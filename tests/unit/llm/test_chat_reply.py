@@ -113,6 +113,11 @@ class StreamTests(unittest.TestCase):
         self.assertEqual([block["type"] for block in message.thinking_blocks], ["thinking", "redacted_thinking"])
         self.assertEqual([note.url_citation.url for note in message.annotations], ["https://x", "https://y"])
 
+    def test_finish_waits_for_the_end(self) -> None:
+        """What a stream that breaks has sent says nowhere that it is complete."""
+        self.assertNotIn(b'"finish_reason":"', stream(TOOLS[:-1], True))
+        self.assertIn(b'"finish_reason":"tool_calls"', stream(TOOLS, True))
+
     def test_pings_are_comments(self) -> None:
         """A chunk without choices would break the SDK's users."""
         body = stream([r.Start(), r.Ping(), r.TextDelta("x"), r.Finish(r.STOP), r.End()])

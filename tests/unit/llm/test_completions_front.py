@@ -112,6 +112,7 @@ class ReplyTests(unittest.TestCase):
         told = {(chunk.id, chunk.model, chunk.object, chunk.created) for chunk in read_chunks}
         self.assertEqual(told, {("cmpl-a1", "real", "text_completion", 1700000000)})
         self.assertNotIn(b'"usage"', body)
+        self.assertNotIn(b'"finish_reason":"', stream(ANSWER[:-1]))  # a stream that breaks
 
     def test_usage(self) -> None:
         """On a chunk of its own at the end, null before it."""
