@@ -121,7 +121,7 @@ class TranslatedEvents:
         if visible:
             attempt.write(visible)
         if stream.error is not None:
-            attempt.write(stream.failure(stream.error))
+            attempt.write(attempt.without_secrets(stream.failure(stream.error)))
             attempt.note(stream.partial_usage(), stream.model)
             attempt.abort_quietly("upstream_error")
         elif stream.done:

@@ -26,6 +26,7 @@ LINES: dict[str, r.Event] = {
     "arguments": r.ToolArguments(0, '{"abcdefgh":1}'),
     "stop": r.Finish(r.STOP),
     "end": r.End(),
+    "leak": r.Failed(ProviderError(500, "server_error", "wrong key sk-upstream-secret")),
     "error": r.Failed(ProviderError(529, "overloaded_error", "busy", "overloaded", retry_after=2.5)),
 }
 

@@ -66,6 +66,12 @@ class StreamTests(unittest.TestCase):
         assert s.account.usage is not None
         self.assertTrue(s.account.usage.partial)
 
+    def test_credential_in_an_error(self) -> None:
+        """A provider that quotes our credential in the middle of its stream does not hand it out."""
+        s = scene()
+        s.head(200, NDJSON).on_data(lines("start", "Hi", "leak"))
+        self.assertIn(b"wrong key ***", s.request.body)
+
     def test_ends_too_early(self) -> None:
         """Before its first word: 502. After it: an error event and no end."""
         s = scene()
