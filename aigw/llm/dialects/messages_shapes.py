@@ -24,6 +24,7 @@ _REASONS = {
 #: OpenAI's words for kinds of errors, and Anthropic's where those are others.
 _ERROR_TYPES = {
     "server_error": "api_error",
+    "upstream_error": "api_error",
     "insufficient_quota": "billing_error",
 }
 

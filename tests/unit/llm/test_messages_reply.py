@@ -352,6 +352,7 @@ class ErrorTests(unittest.TestCase):
             (402, "insufficient_quota", anthropic.APIStatusError, "billing_error"),
             (500, "server_error", anthropic.InternalServerError, "api_error"),
             (502, "server_error", anthropic.InternalServerError, "api_error"),
+            (502, "upstream_error", anthropic.InternalServerError, "api_error"),
             (503, "overloaded_error", anthropic.APIStatusError, "overloaded_error"),
             (504, "timeout_error", anthropic.APIStatusError, "timeout_error"),
             (529, "overloaded_error", anthropic.APIStatusError, "overloaded_error"),
