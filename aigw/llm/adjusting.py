@@ -1,13 +1,14 @@
-"""A configuration's ``defaults`` and ``overrides`` on calls that are translated.
+"""A configuration's ``defaults`` and ``overrides``, whatever the operation.
 
 They are written in OpenAI's vocabulary (``max_tokens``, ``temperature``, ``reasoning_effort`` …), so that one backend
 serves clients of all dialects, or in the provider's own (``safetySettings``, ``thinking`` …). Names that OpenAI's chat
-knows adjust the call before it is translated; all others adjust the provider's request afterwards.
+knows adjust the call before it is translated; all others adjust the provider's request afterwards. Bodies that pass
+byte for byte are adjusted as they are, with what their operation has: :func:`natively`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ import orjson
 from aigw.llm.body import Adjustments
 from aigw.llm.call import Call, ReasoningWish
 from aigw.llm.dialects.chat import response_format, tool_choice
+from aigw.llm.operations import COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
 from aigw.llm.options import HINTS, NEUTRAL
 
 #: Spellings of one field.
@@ -49,6 +51,30 @@ _PLACES: dict[str, tuple[str, Callable[[Call, Any], None]]] = {
 def is_common(name: str) -> bool:
     """Whether a field is of the vocabulary that all dialects are read into."""
     return name in _PLACES or _SAME.get(name, name) in NEUTRAL or name in HINTS
+
+
+#: What operations call fields that chat has under other names.
+_SPELT: dict[str, dict[str, str]] = {
+    COMPLETIONS: {"max_completion_tokens": "max_tokens"},
+    MESSAGES: {"max_completion_tokens": "max_tokens", "stop": "stop_sequences"},
+    RESPONSES: {"max_completion_tokens": "max_output_tokens", "max_tokens": "max_output_tokens"},
+}
+#: Operations that are no conversations, and what of their fields a conversation has as well.
+_NO_CONVERSATIONS = {COUNT_TOKENS: ("tool_choice",), EMBEDDINGS: ("user",)}
+
+
+def natively(adjustments: Adjustments, operation: str) -> Adjustments:
+    """What of ``adjustments`` is for bodies of ``operation`` that pass byte for byte, under its own names.
+
+    Providers refuse fields that an operation does not have; one backend has many.
+    """
+    spelt, kept = _SPELT.get(operation, {}), _NO_CONVERSATIONS.get(operation)
+
+    def own(fields: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = fields if kept is None else {n: v for n, v in fields.items() if n in kept or not is_common(n)}
+        return {spelt.get(name, name): value for name, value in wanted.items()}
+
+    return Adjustments(defaults=own(adjustments.defaults), overrides=own(adjustments.overrides))
 
 
 def adjust_call(call: Call, adjustments: Adjustments) -> None:

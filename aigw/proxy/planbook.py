@@ -17,6 +17,7 @@ from aigw.config.settings import Backend, BackendAuth, ConsumerBackend, HeaderEd
 from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest
+from aigw.llm.adjusting import natively
 from aigw.llm.body import Adjustments
 from aigw.llm.listing import list_translation
 from aigw.llm.operations import MODELS, RAW
@@ -134,6 +135,7 @@ class PlanBook:
         parts = _parts(backend, own)
         native = is_native(operation, backend, kind)
         pairing = None if native else self._pairing(operation, choice.backend, backend, kind, parts.adjustments)
+        adjustments = natively(parts.adjustments, operation) if native else parts.adjustments
         credential = self._credentials.of(parts.auth, kind, backend.region)
         url = backend.url or kind.default_url
         address = Address.of(url) if url else None
@@ -152,8 +154,8 @@ class PlanBook:
             public_model=choice.public_model,
             # A public name stands for its target's model: that is no mismatch.
             on_model_mismatch="override" if choice.public_model else parts.on_model_mismatch,
-            adjustments=parts.adjustments,
-            adjusts=bool(parts.adjustments.defaults or parts.adjustments.overrides),
+            adjustments=adjustments,
+            adjusts=bool(adjustments.defaults or adjustments.overrides),
             credential=credential,
             static_head=_static_head(address, credential, set_headers),
             drop=_dropped(self._key_names, parts, set_headers, native),
