@@ -81,7 +81,9 @@ def of_call(backend: str, failure: CallFailure, *, sent: bool, repeatable: bool)
     """The call broke."""
     what = _FAILURES.get(failure.kind, "failed")
     outcome = "cut" if failure.began or failure.kind in _CUTS else "connect"
-    error = UpstreamFailed(f"backend {backend} {what}: {failure}", code=f"upstream_{failure.kind}")
+    # The wire's words begin with host and port, which are not for clients: the backend's name stands for them.
+    why = str(failure) if failure.kind == "credential" else str(failure).partition(" ")[2]
+    error = UpstreamFailed(f"backend {backend} {what}: {why}", code=f"upstream_{failure.kind}")
     return Refusal(Failure(failure.kind, sent, repeatable=repeatable), outcome, error)
 
 
