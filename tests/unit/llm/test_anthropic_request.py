@@ -669,7 +669,8 @@ class ReasoningTests(RequestCase):
         result = Turn("user", (ToolResult("c1"),))
         bare = Turn("assistant", (ToolCall("c1", "f"),))
         proven = Turn("assistant", (Reasoning("Hm.", "SIG"), ToolCall("c1", "f")))
-        self.assertNotIn("thinking", body(*HELLO, bare, result, reasoning=wish, tools=(WEATHER,)))
+        for lost in (wish, ReasoningWish(budget=2000)):
+            self.assertNotIn("thinking", body(*HELLO, bare, result, reasoning=lost, tools=(WEATHER,)))
         self.assertIn("thinking", body(*HELLO, proven, result, reasoning=wish, tools=(WEATHER,)))
         self.assertIn("thinking", body(*HELLO, bare, result, *HELLO, reasoning=wish, tools=(WEATHER,), model="claude-opus-4-6"))  # fmt: skip
         self.assertIn("thinking", body(*HELLO, Turn("assistant", (Text("x"),)), *HELLO, reasoning=wish))

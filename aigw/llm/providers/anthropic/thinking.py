@@ -88,10 +88,10 @@ def effort_of(budget: int) -> str:
 def _budgeted(call: Call, body: dict[str, Any]) -> bool:
     wish = call.reasoning
     assert wish is not None
+    if _calls_without_thoughts(call):
+        return False
     budget = wish.budget
     if budget is None:
-        if _calls_without_thoughts(call):
-            return False
         budget = min(BUDGETS.get(wish.effort or "high", BUDGETS["high"]), body["max_tokens"] - 1)
         if budget < _LEAST:
             return False  # no room to think in
