@@ -6,10 +6,15 @@ Only the provider's address is exchanged for a scripted upstream's; see ``test_e
 
 from __future__ import annotations
 
+import json
 import re
 
+from twisted.internet import reactor
+
+from aigw.testing import ScriptedUpstream, answers, anthropic
 from aigw.testing.openai import TEXT
-from tests.dist.daemon import CHECKOUT, Daemon, Finished
+from aigw.testing.said import Said
+from tests.dist.daemon import CHECKOUT, Answer, Daemon, DaemonTestCase, Finished, fetch
 from tests.dist.test_examples import PROVIDER_KEY, Curl, ExampleTestCase, command
 
 PAGES = CHECKOUT / "tests" / "unit" / "config" / "importers" / "pages"
@@ -199,3 +204,65 @@ class GlooTests(ImportTestCase):
         for line, number in zip(finished.stderr.splitlines(), (2, 4), strict=True):
             self.assertTrue(line.startswith(f"{page}:{number}: "), line)
             self.assertIn("line breaks", line)
+
+
+class RealConfigurationTests(DaemonTestCase):
+    """Some of the other configurations of ``tests/unit/config/importers/samples``, each with what it is about."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.upstream = ScriptedUpstream(reactor)
+        self.upstream.listen()
+        self.addCleanup(self.upstream.stop)
+
+    async def start(self, sample: str, provider: str, **env: str) -> None:
+        finished = await self.run_program(["aigw", "import", str(PAGES.parent / "samples" / sample)])
+        self.assertEqual(finished.status, 0, finished)
+        text = finished.stdout.replace(f'"{provider}"', f'"{self.upstream.url.removesuffix("/v1")}"')
+        text = text.replace(f'"{provider}/v1"', f'"{self.upstream.url}"')
+        self.assertIn(str(self.upstream.port), text)
+        self.daemon = await self.start_daemon(text, env)
+
+    async def ask(self, path: str, token: str = "", **fields: object) -> Answer:
+        body = {"messages": [{"role": "user", "content": "Hello"}], **fields}
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        return await fetch(f"{self.daemon.url}{path}", json.dumps(body).encode(), headers)
+
+    def models(self) -> list[str]:
+        return [request.json()["model"] for request in self.upstream.requests]
+
+    async def test_model_alias(self) -> None:
+        """Kong: the model of the request says which of the targets is meant; a route for everything is made."""
+        await self.start("kong-model-alias.md", "https://api.openai.com", OPENAI_API_KEY=PROVIDER_KEY)
+        for alias in ("powerful", "fast"):
+            answer = await self.ask("/anything", model=alias)
+            self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(self.models(), ["gpt-4o", "gpt-4o-mini"])
+
+    async def test_virtual_keys(self) -> None:
+        """agentgateway: API keys out of a Secret, by a policy of the Gateway."""
+        await self.start("agentgateway-virtual-keys.md", "https://api.openai.com", OPENAI_SECRET=PROVIDER_KEY)
+        for token, status in (("sk-alice-abc123def456", 200), ("sk-bob-xyz789uvw012", 200), ("sk-eve", 401), ("", 401)):
+            answer = await self.ask("/openai/v1/chat/completions", token, model="gpt-4o")
+            self.assertEqual(answer.status, status, answer)
+        tokens = [request.header(b"authorization") for request in self.upstream.requests]
+        self.assertEqual(tokens, [f"Bearer {PROVIDER_KEY}".encode()] * 2)
+
+    async def test_failover(self) -> None:
+        """agentgateway: the groups of a Backend are asked one after the other."""
+        await self.start("agentgateway-failover.md", "https://api.openai.com", OPENAI_SECRET=PROVIDER_KEY)
+        self.upstream.script(answers.rate_limited(), answers.rate_limited(), answers.openai())
+        answer = await self.ask("/model", model="anything")
+        self.assertEqual((answer.status, self.models()), (200, ["gpt-4.1", "gpt-5.1", "gpt-3.5-turbo"]), answer)
+
+    async def test_translated(self) -> None:
+        """Kong's ai-proxy to Anthropic: OpenAI's language outside, Anthropic's inside, what it does not know dropped."""
+        await self.start("kong-anthropic.yaml", "https://api.anthropic.com", DECK_ANTHROPIC_API_KEY=PROVIDER_KEY)
+        self.upstream.script(anthropic.answer(Said(text="Hello from Anthropic.")))
+        answer = await self.ask("/anything", frequency_penalty=0.5)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(json.loads(answer.text)["choices"][0]["message"]["content"], "Hello from Anthropic.")
+        (request,) = self.upstream.requests
+        self.assertEqual((request.target, request.header(b"x-api-key")), (b"/v1/messages", PROVIDER_KEY.encode()))
+        self.assertEqual(request.json()["model"], "claude-3-5-sonnet-latest")
+        self.assertNotIn("frequency_penalty", request.json())

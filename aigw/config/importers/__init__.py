@@ -97,9 +97,10 @@ def drafted(sources: list[Source], names: list[str], environ: Mapping[str, str],
             draft.errors.append(_unknown(each))
     exports = list(dict.fromkeys(name for source in sources for name in source.exports))
     if kong:
-        import_kong(draft, kong, exports, environ)
+        draft.attempt(import_kong, draft, kong, exports, environ)
     if kubernetes:
-        import_kubernetes(draft, kubernetes, [each for source in sources for each in source.secrets], environ)
+        commands = [each for source in sources for each in source.secrets]
+        draft.attempt(import_kubernetes, draft, kubernetes, commands, environ)
     if not draft.errors:
         draft.close([*kong, *kubernetes])
     return draft

@@ -80,16 +80,20 @@ class Draft:
             self.own(origin, entry)
         return entry
 
-    def whole(self, make: Callable[..., Made], *arguments: Any) -> Made:
+    def whole(self, node: Node | None, make: Callable[..., Made], *arguments: Any) -> Made:
         """What ``make`` returns. Where it is refused, the entries that it has made already are taken back.
 
+        :param node: what they are made of; nothing of it is in the output then.
         :raises Refused: by ``make``.
         """
         before = dict(self.entries)
+        left = node.open_leaves() if node is not None else []
         try:
             return make(*arguments)
         except Refused:
             self.entries = before
+            for leaf in left:
+                leaf.settled = leaf.reported
             raise
 
     def own(self, node: Node, entry: Entry) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -212,9 +213,10 @@ class Node:
         if node is None:
             return None
         value = node.plain()
-        if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
+        if isinstance(value, str) and re.fullmatch(r"-?\d{1,400}(\.\d+)?", value):
             value = float(value) if "." in value else int(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        endless = isinstance(value, float) and not math.isfinite(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or endless:
             raise node.refuse("must be a number")
         return value
 

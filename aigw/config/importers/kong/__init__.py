@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aigw.config.importers.draft import Draft, Entry
-from aigw.config.importers.kong.acl import AclReader
+from aigw.config.importers.kong.acl import ACL, AclReader
 from aigw.config.importers.kong.balancing import timeouts_of
 from aigw.config.importers.kong.consumers import ConsumerReader
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, is_kong
@@ -26,6 +26,7 @@ from aigw.config.importers.nodes import Node, Refused
 __all__ = ["import_kong", "is_kong"]
 
 _NOT_CALLED = "a service is not called where an AI plugin acts, in Kong neither"
+_NO_LUA = "aigw runs no Lua, and this is not the program that copies a Bearer token for key-auth"
 _SERVICE_FIELDS = ("host", "port", "path", "protocol", "url", "retries", "write_timeout", "tls_verify")
 
 
@@ -101,7 +102,7 @@ class _Import:
                 self._not_served(route)
                 return
             served = self.services.served(base, self._name_of(base))
-            self.draft.whole(self._entry, route, base, served)
+            self.draft.whole(route.node, self._entry, route, base, served)
             self.acting.add(id(base))
         except Refused as refused:
             self._refused(route, base, refused)
@@ -158,7 +159,7 @@ class _Import:
         self.acting.add(id(key_auth))
         if auth != "key":
             values["auth"] = auth
-        timeouts = self._timeouts(route)
+        timeouts = self._timeouts(route, base)
         if timeouts:
             values["timeouts"] = timeouts
         entry = self.draft.add("routes", route.name, values, route.node)
@@ -185,12 +186,15 @@ class _Import:
         where = f"{node.label}, {node.file}:{node.line}" if node is not None else "There was no route"
         entry.comments.append(f"{where}; {base.node.label}")
 
-    def _timeouts(self, route: Route) -> dict[str, Any]:
+    def _timeouts(self, route: Route, base: Plugin) -> dict[str, Any]:
         """A service's timeouts hold for whatever its routes call."""
         service = route.service.node if route.service is not None else None
         if service is None:
             return {}
-        self.draft.note([service.get(key) for key in _SERVICE_FIELDS], _NOT_CALLED)
+        fields = [found for key in _SERVICE_FIELDS if (found := service.get(key)) is not None]
+        if not fields and base.service is None and base.route is None:
+            fields = [service]  # Not even its name is made use of
+        self.draft.note(fields, _NOT_CALLED)
         if service.flag("enabled") is False:
             self.draft.warn(service, "is switched off in Kong, and on here")
         elif service.get("enabled") is not None:
@@ -222,16 +226,16 @@ class _Import:
     def _rest(self) -> None:
         """Say of every plugin that did not get anywhere what there is instead."""
         for plugin in self.entities.plugins:
-            if not plugin.node.open_leaves():
+            if all(leaf.reported for leaf in plugin.node.leaves()):
                 continue
-            if plugin.name in INSTEAD:
-                self.draft.drop(plugin.node, INSTEAD[plugin.name])
+            if plugin.name in (*AI, *KEY_AUTH):
+                if not self._acts(plugin):
+                    self.draft.drop(plugin.node, "it acts on no route that was imported")
             elif plugin.name in BEARER_COPIERS:
-                self.draft.drop(
-                    plugin.node, "aigw runs no Lua, and this is not the program that copies a Bearer token for key-auth"
-                )
-            elif plugin.name in (*AI, *KEY_AUTH) and not self._acts(plugin):
-                self.draft.drop(plugin.node, "it acts on no route that was imported")
+                if plugin.node.open_leaves() or plugin.node.get("config") is None:
+                    self.draft.drop(plugin.node, _NO_LUA)
+            elif plugin.name not in ACL:
+                self.draft.drop(plugin.node, INSTEAD.get(plugin.name, "aigw has nothing like it"))
         for service in self.entities.services:
             if service.node is not None and not any(route.service is service for route in self.entities.routes):
                 self.draft.drop(service.node, "no route leads to it")

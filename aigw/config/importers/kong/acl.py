@@ -11,7 +11,7 @@ from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Rout
 from aigw.config.importers.kong.plugins import acting
 from aigw.config.importers.nodes import Node
 
-_ACL = ("acl",)
+ACL = ("acl",)
 
 
 class AclReader:
@@ -24,7 +24,7 @@ class AclReader:
 
     def route(self, route: Route, entry: Entry) -> None:
         """One route that was imported, with what acts on it."""
-        plugin = acting(self.entities, _ACL, route)
+        plugin = acting(self.entities, ACL, route)
         if plugin is None:
             self._lists.append((entry.name, None, [], []))
             return

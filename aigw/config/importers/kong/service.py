@@ -12,6 +12,9 @@ from aigw.config.importers.kong.entities import Entities, Plugin
 from aigw.config.importers.kong.target import Target, TargetReader
 from aigw.config.importers.nodes import Node
 
+#: What aigw allows.
+_LARGEST_BODY = 2**40
+
 
 @attrs.frozen
 class Served:
@@ -56,7 +59,7 @@ class ServiceReader:
         :raises Refused: aigw has nothing like it.
         """
         if id(plugin) not in self._made:
-            self._made[id(plugin)] = self.draft.whole(self._make, plugin, name)
+            self._made[id(plugin)] = self.draft.whole(plugin.node, self._make, plugin, name)
         return self._made[id(plugin)]
 
     def targets(self, plugin: Plugin) -> list[Target]:
@@ -204,6 +207,8 @@ class ServiceReader:
         if node is None:
             return
         size = int(config.number("max_request_body_size") or 0)
+        if not 0 <= size <= _LARGEST_BODY:
+            raise node.refuse("must be a number of bytes from 0 to 1024 GiB")
         if size == 0:
             self.draft.warn(
                 node, "0 is no limit in Kong; here it is max_request_body of [server], 32MiB without a word"

@@ -9,6 +9,7 @@ import attrs
 
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kubernetes.credentials import CredentialReader, child
+from aigw.config.importers.kubernetes.operations import Operations, read_operations
 from aigw.config.importers.kubernetes.resources import Resource, Resources
 from aigw.config.importers.nodes import Node
 from aigw.config.importers.texts import Texts
@@ -47,13 +48,13 @@ class Served:
 
     :ivar backends: one of each LLM, with its priority.
     :ivar model: the entry of ``[models]`` if there are several.
-    :ivar by_path: the resource says itself which paths are which operation.
+    :ivar operations: which paths are which operation, where the resource says that.
     """
 
     backends: tuple[tuple[Entry, int], ...]
     model: str | None
     full_path: str | None
-    by_path: bool
+    operations: Operations | None
 
     def choice(self) -> dict[str, Any]:
         """The route's keys that lead here."""
@@ -78,7 +79,7 @@ class BackendReader:
         """
         key = id(resource), repr(headers)
         if key not in self._made:
-            self._made[key] = self.draft.whole(self._make, resource, headers)
+            self._made[key] = self.draft.whole(resource.node, self._make, resource, headers)
         return self._made[key]
 
     def _make(self, resource: Resource, headers: dict[str, Any]) -> Served:
@@ -102,9 +103,9 @@ class BackendReader:
                 paths.append(made.full_path)
         if several and any(paths):
             raise resource.node.refuse("has a path that is no provider's usual one, among several providers")
-        by_path = self._routes(resource)
+        operations = self._operations(resource)
         model = self._model(resource, entries) if several else None
-        return Served(tuple(entries), model, paths[0], by_path)
+        return Served(tuple(entries), model, paths[0], operations)
 
     def _pools(self, resource: Resource, ai: Node) -> list[list[Node]]:
         """The LLMs by priority, the first first.
@@ -145,10 +146,9 @@ class BackendReader:
         model.comments.append(f"{resource.node.label}, {resource.node.file}:{resource.node.line}")
         return model.name
 
-    def _routes(self, resource: Resource) -> bool:
+    def _operations(self, resource: Resource) -> Operations | None:
         found = [part.get("routes") for part in self.resources.policy_parts("ai", None, resource)]
-        self.draft.note(found, "the end of a request's path says which operation it is")
-        return any(routes is not None for routes in found)
+        return next((read_operations(self.draft, routes) for routes in found if routes is not None), None)
 
     # -- one LLM
 
@@ -171,7 +171,10 @@ class BackendReader:
                 else holder.refuse("has no provider")
             )
         config = child(holder, names[0])
-        config.settle() if not config.names() else None
+        if not config.names():
+            if config.kind not in ("map", "null"):
+                raise config.refuse("must be a mapping")
+            config.settle()
         kind = KINDS[_NAMES[names[0].lower()]]
         made = Made(node, kind, {"provider": kind.provider}, node.text("name") or "")
         if kind.url is not None:

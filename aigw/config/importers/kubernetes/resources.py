@@ -14,6 +14,8 @@ from aigw.config.importers.draft import Draft
 from aigw.config.importers.nodes import Node
 from aigw.config.importers.source import SecretCommand
 
+#: What resources have whatever they are.
+_OF_ANY_KIND = {"apiVersion", "kind", "metadata", "status"}
 #: Resources that say how a gateway is run in a cluster, or who may refer to whom there.
 _ABOUT_THE_CLUSTER = frozenset(
     (
@@ -190,6 +192,9 @@ class Resources:
     def close(self) -> None:
         """Say why what is left is left."""
         known = {*_ABOUT_THE_CLUSTER, *BACKENDS, "Secret", "HTTPRoute"}
+        for resource in self._found.values():
+            if not set(resource.node.names()) - _OF_ANY_KIND:
+                self.draft.note(resource.node, "has nothing in it")
         for resource in self.left():
             if resource.kind not in known and resource not in self.policies():
                 self.draft.drop(resource.node, "aigw has nothing like it")

@@ -10,19 +10,11 @@ from aigw.config.errors import allowed
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.kubernetes.access import AccessReader
 from aigw.config.importers.kubernetes.backends import BackendReader, Served
+from aigw.config.importers.kubernetes.operations import Operations, by_end, read_operations
 from aigw.config.importers.kubernetes.resources import BACKENDS, Resource, Resources
 from aigw.config.importers.nodes import Node, Refused
 from aigw.config.values import host_rule, method, path_rule, set_header_name
 
-_ENDS = (
-    "/chat/completions",
-    "/completions",
-    "/embeddings",
-    "/responses",
-    "/messages",
-    "/messages/count_tokens",
-    "/models",
-)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 
 
@@ -49,56 +41,67 @@ class RouteReader:
         extensions = [told.scalar() for each in filters if (told := each.get("extensionRef", "name")) is not None]
         auth, policy = self.access.auth(resource, names, extensions)
         closed = f"; closed by {policy.node.label}" if policy is not None else ""
-        by_path = self._operations_by_path(resource)
+        operations = self._operations(resource)
         for index, rule in enumerate(rules):
             name = resource.name if index == 0 else f"{resource.name}-{index + 1}"
             if len(rules) > 1:
                 rule.label = f"{node.label}: rule {index + 1}"
             try:
-                self._rule(resource, rule, rule.text("name") or name, hosts, auth, by_path, closed)
+                self._rule(resource, rule, rule.text("name") or name, hosts, auth, operations, closed)
             except Refused as refused:
                 if _is_reference(refused):
                     raise
                 self.draft.refuse(refused, rule)
 
-    def _operations_by_path(self, resource: Resource) -> bool:
-        """Whether a policy for the route says which paths are which operation."""
-        policies = [each for each in self.resources.policies() if each.meant_for("HTTPRoute", resource.name)]
-        found = []
-        for policy in policies:
-            routes = policy.spec("backend", "ai", "routes")
+    def _operations(self, resource: Resource) -> Operations | None:
+        """What a policy for the route says of which paths are which operation."""
+        told = None
+        for policy in self.resources.policies():
+            routes = policy.spec("backend", "ai", "routes") if policy.meant_for("HTTPRoute", resource.name) else None
             if routes is not None:
-                found.append(routes)
+                told = told or read_operations(self.draft, routes)
                 self.resources.used(policy)
-        self.draft.note(found, "the end of a request's path says which operation it is")
-        return bool(found)
+        return told
 
     def _rule(
-        self, resource: Resource, rule: Node, name: str, hosts: list[str], auth: str, by_path: bool, closed: str
+        self,
+        resource: Resource,
+        rule: Node,
+        name: str,
+        hosts: list[str],
+        auth: str,
+        operations: Operations | None,
+        closed: str,
     ) -> None:
         changes = self._filters(rule)
         served = self._served(resource, rule, name, changes.pop("headers", {}))
-        rewrite = changes.pop("rewrite", None)
-        common: dict[str, Any] = served.choice()
         conditions = self._conditions(rule)
-        by_path = (
-            by_path or served.by_path or all(path.endswith(_ENDS) for each in conditions for path in each["paths"])
-        )
-        self._path_upstream(common, rewrite, served, by_path)
+        operations = operations or served.operations
+        if operations is None:
+            by_path = all(by_end(path) for each in conditions for path in each["paths"])
+            operations = Operations(None if by_path else "chat")
+        common: dict[str, Any] = ({"hosts": hosts} if hosts else {}) | served.choice()
         timeouts = _timeouts(rule)
         if timeouts:
             common["timeouts"] = timeouts
         if auth != "key":
             common["auth"] = auth
+        rewrite = changes.pop("rewrite", None)
         for condition in conditions:
-            values = condition | ({"hosts": hosts} if hosts else {}) | common
-            if "rewrite" in values and "prefix" in values["rewrite"] and _regular(condition):
-                raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
-            entry = self.draft.add("routes", name, values)
-            entry.origin = rule
-            self.draft.own(rule, entry)
-            self.draft.own(resource.node, entry)
-            entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}{closed}")
+            for paths, operation in operations.divided(condition["paths"]):
+                values = condition | {"paths": paths} | common | _path_upstream(operation, rewrite, served)
+                if "prefix" in values.get("rewrite", {}) and _regular(values):
+                    if not operations.ends:
+                        raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
+                    del values["rewrite"]  # The provider's own path for each of them is right
+                self._route(resource, rule, name, values, closed)
+
+    def _route(self, resource: Resource, rule: Node, name: str, values: dict[str, Any], closed: str) -> None:
+        entry = self.draft.add("routes", name, values)
+        entry.origin = rule
+        self.draft.own(rule, entry)
+        self.draft.own(resource.node, entry)
+        entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}{closed}")
 
     # -- when it matches
 
@@ -157,6 +160,8 @@ class RouteReader:
         for node in rule.maps("filters"):
             kind = node.text("type")
             if kind == "URLRewrite":
+                if "rewrite" in changes:
+                    raise node.refuse("rewrites what another filter does, too")
                 rewrite = self._rewrite(node)
                 if rewrite:
                     changes["rewrite"] = rewrite
@@ -195,21 +200,6 @@ class RouteReader:
         removed = node.texts("requestHeaderModifier", "remove")
         if removed:
             headers.setdefault("remove", []).extend(removed)
-
-    def _path_upstream(
-        self, common: dict[str, Any], rewrite: dict[str, str] | None, served: Served, by_path: bool
-    ) -> None:
-        """``rewrite`` and ``operation``: an LLM backend takes everything for chat unless it says otherwise itself."""
-        if served.full_path is not None:
-            common["rewrite"] = {"full_path": served.full_path}
-        elif rewrite is not None:
-            common["rewrite"] = rewrite
-        told = next(iter(rewrite.values()), "") if rewrite is not None else ""
-        if not by_path and not (rewrite is not None and "full_path" in rewrite and told.endswith(_ENDS)):
-            common["operation"] = "chat"
-        if common.get("operation") == "chat" and not told.endswith(_ENDS) and served.full_path is None:
-            # The provider's own path is asked for there, whatever the filter made of the client's.
-            common.pop("rewrite", None)
 
     # -- where it leads
 
@@ -250,7 +240,22 @@ class RouteReader:
         model = self.draft.add("models", name, {"targets": targets})
         model.comments.append(f"backendRefs of {rule.entity.label}, {rule.file}:{rule.line}")
         backends = tuple(backend for served, _ in found for backend in served.backends)
-        return Served(backends, model.name, None, all(served.by_path for served, _ in found))
+        operations = found[0][0].operations
+        if any(served.operations != operations for served, _ in found):
+            self.draft.warn(rule, "its backends differ in which paths are which operation; it is as with the first")
+        return Served(backends, model.name, None, operations)
+
+
+def _path_upstream(operation: str | None, rewrite: dict[str, str] | None, served: Served) -> dict[str, Any]:
+    """``rewrite`` and ``operation`` of a route."""
+    if served.full_path is not None:
+        rewrite = {"full_path": served.full_path}
+    told = next(iter(rewrite.values()), "") if rewrite is not None else ""
+    if operation is None or (rewrite is not None and "full_path" in rewrite and by_end(told)):
+        return {"rewrite": rewrite} if rewrite is not None else {}
+    # Otherwise the provider's own path is asked for there, whatever the filter made of the client's.
+    kept = rewrite is not None and (by_end(told) or served.full_path is not None)
+    return ({"rewrite": rewrite} if kept else {}) | {"operation": operation}
 
 
 def _is_reference(refused: Refused) -> bool:

@@ -245,6 +245,11 @@ _provider = st.one_of(
     table({"anthropic": table({}, model=models)}),
     table({"vertexai": table({"projectId": st.just("p1")}, region=st.just("global"))}),
 )
+_operations = st.dictionaries(
+    st.sampled_from(["/v1/chat/completions", "/v1/responses", "/v1/models", "/talk", "*"]),
+    st.sampled_from(["Completions", "Responses", "Models", "Messages", "Passthrough", "Detect", "Realtime"]),
+    min_size=1,
+)
 _policies = table(
     {},
     auth=st.one_of(
@@ -253,7 +258,7 @@ _policies = table(
         st.just({"passthrough": {}}),
         st.just({"jwtSign": {"a": 1}}),
     ),
-    ai=table({}, defaults=st.just([{"field": "max_tokens", "value": 5}]), routes=st.just({"*": "Completions"})),
+    ai=table({}, defaults=st.just([{"field": "max_tokens", "value": 5}]), routes=_operations),
     tls=st.just({}),
 )
 

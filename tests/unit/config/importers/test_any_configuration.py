@@ -128,6 +128,8 @@ def mutated(documents: list[Any], chance: random.Random) -> list[Any]:
             walk(child)
 
     walk(documents)
+    if not places:  # An earlier change took the only document
+        return documents
     around, key = chance.choice(places)
     match chance.randint(0, 4):
         case 0 if around is not documents:

@@ -48,6 +48,22 @@ class EntityTests(ImportTestCase):
         self.assertEqual((problem.file, problem.line, problem.key), ("1.yaml", 2, "_format_version"))
         self.assertIn("1.1, 2.1, 3.0", problem.message)
 
+    def test_plugins_without_settings(self) -> None:
+        """They are said like those with some; a name alone is enough in Kong."""
+        for name, words in (
+            ("prometheus", "metrics are at"),
+            ("unheard-of", "nothing like it"),
+            ("pre-function", "no Lua"),
+        ):
+            self.warned(f"{SERVICE}plugins: [{{name: {name}}}]", f"plugin {name}, global: not imported (name)", words)
+        text = f"{SERVICE}- name: t\n  plugins: [{{name: key-auth}}]\n"
+        self.warned(text, "plugin key-auth of service t: not imported (name)", "acts on no route")
+
+    def test_body_sizes(self) -> None:
+        for size in ("-1", "1099511627777", ".inf", "'x'"):
+            problems = self.problems(SERVICE.replace("config:\n", f"config:\n      max_request_body_size: {size}\n"))
+            self.assertTrue(any("max_request_body_size: must be a number" in str(one) for one in problems), problems)
+
     def test_references_by_id(self) -> None:
         text = """
             services: [{name: s, id: 11}]

@@ -136,6 +136,30 @@ class BackendTests(ImportTestCase):
             [(one.line, "does not have" in one.message) for one in found], [(5, True)], list(map(str, problems))
         )
 
+    def test_what_is_left_out_is_left_out_whole(self) -> None:
+        """Nothing of a backend that cannot be had counts as imported, whatever was read before."""
+        llm = "{openai: {model: gpt-4o, authToken: {kind: [SecretRef]}}}"
+        text = BACKEND.replace("{openai: {authToken: {kind: Passthrough}, model: m}}", llm) + ROUTE
+        self.problems(text)
+        other = BACKEND.replace("name: b", "name: c") + ROUTE.replace("name: b", "name: c").replace("/x", "/y")
+        warning = self.warned(text + other.replace("name: r,", "name: q,"), "Backend b: not imported (")
+        self.assertIn("spec.ai.llm.openai.model", warning.message)
+
+    def test_providers_that_are_no_mappings(self) -> None:
+        for wrong in ("text", "[]"):
+            problems = self.problems(
+                BACKEND.replace("{openai: {authToken: {kind: Passthrough}, model: m}}", f"{{openai: {wrong}}}") + ROUTE
+            )
+            self.assertTrue(
+                any("spec.ai.llm.openai" in str(one) and "mapping" in str(one) for one in problems), problems
+            )
+
+    def test_resources_with_nothing_in_them(self) -> None:
+        """They are said, too."""
+        empty = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: {name: p}\n"
+        notes = [str(note) for note in self.imported(BACKEND + ROUTE + empty).notes]
+        self.assertTrue(any("AgentgatewayPolicy p: has nothing in it" in note for note in notes), notes)
+
     def test_agentgateways_policies(self) -> None:
         """The provider's own before the resource's, before those of a policy for it."""
         groups = "{ai: {groups: [{providers: [{name: p, openai: {}%s}]}]}%s}"
@@ -246,9 +270,72 @@ class RouteTests(ImportTestCase):
             found = self.routes(rule)["r"]
             self.assertEqual((found.get("rewrite"), found.get("operation")), wanted, (kind, value))
 
+    def test_two_rewrites(self) -> None:
+        """Which of them counts is nobody's to say."""
+        rewrite = "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}"
+        rule = f"  - {{matches: [{{path: {{value: /x}}}}], filters: [{rewrite}, {rewrite}], REF}}\n"
+        text = (
+            BACKEND
+            + ROUTE[: ROUTE.index("  - matches")]
+            + rule.replace("REF", "backendRefs: [{name: b, kind: Backend}]")
+        )
+        problems = self.problems(text)
+        self.assertTrue(any("filters[1]: rewrites" in str(problem) for problem in problems), problems)
+
     def test_operations_by_path(self) -> None:
         found = self.routes("  - {matches: [{path: {value: /v1/embeddings}}], REF}\n")
         self.assertNotIn("operation", found["r"])
+
+    def operations(self, routes: str, route: str = TO_AGENTGATEWAY) -> Any:
+        policies = f"policies: {{auth: {{passthrough: {{}}}}, ai: {{routes: {routes}}}}}"
+        return self.tables(agentgateway(f"{{ai: {{provider: {{openai: {{}}}}}}, {policies}}}") + route)["routes"]
+
+    def test_all_that_is_not_told_is_chat(self) -> None:
+        """Unless ``*`` says otherwise; what is told gets a route with the ends of the paths."""
+        (only,) = self.operations("{/v1/chat/completions: Completions}").values()
+        self.assertEqual((only["paths"], only["operation"]), (["/x"], "chat"))
+        for star in ("", ", '*': Completions"):
+            rest, told = self.operations(f"{{/v1/responses: Responses, /v1/models: Passthrough{star}}}").values()
+            self.assertEqual((rest["paths"], rest["operation"]), (["/x"], "chat"))
+            self.assertEqual(told["paths"], ["~/x(?:/.*)?(?:/v1/responses|/v1/models)$"])
+            self.assertNotIn("operation", told)
+        (other,) = self.operations("{'*': Messages}").values()
+        self.assertEqual(other["operation"], "messages")
+        (passed,) = self.operations("{/v1/chat/completions: Completions, '*': Passthrough}").values()
+        self.assertNotIn("operation", passed)
+
+    def test_paths_of_what_is_told(self) -> None:
+        """An exact path is one operation or the other."""
+        route = TO_AGENTGATEWAY.replace(
+            "[{path: {type: PathPrefix, value: /x}}]",
+            "[{path: {type: Exact, value: /x}}, {path: {type: Exact, value: /x/v1/models}}]",
+        )
+        rest, told = self.operations("{/v1/models: Models}", route).values()
+        self.assertEqual((rest["paths"], rest["operation"]), (["=/x"], "chat"))
+        self.assertEqual(told["paths"], ["=/x/v1/models"])
+        rewrite = (
+            "    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}]"
+        )
+        route = TO_AGENTGATEWAY.replace("    backendRefs", f"{rewrite}\n    backendRefs")
+        for each in self.operations("{/v1/models: Models}", route).values():
+            self.assertNotIn("rewrite", each)
+
+    def test_operations_that_paths_do_not_tell(self) -> None:
+        policies = (
+            "policies: {auth: {passthrough: {}}, ai: {routes: {/talk: Realtime, /v1/models: Messages, '*': Rerank}}}"
+        )
+        text = agentgateway(f"{{ai: {{provider: {{openai: {{}}}}}}, {policies}}}") + TO_AGENTGATEWAY
+        warning = self.warned(text, "not imported", "ends of paths")
+        for end in ("/talk", "/v1/models", "*"):
+            self.assertIn(f"spec.policies.ai.routes.{end}", str(warning))
+
+    def test_pools_that_differ_in_operations(self) -> None:
+        """They are as with the first."""
+        spec = "{ai: {provider: {openai: {}}}, policies: {auth: {passthrough: {}}, ai: {routes: {'*': %s}}}}"
+        text = agentgateway(spec % "Passthrough") + agentgateway(spec % "Messages").replace("name: b", "name: c")
+        reference = "{name: b, kind: AgentgatewayBackend}"
+        route = TO_AGENTGATEWAY.replace(reference, f"{reference}, {reference.replace('name: b', 'name: c')}")
+        self.warned(text + route, "as with the first")
 
     def test_headers(self) -> None:
         """They are a backend's here; one that other routes want without gets a twin."""
@@ -315,6 +402,16 @@ spec:
         text = BACKEND + ROUTE + gateway
         self.assertEqual(self.tables(text)["server"], {"listen": ["tcp:8080"]})
         self.warned(text, "Gateway gw", "spec.listeners[1]", "PEM files")
+        for wrong, words in (
+            ("port: 80800", "from 1 to 65535"),
+            ("port: 80.5", "from 1 to 65535"),
+            ("port: [80]", "must be a number"),
+        ):
+            problem = self.problem(text.replace("port: 8080", wrong))
+            self.assertIn("Gateway gw: spec.listeners[0].port", problem.key)
+            self.assertIn(words, problem.message)
+        problem = self.problem(text.replace("{name: http, port: 8080, protocol: HTTP}", "http"))
+        self.assertIn("must be a mapping", problem.message)
 
 
 class AccessTests(ImportTestCase):

@@ -86,6 +86,8 @@ class ReadingTests(unittest.TestCase):
         self.assertEqual([node.number(key) for key in "abc"], [1, 0.5, 60000])
         self.assertRaises(Refused, node.number, "d")
         self.assertRaises(Refused, node.number, "e")
+        for value in (".inf", ".nan", "1e400", "9" * 5000):
+            self.assertRaises(Refused, one(f"a: {value}\n").number, "a")
 
     def test_lists(self) -> None:
         """One value where a list could stand is a list of one."""
