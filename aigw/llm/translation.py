@@ -146,6 +146,7 @@ class Translation:
             error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
             return self._refused(error, request_id)
         events = list(self._wire.reader(self._call).whole(fields))
+        _tell_apart(event for event in events if isinstance(event, reply.ToolStart))
         failed = next((event for event in events if isinstance(event, reply.Failed)), None)
         if failed is not None:
             return self._refused(failed.error, request_id)
@@ -193,6 +194,7 @@ class StreamTranslation:
         self._writer = writer
         self._held = b""
         self._pieces = self._size = 0
+        self._call_ids: set[tuple[int, str]] = set()
         self.begun = self.done = False
         self.error: ProviderError | None = None
         self.usage: Usage | None = None
@@ -264,6 +266,9 @@ class StreamTranslation:
                 pass
             case reply.End():
                 self.begun = self.done = True
+            case reply.ToolStart():
+                self.begun = True
+                _tell_apart([event], self._call_ids)
             case reply.ToolArguments(_, fragment):
                 self.begun = True
                 self._pieces += 1
@@ -271,6 +276,20 @@ class StreamTranslation:
             case _:
                 self.begun = True
         return True
+
+
+def _tell_apart(calls: Iterable[reply.ToolStart], ids: set[tuple[int, str]] | None = None) -> None:
+    """Give each call an id of its own, where a server has one for several; results go by them.
+
+    :param ids: those of the calls before, by choice.
+    """
+    ids = set() if ids is None else ids
+    for call in calls:
+        told, number = call.id, 1
+        while (call.choice, call.id) in ids:
+            number += 1
+            call.id = f"{told}_{number}"
+        ids.add((call.choice, call.id))
 
 
 __all__ = ["DIALECTS", "Answer", "BadRequest", "Pair", "Pairing", "StreamTranslation", "Translating", "Translation"]

@@ -111,6 +111,10 @@ class MessagesWriter:
         }
         return _event("message_start", {"type": "message_start", "message": message})
 
+    def _ping(self, event: r.Ping) -> bytes:
+        """Behind the opening, however the events come together."""
+        return self._begin() + _PING if self._started and not self._begun else _PING
+
     def _note_usage(self, event: r.UsageTold) -> bytes:
         self._usage = event.usage
         return b""
@@ -256,7 +260,7 @@ _WRITE: dict[type, Callable[[MessagesWriter, Any], bytes]] = {
     r.Citation: MessagesWriter._citation,
     r.Finish: MessagesWriter._note_finish,
     r.UsageTold: MessagesWriter._note_usage,
-    r.Ping: lambda writer, event: _PING,
+    r.Ping: MessagesWriter._ping,
     r.End: MessagesWriter._end,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,6 +24,7 @@ LINES: dict[str, r.Event] = {
     "usage": r.UsageTold(Usage(input=3, output=2)),
     "early usage": r.UsageTold(Usage(input=3)),
     "tool": r.ToolStart(0, "c", "f"),
+    "same": r.ToolStart(1, "c", "g"),
     "arguments": r.ToolArguments(0, '{"abcdefgh":1}'),
     "stop": r.Finish(r.STOP),
     "end": r.End(),
@@ -47,13 +49,13 @@ class Acme:
 
     def frame(self, frame: Frame) -> Iterable[r.Event]:
         word = frame.data.decode()
-        return [LINES.get(word) or r.TextDelta(word)]
+        return [copy.copy(LINES.get(word)) or r.TextDelta(word)]
 
     def end(self) -> Iterable[r.Event]:
         return []
 
     def whole(self, fields: Any) -> Iterable[r.Event]:
-        return [LINES.get(word) or r.TextDelta(word) for word in fields]
+        return [copy.copy(LINES.get(word)) or r.TextDelta(word) for word in fields]
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         return ProviderError(401, "authentication_error", body.decode())

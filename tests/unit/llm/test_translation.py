@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 from twisted.trial import unittest
 
@@ -107,6 +109,16 @@ class StreamTests(unittest.TestCase):
         translated.feed(b"start\nHi")
         self.assertIn(b'"Hi"', translated.end())
         self.assertFalse(translated.done)
+
+    def test_calls_are_told_apart(self) -> None:
+        """Where a server gives one id to several: the results of tools go by them."""
+        translated = stream()
+        out = translated.feed(lines("start", "tool", "arguments"))
+        out += translated.feed(lines("same", "same")) + translated.end()
+        self.assertEqual(re.findall(rb'"id":"(c\w*)"', out), [b"c", b"c_2", b"c_3"])
+        answer = translation().whole(b'["start","tool","same","stop","end"]', "req-1")
+        calls = orjson.loads(answer.body)["choices"][0]["message"]["tool_calls"]
+        self.assertEqual([(call["id"], call["function"]["name"]) for call in calls], [("c", "f"), ("c_2", "g")])
 
     def test_estimate(self) -> None:
         """Where a stream breaks before its usage was told: what it said, marked partial."""
