@@ -153,6 +153,8 @@ class FrontDoor:
             consumer = route.authenticate(account.request)
         except (Unauthorized, Forbidden) as error:
             self.ledger.metrics.auth_failure(route.name, error.code)
+            operation = route.operation or operations.by_path(account.request.path)
+            account.request.anthropic |= operations.dialect(operation) == "anthropic"
             raise
         visit.recognised = True
         if consumer is not None:

@@ -208,6 +208,8 @@ class KeyTests(ContractTestCase):
             answer = await fetch(f"{self.daemon.url}/plain/v1/files", None, headers)
             self.assert_error(answer, 401, message, type="authentication_error", code=code, param=None)
             self.assertEqual(answer.headers["www-authenticate"], "Key")
+        answer = await fetch(f"{self.daemon.url}/claude/v1/messages", {}, {})
+        self.assertEqual(self.assert_error(answer, 401)["type"], "error")  # as Anthropic's clients have it
         client = await connect(self.daemon.port)
         client.send(b"GET /plain HTTP/1.1\r\nHost: h\r\napikey: a\r\napikey: b\r\nConnection: close\r\n\r\n")
         received = await client.closed()
