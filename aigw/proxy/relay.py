@@ -247,7 +247,7 @@ class EventBody:
         tap = self._tap
         visible = tap.feed(block)
         if visible:
-            self._attempt.write(visible)
+            self._attempt.write(visible if tap.error is None else self._attempt.without_secrets(visible))
         if tap.malformed and not tap.done:
             error = UpstreamFailed(f"backend {self._attempt.backend} sent an event that is not JSON")
             self._attempt.fail(error, "cut")

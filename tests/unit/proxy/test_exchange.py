@@ -228,6 +228,14 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertTrue(scene.call.cancelled)
         self.assert_settled(scene, "status_4xx")
 
+    def test_error_in_the_middle_does_not_quote_our_credential(self) -> None:
+        """It is passed on as it came, but for that."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        sink.on_data(b'data: {"error":{"message":"wrong key sk-upstream-secret","type":"server_error"}}\n\n')
+        self.assertIn(b'{"error":{"message":"wrong key ***","type":"server_error"}}', scene.request.body)
+
     def test_cut_stream_says_so_and_has_no_end(self) -> None:
         """One error event in the client's dialect, no [DONE], no final chunk."""
         scene = Scene(stream=True)
