@@ -321,7 +321,7 @@ class ToolTests(RequestTests):
         """OpenAI's own pass."""
         custom = {"type": "custom", "custom": {"name": "grep"}}
         self.assertEqual(body(call(tools=(c.Foreign("openai", custom),)))["tools"], [custom])
-        error = self.refused("tools", call(tools=(c.Foreign("anthropic", {"type": "web_search_20250305"}),)))
+        error = self.refused("tools[0]", call(tools=(c.Foreign("anthropic", {"type": "web_search_20250305"}),)))
         self.assertIn("web_search_20250305", error.message)
 
 

@@ -63,7 +63,8 @@ def _cut_stops(call: c.Call, server: Server, body: dict[str, Any]) -> None:
 
 
 def _write_tools(call: c.Call, server: Server, names: dict[str, str], body: dict[str, Any]) -> None:
-    tools = [written for tool in call.tools if (written := _tool(call, tool, server, names)) is not None]
+    written = [_tool(call, tool, server, names, f"tools[{index}]") for index, tool in enumerate(call.tools)]
+    tools = [tool for tool in written if tool is not None]
     if tools:
         body["tools"] = tools
         if call.parallel_tools is False:
@@ -73,11 +74,13 @@ def _write_tools(call: c.Call, server: Server, names: dict[str, str], body: dict
         body["tool_choice"] = tool_choice(choice, names)
 
 
-def _tool(call: c.Call, tool: c.Tool | c.Foreign, server: Server, names: dict[str, str]) -> dict[str, Any] | None:
+def _tool(
+    call: c.Call, tool: c.Tool | c.Foreign, server: Server, names: dict[str, str], field: str
+) -> dict[str, Any] | None:
     if isinstance(tool, c.Foreign):
         if tool.dialect != "openai":
             kind = tool.fields.get("type")
-            call.unsupported("tools", server.name, f"it has no tools of type {kind}")
+            call.unsupported(field, server.name, f"it has no tools of type {kind}")
             return None
         return tool.fields
     function: dict[str, Any] = {"name": names.get(tool.name, tool.name)}
