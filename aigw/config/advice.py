@@ -1,4 +1,4 @@
-"""What is allowed and not wise, or has no effect yet: warnings, by their places."""
+"""What is allowed and not wise, or means nothing: warnings, by their places."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aigw.config.errors import Fault
-from aigw.config.tables import BackendAuth, Model
+from aigw.config.tables import BackendAuth
 
 if TYPE_CHECKING:
     from aigw.config.settings import Settings
-
-_NOT_YET = "has no effect in this version"
 
 
 def advise(settings: Settings, now: datetime) -> Iterator[Fault]:
@@ -64,12 +62,12 @@ def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
 
 
 def _without_effect(settings: Settings) -> Iterator[Fault]:
+    """Keys that need another one to mean something."""
+    for name, backend in settings.backends.items():
+        if "queue" in backend.model_fields_set and not backend.max_in_flight:
+            yield ("backends", name, "queue"), "has no effect without max_in_flight"
     for name, model in settings.models.items():
-        for key in _idle_keys(model):
-            yield ("models", name, key), _NOT_YET
-
-
-def _idle_keys(model: Model) -> Iterator[str]:
-    """Keys of ``model`` that ask for what is not done yet."""
-    if model.on_stream_cut != "error":
-        yield "on_stream_cut"
+        if "hash_on" in model.model_fields_set and model.balance != "hash":
+            yield ("models", name, "hash_on"), 'has no effect without balance = "hash"'
+        if model.on_stream_cut == "continue" and len(model.targets) == 1 and not model.fallback:
+            yield ("models", name, "on_stream_cut"), "there is no other target that could go on (a second one)"

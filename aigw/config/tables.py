@@ -306,6 +306,8 @@ class Target(Table):
     """Its share among the targets of its priority; 0 for none."""
     priority: Annotated[int, Field(ge=0, le=100)] = 0
     """Targets with a higher number are for when none with a lower one is healthy."""
+    prefill: bool | None = None
+    """Whether it takes the beginning of its answer; absent: as is known of its model."""
 
 
 class Retry(Table):

@@ -15,6 +15,7 @@ _REASONS = {
     "content_policy_violation": "content_filter",
     "insufficient_quota": "quota",
     "invalid_answer": "invalid_answer",
+    "stream_not_continued": "not_continued",
     "billing_hard_limit_reached": "quota",
 }
 
@@ -28,5 +29,5 @@ def understood(status: int, headers: Headers, body: bytes, *, anthropic: bool) -
 
 
 def reason(error: ProviderError) -> str:
-    """``context_length``, ``content_filter``, ``quota``, ``invalid_answer``, or nothing of these."""
+    """``context_length``, ``content_filter``, ``quota``, ``invalid_answer``, ``not_continued``, or nothing."""
     return _REASONS.get(error.code or "", "")

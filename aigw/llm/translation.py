@@ -137,7 +137,11 @@ class Translation:
     def stream(self, content_type: bytes) -> StreamTranslation:
         """See :class:`Translating`."""
         decoder = self._wire.decoder(content_type)
-        return StreamTranslation(decoder.feed, decoder.end, self._wire.reader(self._call), self._writer)
+        return StreamTranslation(decoder.feed, decoder.end, self.reader(), self._writer)
+
+    def reader(self) -> Reader:
+        """For one answer."""
+        return self._wire.reader(self._call)
 
     def whole(self, body: bytes, request_id: str) -> Answer:
         """See :class:`Translating`. To a client that wants a stream, the answer is one in a single piece."""
@@ -145,7 +149,7 @@ class Translation:
         if fields is None:
             error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
             return self._refused(error, request_id)
-        events = list(self._wire.reader(self._call).whole(fields))
+        events = list(self.reader().whole(fields))
         _tell_apart(event for event in events if isinstance(event, reply.ToolStart))
         failed = next((event for event in events if isinstance(event, reply.Failed)), None)
         if failed is not None:

@@ -36,6 +36,7 @@ class Account:
     :ivar label_model: ``asked_model`` for metrics: a configured name or ``other``.
     :ivar attempts: upstream calls begun.
     :ivar tried: each of them, where there were several: backend, model, outcome, seconds.
+    :ivar continued: several of them brought the answer, one going on where the other broke off.
     :ivar started_at: when an upstream was first asked for a connection.
     :ivar sent_at: when the request had been handed to an upstream connection.
     :ivar head_at: when the upstream's response head came.
@@ -56,6 +57,7 @@ class Account:
     stream = False
     attempts = 0
     tried: tuple[tuple[str, str, str, float], ...] = ()
+    continued = False
     usage: Usage | None = None
     started_at = 0.0
     sent_at = 0.0
@@ -226,6 +228,8 @@ class Ledger:
                 {"backend": backend, "model": model, "outcome": outcome, "ms": _ms(seconds)}
                 for backend, model, outcome, seconds in account.tried
             ]
+        if account.continued:
+            line["continued"] = True
         if usage is not None and usage.partial:
             line["usage_partial"] = True
         self.access_log.write(line)

@@ -20,6 +20,7 @@ from aigw.http.deadlines import Deadline
 from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.llm.operations import RAW
+from aigw.llm.refusals import reason
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
@@ -27,7 +28,7 @@ from aigw.proxy.plan import Plan
 from aigw.proxy.refusal import ErrorBody, Refusal, of_answer, of_broken_error, of_call, of_timeout, outcome_of
 from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
 from aigw.proxy.translated import TranslatedBody, TranslatedEvents
-from aigw.routing.retry import KINDS, Failure
+from aigw.routing.retry import KINDS, Failure, kind_of_status
 from aigw.routing.targets import Candidate
 from aigw.upstream.calling import Calling
 from aigw.upstream.upstream import Payload
@@ -360,6 +361,13 @@ class Attempt:
         """
         self._fail(Refusal(Failure(kind, repeatable=self._repeatable), outcome, error))
 
+    def taken_up(self, error: ProviderError) -> bool:
+        """Whether another target goes on with a stream that the upstream ends with ``error``."""
+        failure = Failure(kind_of_status(error.status, reason(error)), repeatable=self._repeatable)
+        self._outcome, self._failed = "cut", KINDS[failure.kind].counts
+        told = UpstreamFailed(error.message, code=error.code or "upstream_error")
+        return self.exchange.taken_up(self, Refusal(failure, "cut", told))
+
     # -- ends
 
     def cut(self, error: GatewayError) -> None:
@@ -414,11 +422,11 @@ class Attempt:
             self._failed = True
         elif refusal.status:
             self._answered()
-        if self.begun and self.relay is not None:
+        if not self.begun or self.relay is None:
+            self.exchange.failed(self, refusal)
+        elif not self.exchange.taken_up(self, refusal):
             assert refusal.error is not None
             self.relay.broken(refusal.error)
-        else:
-            self.exchange.failed(self, refusal)
 
     def _stop_call(self) -> None:
         call, self._call = self._call, None

@@ -17,9 +17,10 @@ import orjson
 from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.operations import RAW
+from aigw.llm.rescue import Said
 from aigw.proxy.account import Account
 from aigw.proxy.attempt import Attempt
-from aigw.proxy.plan import Plan
+from aigw.proxy.plan import DIALECT_HEADERS, Plan
 from aigw.routing.targets import Candidate
 
 #: Methods of which doing it twice is doing it once (RFC 9110 section 9.2.2).
@@ -46,6 +47,8 @@ class ClientCall:
     :param matched: the part of the path that the route matched.
     :ivar route: the route's name.
     :ivar stream: the client wants a stream.
+    :ivar said: what it has got of one, where others can take it up.
+    :ivar without_prefill: who would not be given the beginning of its answer.
     """
 
     route = ""
@@ -57,6 +60,8 @@ class ClientCall:
     _fields: dict[str, Any] | None = None
     _reads = False
     _plans: Plans
+    said: Said | None = None
+    without_prefill: frozenset[Candidate] = frozenset()
 
     def __init__(self, account: Account, matched: bytes) -> None:
         self.account = account
@@ -112,6 +117,8 @@ class ClientCall:
         hide_usage = stream = False
         model = None
         if fields is not None:
+            if plan.rescue is not None and (self.stream or plan.streaming == "always"):
+                return self._rescuable(candidate, plan, fields)
             if plan.pairing is not None:
                 return self._translated(candidate, plan, fields)
             body, hide_usage = plan.adjust(body, fields)
@@ -132,6 +139,16 @@ class ClientCall:
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
         stream, model = fields.get("stream") is True, header_value(fields.get("model"))
         return Attempt(candidate, plan, payload, stream, model, False, translation)
+
+    def _rescuable(self, candidate: Candidate, plan: Plan, fields: dict[str, Any]) -> Attempt:
+        """A stream that another target can take up, or that takes up what the client has got of one."""
+        request, prefill = self.request, False if candidate in self.without_prefill else candidate.prefill
+        if self.said is None:
+            self.said = Said()
+        translation = plan.translate_rescuable(fields, new_id(), time.time(), self.said, prefill)
+        foreign = request.nominated | DIALECT_HEADERS
+        payload = plan.translated_payload(translation.request, request.headers, request.request_id, foreign)
+        return Attempt(candidate, plan, payload, True, header_value(fields.get("model")), False, translation)
 
 
 def new_id() -> str:

@@ -20,6 +20,8 @@ from aigw.errors import BadRequest, GatewayError
 from aigw.http.deadlines import Deadlines
 from aigw.http.headers import Header
 from aigw.http.request import Request
+from aigw.llm.errors import error_event
+from aigw.llm.rescue import RescuableTranslation
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
@@ -49,6 +51,7 @@ class Exchange:
     _place: Place | None = None
     _wake: Callable[[], None] | None = None
     _patience: Patience | None = None
+    _broken: GatewayError | None = None
 
     def __init__(
         self,
@@ -129,9 +132,14 @@ class Exchange:
         self._deadline.restart_at(min(self.now() + plan.queue_timeout, total_at))
 
     def failed(self, attempt: Attempt, refusal: Refusal) -> None:
-        """For the attempt: it failed, and the client has seen nothing of an answer."""
+        """For the attempt: it failed, and the client has seen nothing of it."""
+        candidate, translation = attempt.candidate, attempt.translation
         self._end(attempt)
-        self._failed(attempt.candidate, refusal)
+        if refusal.status == 400 and isinstance(translation, RescuableTranslation) and translation.prefilled:
+            self.call.without_prefill |= {candidate}
+            self._prepare(candidate)
+        else:
+            self._failed(candidate, refusal)
 
     def goes_on(self, attempt: Attempt, refusal: Refusal) -> bool:
         """For the attempt: whether the call goes on elsewhere after an error that is too long to be kept."""
@@ -142,13 +150,31 @@ class Exchange:
         self._follow(step)
         return True
 
+    def taken_up(self, attempt: Attempt, refusal: Refusal) -> bool:
+        """For the attempt: whether another one goes on with its stream, of which the client has the beginning."""
+        said, translation, relay = self.call.said, attempt.translation, attempt.relay
+        if said is None or relay is None or not isinstance(translation, RescuableTranslation):
+            return False
+        text = translation.continuable()
+        step = self._next(attempt.candidate, refusal) if text is not None else None
+        if text is None or step is None:
+            return False
+        said.add(text, relay.seen())
+        self._broken = self._broken or refusal.error
+        self._end(attempt)
+        self._follow(step)
+        return True
+
     def _end(self, attempt: Attempt) -> None:
-        """An attempt has failed; nothing of what it brought counts."""
+        """An attempt has failed; nothing counts of what it brought and the client has not got."""
         attempt.close()
         self.attempt = None
         account = self.account
         account.tell(attempt.backend, attempt.model, attempt.outcome, self.now() - attempt.started)
-        account.usage = account.response_model = None
+        said = self.call.said
+        account.usage = said.spent if said is not None else None
+        if said is None or not said.text:
+            account.response_model = None
         account.head_at = account.first_token_at = account.upstream_done_at = 0.0
 
     def _failed(self, candidate: Candidate, refusal: Refusal) -> None:
@@ -232,7 +258,7 @@ class Exchange:
         patience = self._patience
         if patience is not None:
             patience.end()
-        if patience is None or not patience.opened:
+        if not self.request.status:
             self.open(status, headers, length)
         self.request.registerProducer(attempt, True)
 
@@ -243,6 +269,11 @@ class Exchange:
 
     def finish(self) -> None:
         """It is complete."""
+        said = self.call.said
+        if said is not None and said.text:
+            self.account.continued = True
+            backends = ", ".join(dict.fromkeys([each[0] for each in self.account.tried] + [self._backend()]))
+            self.request.write(b": one stream of backends %s\n\n" % backends.encode())
         self.request.unregisterProducer()
         self.request.finish()
         self._settle()
@@ -256,8 +287,8 @@ class Exchange:
 
     def refuse(self, error: GatewayError) -> None:
         """Nothing of an answer was sent yet, so the client gets a proper error."""
-        if self._patience is not None and self._patience.opened:
-            self._patience.tell(error)
+        if self.request.status:
+            self._tell_in_stream(error)
             return
         self.account.answered_at = self.now()
         self.account.error = error.code
@@ -269,8 +300,8 @@ class Exchange:
         # A client's library that repeats what was repeated here multiplies an outage.
         final = self._course is not None and self._course.exhausted and not refusal.says_when
         self.account.error = refusal.code
-        if self._patience is not None and self._patience.opened:
-            self._patience.tell(as_error(refusal))
+        if self.request.status:
+            self._tell_in_stream(self._broken or as_error(refusal))
         elif refusal.error is not None:
             if final:
                 refusal.error.headers += (_NO_RETRY,)
@@ -280,6 +311,14 @@ class Exchange:
             if final:
                 headers = [*(header for header in headers if header[0] != _NO_RETRY[0]), _NO_RETRY]
             self.answer(refusal.status, headers, refusal.body)
+
+    def _tell_in_stream(self, error: GatewayError) -> None:
+        """The status is out already, so an event has to tell."""
+        self.request.write(error_event(error, self.request.request_id, self.call.operation))
+        self.abort(error.code)
+
+    def _backend(self) -> str:
+        return self.account.plan.backend if self.account.plan is not None else ""
 
     def _lines(self) -> bytes:
         """The response's own header lines: whence, which model, which request, how long."""

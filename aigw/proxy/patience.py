@@ -13,7 +13,7 @@ from aigw.errors import GatewayError
 from aigw.http.deadlines import Deadlines
 from aigw.http.headers import Header
 from aigw.llm import events
-from aigw.llm.errors import error_event, error_of
+from aigw.llm.errors import error_of
 from aigw.proxy.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -31,19 +31,16 @@ class Patience:
     """See the module's head.
 
     :param seconds: how long a client waits for the next sign of life.
-    :ivar opened: the status is out.
     """
 
     def __init__(self, exchange: Exchange, deadlines: Deadlines, seconds: float) -> None:
         self._exchange = exchange
         self._seconds = seconds
         self._deadline = deadlines.after(seconds, self._comfort)
-        self.opened = False
 
     def _comfort(self) -> None:
         exchange = self._exchange
-        if not self.opened:
-            self.opened = True
+        if not exchange.request.status:
             exchange.open(200, list(_HEADERS))
         exchange.request.write(_COMMENT)
         self._deadline.restart(self._seconds)
@@ -51,12 +48,6 @@ class Patience:
     def end(self) -> None:
         """The answer has begun, or there will be none."""
         self._deadline.discard()
-
-    def tell(self, error: GatewayError) -> None:
-        """Nobody has answered: say so in the stream."""
-        exchange = self._exchange
-        exchange.request.write(error_event(error, exchange.request.request_id, exchange.call.operation))
-        exchange.abort(error.code)
 
 
 def as_error(refusal: Refusal) -> GatewayError:

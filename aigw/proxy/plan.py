@@ -16,9 +16,10 @@ from aigw.errors import BadRequest
 from aigw.http.headers import HOP_BY_HOP, Header
 from aigw.llm.body import Adjustments, serialise
 from aigw.llm.operations import CHAT, RAW, STREAMED
+from aigw.llm.rescue import RescuableTranslation, Said, rescuable, takes_prefill
 from aigw.llm.signatures import leave_out_others, may_have_others
 from aigw.llm.taps import add_usage_option, asks_for_usage
-from aigw.llm.translation import Pairing, Translating
+from aigw.llm.translation import Pair, Pairing, Translating
 from aigw.llm.wire import WireRequest
 from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import Credential, Passthrough
@@ -107,6 +108,7 @@ class Plan:
     :ivar asks_usage: whether a stream's usage is asked for where the client did not.
     :ivar label_of: a model's name as metrics may show it: a configured one or ``other``.
     :ivar header_defaults: headers that a request has where the client's own do not say them.
+    :ivar rescue: translates streams that another target may have to take up, also where the dialect is the same.
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
     :ivar listing: translates lists of models, by whether the client reads Anthropic's shape.
     :ivar pairing: translates, where client and backend do not speak one dialect; then ``path_rule`` and
@@ -137,6 +139,7 @@ class Plan:
     pairing: Pairing | None = None
     listing: Callable[[bool], Translating | None] | None = None
     queue_timeout: float = 10.0
+    rescue: Pair | None = None
 
     def __repr__(self) -> str:
         return f"<Plan {self.backend} {self.operation}>"  # never the credential in it
@@ -196,10 +199,27 @@ class Plan:
         :raises BadRequest: the model, streaming, or something that has no counterpart is refused.
         """
         assert self.pairing is not None
+        self._settle(fields)
+        return self.pairing.translate(fields, answer_id, now)
+
+    def translate_rescuable(
+        self, fields: dict[str, Any], answer_id: str, now: float, said: Said, prefill: bool | None
+    ) -> RescuableTranslation:
+        """The same, for a stream that another target may have to take up, or that takes up one.
+
+        :param said: what the client has got.
+        :param prefill: whether the target takes the beginning of its answer; None: as is known of its model.
+        """
+        assert self.rescue is not None
+        self._settle(fields)
+        if prefill is None:
+            prefill = takes_prefill(self.provider, fields["model"] or "")
+        return rescuable(self.rescue, fields, answer_id, now, said, prefill)
+
+    def _settle(self, fields: dict[str, Any]) -> None:
         fields["model"] = self.wanted_model(fields.get("model") or None)
         if self.streaming != "allow":
             self._force_streaming(fields)
-        return self.pairing.translate(fields, answer_id, now)
 
     def translated_payload(
         self, request: WireRequest, headers: Sequence[Header], request_id: str, nominated: frozenset[bytes]

@@ -23,7 +23,8 @@ from aigw.llm.listing import list_translation
 from aigw.llm.operations import MODELS, RAW
 from aigw.llm.pairing import pairing
 from aigw.llm.providers import Place, Provider, provider
-from aigw.llm.translation import Pairing
+from aigw.llm.rescue import RESCUED
+from aigw.llm.translation import Pair, Pairing
 from aigw.proxy.credentials import Credentials
 from aigw.proxy.plan import DIALECT_HEADERS, NEVER_UPSTREAM, Plan, Timeouts
 from aigw.upstream.authoriser import Authoriser
@@ -169,6 +170,7 @@ class PlanBook:
             pairing=pairing,
             listing=functools.partial(list_translation, kind) if operation == MODELS else None,
             queue_timeout=backend.queue.timeout,
+            rescue=_rescue(operation, model, backend, kind, parts.adjustments),
         )
 
     def _pairing(
@@ -182,6 +184,16 @@ class PlanBook:
                 code="operation_not_supported",
             )
         return found
+
+
+def _rescue(
+    operation: str, model: Model | None, backend: Backend, kind: Provider, adjustments: Adjustments
+) -> Pair | None:
+    """What translates streams of a model that are to be taken up by others when they break off."""
+    if model is None or model.on_stream_cut != "continue" or operation not in RESCUED:
+        return None
+    found = pairing(operation, kind, adjustments, backend.drop_unsupported)
+    return found if isinstance(found, Pair) else None
 
 
 def _passed_name(public: str | None) -> str | None:

@@ -121,6 +121,8 @@ class TranslatedEvents:
         if visible:
             attempt.write(visible)
         if stream.error is not None:
+            if attempt.taken_up(stream.error):
+                return
             attempt.write(attempt.without_secrets(stream.failure(stream.error)))
             attempt.note(stream.partial_usage(), stream.model)
             attempt.abort_quietly("upstream_error")

@@ -61,6 +61,7 @@ KINDS = {
     "first_token_timeout": Kind("no event within `first_token`", "timeout", None, Where.OTHER, True),
     "idle_timeout": Kind("silent for `idle` in an answer that is kept whole", "timeout", None, Where.OTHER, True),
     "total_timeout": Kind("not finished within `total`", "timeout", Where.STOP, Where.STOP, False),
+    "not_continued": Kind("taking up a broken stream, it says something else", "", None, Where.STOP, False),
     "rate_limit": Kind("429", "429", None, Where.AGAIN, True, unserved=True),
     "quota": Kind("429 with `insufficient_quota`, 402", "429", None, Where.OTHER, True, unserved=True),
     "overloaded": Kind("503, 529", "5xx", None, Where.AGAIN, True, unserved=True),
@@ -159,9 +160,9 @@ def kind_of_status(status: int, reason: str = "") -> str:
     """The row for an answer of status 400 or above.
 
     :param reason: what its body says: ``context_length``, ``content_filter``, ``quota``, that it is an
-        ``invalid_answer`` to begin with, or nothing of these.
+        ``invalid_answer`` to begin with, or ``not_continued``, or nothing of these.
     """
-    if reason == "invalid_answer":
+    if reason in ("invalid_answer", "not_continued"):
         return reason
     if reason == "quota":
         return reason if status in (402, 429) else "refused"

@@ -27,6 +27,7 @@ class Candidate:
     :ivar model: what the provider is asked for; None where that is the client's choice.
     :ivar public_model: the ``[models]`` entry that it belongs to, if it does to one.
     :ivar slots: the backend's places; None where it has no limit.
+    :ivar prefill: whether it takes the beginning of its answer; None: as is known of its model.
     :ivar measured: how soon it answers is of interest.
     :ivar name: see :class:`~aigw.routing.balance.Rival`.
     """
@@ -41,6 +42,7 @@ class Candidate:
     weight: int = 1
     name: bytes = b""
     measured: bool = False
+    prefill: bool | None = None
 
     def ready(self, now: float) -> bool:
         """Whether it is well: no breaker and no word of its own keep calls away."""

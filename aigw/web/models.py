@@ -114,6 +114,7 @@ class Models:
             breaker=self._book.breaker(target, rules) if rules is not None else None,
             slots=self._slots(setting.backend),
             weight=setting.weight,
+            prefill=setting.prefill,
             measured=model.balance == "lowest-latency",
             name=f"{setting.backend} {pinned or ''} {twins}".encode(),
         )

@@ -200,12 +200,15 @@ class WarningTests(FileTestCase):
     def test_the_anonymous_consumer_needs_no_key(self) -> None:
         self.assertEqual(self.warnings(BACKEND + "[auth.key]\nanonymous = 'a'\n[consumers.a]"), [])
 
-    def test_what_has_no_effect_yet(self) -> None:
+    def test_what_means_nothing_by_itself(self) -> None:
         """A file may say it; whoever wrote it should know."""
-        for text, key in (
-            ("on_stream_cut = 'continue'", "on_stream_cut"),
-        ):
-            model = f"[models.m]\ntargets = [{{ backend = 'echo' }}]\n{text}\n[routes.r]\npaths = ['/r']"
-            self.assertEqual(
-                self.warnings(BACKEND + model), [(f"models.m.{key}", "has no effect in this version")], text
-            )
+        model = "[models.m]\ntargets = [{{ backend = 'echo' }}]\n{}\n[routes.r]\npaths = ['/r']"
+        for text, key, word in (
+            (model.format("hash_on = 'header:x'"), "models.m.hash_on", "balance"),
+            (model.format("on_stream_cut = 'continue'"), "models.m.on_stream_cut", "no other target"),
+            ("[backends.b]\nprovider = 'echo'\nqueue = { size = 3 }\n[routes.b]\npaths = ['/b']\nbackend = 'b'",
+             "backends.b.queue", "max_in_flight"),
+        ):  # fmt: skip
+            ((found, message),) = self.warnings(BACKEND + text)
+            self.assertEqual(found, key)
+            self.assertIn(word, message)

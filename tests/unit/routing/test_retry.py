@@ -36,6 +36,7 @@ ROWS = [
     ("idle_timeout", True, OTHER, "timeout", True),
     ("total_timeout", False, STOP, "timeout", False),
     ("total_timeout", True, STOP, "timeout", False),
+    ("not_continued", True, STOP, "", False),
     ("rate_limit", True, AGAIN, "429", True),
     ("quota", True, OTHER, "429", True),
     ("overloaded", True, AGAIN, "5xx", True),
