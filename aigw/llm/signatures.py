@@ -67,12 +67,17 @@ def _behind_length(data: bytes, at: int) -> int:
 def leave_out_others(fields: dict[str, Any], operation: str) -> bool:
     """Take the thoughts out of a body that are known to be another provider's than that which has ``operation`` itself.
 
+    Claude refuses to think within a budget behind a call whose thoughts are missing, so it is not asked to.
+
     :param fields: changed in place.
     :returns: whether anything changed.
     """
     if operation in (MESSAGES, COUNT_TOKENS):
-        messages = fields.get("messages")
-        return sum(_drop(each, "content", _is_others_block) for each in _objects(messages)) > 0
+        messages = _objects(fields.get("messages"))
+        dropped = sum(_drop(each, "content", _is_others_block) for each in messages) > 0
+        if dropped and _calls_without_thoughts(messages) and _has_budget(fields.get("thinking")):
+            fields["thinking"] = {"type": "disabled"}
+        return dropped
     return operation == RESPONSES and _drop(fields, "input", _is_others_item)
 
 
@@ -81,6 +86,17 @@ def may_have_others(body: bytes, operation: str) -> bool:
     if operation in (MESSAGES, COUNT_TOKENS):
         return b'"signature"' in body
     return operation == RESPONSES and b'"encrypted_content"' in body
+
+
+def _calls_without_thoughts(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last of the assistant's messages called tools, and has no thoughts."""
+    said: dict[str, Any] = next((each for each in reversed(messages) if each.get("role") == "assistant"), {})
+    kinds = {block.get("type") for block in _objects(said.get("content"))}
+    return "tool_use" in kinds and not kinds & {"thinking", "redacted_thinking"}
+
+
+def _has_budget(thinking: Any) -> bool:
+    return isinstance(thinking, dict) and thinking.get("type") == "enabled"
 
 
 def _drop(fields: dict[str, Any], name: str, is_others: Any) -> bool:

@@ -79,6 +79,21 @@ class NativeTests(unittest.TestCase):
             self.assertFalse(leave_out_others(changed, operation))
         self.assertFalse(leave_out_others({"messages": 3}, "messages"))
 
+    def test_no_budget_where_thoughts_are_missing(self) -> None:
+        """Behind a call; a turn without calls, or with thoughts of its own, is another matter."""
+        budget = {"type": "enabled", "budget_tokens": 2000}
+        thought = {"type": "thinking", "thinking": "", "signature": "aigw-tool:x"}
+        call, text = {"type": "tool_use", "id": "c1", "name": "f", "input": {}}, {"type": "text", "text": "Hi"}
+        own = {**thought, "signature": CLAUDES}
+        for content, expected in (
+            ([thought, call], {"type": "disabled"}),
+            ([thought, own, call], budget),
+            ([thought, text], budget),
+        ):
+            fields = {"thinking": budget, "messages": [{"role": "assistant", "content": content}]}
+            self.assertTrue(leave_out_others(fields, "messages"))
+            self.assertEqual(fields["thinking"], expected)
+
     def test_responses(self) -> None:
         """Reasoning items; OpenAI's own stay."""
         contents = (OPENAIS, None, "aigw:call:2:c1x", GEMINIS, CLAUDES)
