@@ -70,8 +70,11 @@ DIALECT_HEADERS = frozenset(
         b"anthropic-version",
         b"content-type",
         b"openai-beta",
+        b"originator",
+        b"session_id",
         b"user-agent",
         b"x-app",
+        b"x-claude-code-session-id",
     )
 )
 

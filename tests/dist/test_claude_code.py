@@ -166,7 +166,8 @@ class ClaudeCodeTests(DaemonTestCase):
         request = self.only_request()
         self.assertEqual(request.target, b"/v1/chat/completions")
         self.assertEqual(request.header_values(b"authorization"), [b"Bearer sk-local"])
-        for name in (b"anthropic-beta", b"anthropic-version", b"x-api-key", b"x-app", b"x-stainless-lang"):
+        own = (b"anthropic-beta", b"anthropic-version", b"x-app", b"x-claude-code-session-id")
+        for name in (*own, b"x-api-key", b"x-stainless-lang"):
             self.assertEqual(request.header_values(name), [], name)
         body = request.json()
         self.assertEqual([message["role"] for message in body["messages"]], ["system", "user", "assistant", "tool"])
