@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import chat, machine, peers, profiling, stream
+from bench import body, chat, growth, machine, memory, peers, profiling, start, stream, tls, workers
 from bench.errors import BenchError
 from bench.peers.peer import Peer
 from bench.plan import FULL, LOAD_CORE, QUICK, Plan
@@ -20,15 +20,26 @@ from bench.programs import ROOT
 from bench.report import Report
 
 Work = Callable[[Plan, list[Peer], Path], dict[str, Any]]
-WORKS: dict[str, Work] = {"chat": chat.run, "stream": stream.run, "memory": stream.run_memory}
+WORKS: dict[str, Work] = {
+    "chat": chat.run,
+    "stream": stream.run,
+    "memory": memory.run,
+    "body": body.run,
+    "tls": tls.run,
+    "growth": growth.run,
+    "start": start.run,
+    "workers": workers.run,
+}
 RESULTS = ROOT / "bench" / "results"
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line; see README.md."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round, under two minutes")
-    parser.add_argument("--peers", default="direct,nginx,envoy,aigw,aigw-pure", help="which, by comma (default: all)")
+    parser.add_argument("--quick", action="store_true", help="one short round, under three minutes")
+    parser.add_argument(
+        "--peers", default=",".join(peer.name for peer in peers.ALL), help="which, by comma (default: all)"
+    )
     parser.add_argument("--works", default=",".join(WORKS), help="which, by comma (default: all)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where latest.md and latest.json go")
     commands = parser.add_subparsers(dest="command")
@@ -63,11 +74,21 @@ def bench(options: argparse.Namespace) -> Report:
 
 def titles(plan: Plan) -> dict[str, str]:
     """The heading of each case."""
-    load, weighed = plan.streams, plan.memory
+    load = plan.streams
     chats = {f"chat-{count}": f"Chat calls, {count} connection{'s' * (count > 1)}" for count in plan.connections}
     paced = f"Streams: {load.streams} at once, a chunk each {load.interval * 1000:.0f} ms"
-    translated = f"{paced}, from Anthropic's dialect to OpenAI's"
-    return {**chats, "stream": paced, "translated": translated, "memory": f"Memory: {weighed.streams:,} open streams"}
+    return {
+        **chats,
+        "stream": paced,
+        "translated": f"{paced}, from Anthropic's dialect to OpenAI's",
+        "memory": "Memory: idle connections and open streams",
+        "body": f"Chat calls with a body of 1 MiB, {body.CONNECTIONS} connections",
+        "tls": f"Chat calls with TLS on both sides, {tls.CONNECTIONS} connections that stay open",
+        "tls-new": f"Chat calls with TLS on both sides, {tls.CONNECTIONS} at a time, a connection for each",
+        "growth": f"Growth: chat calls, {growth.CONNECTIONS} connections",
+        "start": "Start and reload",
+        "workers": f"Workers: chat calls, {workers.CONNECTIONS} connections",
+    }
 
 
 def prepare() -> None:

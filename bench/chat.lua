@@ -1,5 +1,7 @@
--- wrk's side of the chat work: sends one request over and over and checks every answer.
--- Arguments: the file with the request's body, the file with the answer's body, then name and value of each header.
+-- wrk's side of the calls: sends requests over and over and checks every answer.
+-- Arguments: the file with the request's body; the file with the answer's body; a file with a path and a key on each
+-- line, of which each request takes the next (empty: all requests are the same); the milliseconds that a connection
+-- waits before each request; then name and value of each header.
 
 local threads = {}
 
@@ -14,12 +16,35 @@ local function contents(path)
    return text
 end
 
+local function varied(path)
+   local requests = {}
+   for line in io.lines(path) do
+      local target, key = string.match(line, "^(%S+) (%S+)$")
+      wrk.headers["apikey"] = key
+      table.insert(requests, wrk.format(nil, target))
+   end
+   return requests
+end
+
 function init(args)
    wrk.method = "POST"
    wrk.body = contents(args[1])
    expected = contents(args[2])
-   for i = 3, #args, 2 do
+   for i = 5, #args, 2 do
       wrk.headers[args[i]] = args[i + 1]
+   end
+   local requests, turn = varied(args[3]), 0
+   if #requests > 0 then
+      request = function()
+         turn = turn % #requests + 1
+         return requests[turn]
+      end
+   end
+   local pause = tonumber(args[4])
+   if pause > 0 then
+      delay = function()
+         return pause
+      end
    end
    wrong = 0
    sample = ""

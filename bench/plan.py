@@ -1,11 +1,15 @@
-"""How long and how often is measured: the full plan and the quick one."""
+"""How long and how often is measured: the full plan and the quick one; which core is whose; the goals."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 GATEWAY_CORE = 0
 LOAD_CORE = 1
+Cores = tuple[int, ...]
+LOAD: Cores = (LOAD_CORE,)
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,26 @@ class StreamLoad:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How large a configuration is."""
+
+    consumers: int
+    routes: int = 10
+
+    def __str__(self) -> str:
+        return f"{self.consumers:,} consumers, {self.routes:,} routes"
+
+
+@dataclass(frozen=True)
 class Plan:
-    """One run. Durations are seconds."""
+    """One run. Durations are seconds.
+
+    :param slow_streams: the load for slow peers, which streams at the same pace but fewer.
+    :param idle: connections that are held open and idle where their memory is measured.
+    :param crowd: connections that are held open and idle beside a load.
+    :param grown: configurations beside which a small one is measured.
+    :param starts: those that are started and reloaded.
+    """
 
     name: str
     rounds: int
@@ -38,35 +60,78 @@ class Plan:
     chat_warm_up: float
     connections: tuple[int, ...] = (1, 32, 256)
     streams: StreamLoad = field(default_factory=lambda: StreamLoad(200, 100, 0.010, 5, 1.0))
-    memory: StreamLoad = field(default_factory=lambda: StreamLoad(1000, 8, 0.5, 1, 2.0))
+    slow_streams: StreamLoad = field(default_factory=lambda: StreamLoad(5, 100, 0.010, 2, 1.0))
+    memory: StreamLoad = field(default_factory=lambda: StreamLoad(2000, 10, 0.5, 1, 2.0))
+    slow_memory: StreamLoad = field(default_factory=lambda: StreamLoad(50, 10, 0.5, 1, 2.0))
+    idle: int = 2000
+    slow_idle: int = 100
+    crowd: int = 10_000
+    grown: tuple[Sizes, ...] = (Sizes(10_000), Sizes(10, 1_000))
+    starts: tuple[Sizes, ...] = (Sizes(10), Sizes(1_000), Sizes(10_000), Sizes(10_000, 1_000))
 
 
+SMALL = Sizes(10)
 FULL = Plan("full", rounds=3, chat_seconds=6.0, chat_warm_up=2.0)
-QUICK = Plan("quick", rounds=1, chat_seconds=3.0, chat_warm_up=1.0, streams=StreamLoad(200, 100, 0.010, 2, 1.0))
+QUICK = Plan(
+    "quick",
+    rounds=1,
+    chat_seconds=2.0,
+    chat_warm_up=1.0,
+    connections=(1, 32),
+    streams=StreamLoad(200, 100, 0.010, 2, 1.0),
+    slow_streams=StreamLoad(5, 100, 0.010, 1, 1.0),
+    memory=StreamLoad(1000, 4, 0.5, 1, 1.0),
+    slow_memory=StreamLoad(50, 4, 0.5, 1, 1.0),
+    idle=1000,
+    starts=(Sizes(10), Sizes(10_000, 1_000)),
+)
+
+
+def spread(workers: int) -> tuple[Cores, Cores]:
+    """The cores of a gateway with so many workers, and those of its load. With fewer than twice as many cores as
+    workers they share: then only CPU time says how the gateway scales."""
+    count = os.cpu_count() or 1
+    if count < 2 * workers:
+        return tuple(range(min(workers, count))), (LOAD_CORE,)
+    return tuple(range(0, 2 * workers, 2)), tuple(range(1, 2 * workers, 2))
+
+
+class Side(NamedTuple):
+    """One side of a comparison: a case of the report and a row of its table."""
+
+    case: str
+    row: str
+
+    def __str__(self) -> str:
+        return self.row
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What aigw must reach beside ``against`` in the same run.
+    """What must come out of a comparison within one run.
 
-    :param metric: a field of the work's sample; :param at_least: the direction in which better lies.
-    :param beside: the work of ``against``, if it is another one.
+    :param metric: a field of both samples; :param at_least: the direction in which better lies.
     """
 
     title: str
-    work: str
     metric: str
-    against: str
+    ours: Side
+    theirs: Side
     limit: float
     at_least: bool
-    beside: str = ""
 
     def met(self, ratio: float) -> bool:
         return ratio >= self.limit if self.at_least else ratio <= self.limit
 
 
+_REQUESTS, _CPU, _CHUNK = "requests_per_second", "cpu_us_per_request", "cpu_us_per_chunk"
+_BASE = Side("growth", f"aigw, {SMALL}")
 GOALS = (
-    Goal("requests/s at 32 connections", "chat-32", "requests_per_second", "envoy", 0.65, True),
-    Goal("CPU per relayed chunk", "stream", "cpu_us_per_chunk", "envoy", 1.5, False),
-    Goal("CPU per translated chunk", "translated", "cpu_us_per_chunk", "aigw", 2.5, False, beside="stream"),
+    Goal("requests/s at 32 connections", _REQUESTS, Side("chat-32", "aigw"), Side("chat-32", "envoy"), 0.65, True),
+    Goal("CPU per relayed chunk", _CHUNK, Side("stream", "aigw"), Side("stream", "envoy"), 1.5, False),
+    Goal("CPU per translated chunk", _CHUNK, Side("translated", "aigw"), Side("stream", "aigw"), 2.5, False),
+    *(Goal("CPU per request", _CPU, Side("growth", f"aigw, {sizes}"), _BASE, 1.05, False) for sizes in FULL.grown),
+    Goal("CPU per request", _CPU, Side("growth", f"aigw, {FULL.crowd:,} idle connections"), _BASE, 1.05, False),
+    # 1.7 times the requests/s on twice the cores is 2 / 1.7 of the CPU time for each.
+    Goal("CPU per request", _CPU, Side("workers", "aigw, 2 workers"), Side("workers", "aigw, 1 worker"), 1.18, False),
 )

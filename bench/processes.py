@@ -1,4 +1,4 @@
-"""Child processes, each pinned to one core and ended by its own pid."""
+"""Child processes, each pinned to its cores and ended by its own pid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.programs import ROOT, need
 
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 # Below Linux's ephemeral range, so that no outgoing connection takes a port between the pick and the listen.
 PORTS = range(20000, 32000)
@@ -35,29 +35,40 @@ def free_port() -> int:
     raise BenchError("no free port on 127.0.0.1")
 
 
-def pinned(core: int, command: Sequence[str]) -> list[str]:
-    """The command, bound to one core."""
+class Child(subprocess.Popen[bytes]):
+    """A program that runs.
+
+    :ivar begun: when it was started, on the monotonic clock.
+    """
+
+    begun = 0.0
+
+
+def pinned(cores: Sequence[int], command: Sequence[str]) -> list[str]:
+    """The command, bound to some cores."""
     taskset = need("taskset", "apt-get install util-linux")
-    return [taskset, "-c", str(core), *command]
+    return [taskset, "-c", ",".join(map(str, cores)), *command]
 
 
 @contextmanager
 def started(
-    command: Sequence[str], *, core: int, log: Path, environ: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program on ``core`` for the length of the block; what it says goes to ``log``.
+    command: Sequence[str], *, cores: Sequence[int], log: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[Child]:
+    """Run a program on ``cores`` for the length of the block; what it says goes to ``log``.
 
     ``taskset`` replaces itself with the program, so the pid is the program's own.
     """
+    begun = time.monotonic()
     with log.open("ab") as output:
-        child = subprocess.Popen(
-            pinned(core, command),
+        child = Child(
+            pinned(cores, command),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=ROOT,
             env={**os.environ, **(environ or {})},
         )
+    child.begun = begun
     try:
         yield child
     finally:
@@ -85,6 +96,6 @@ def await_port(child: subprocess.Popen[bytes], port: int, log: Path) -> None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.05)
+        time.sleep(0.005)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
     raise BenchError(f"{child.args!r} does not listen on port {port}:\n{tail}")

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import chat, peers, stream
+from bench import chat, peers, stream, wrk
 from bench.errors import BenchError
 from bench.peers.peer import Peer, Target
-from bench.plan import FULL, LOAD_CORE
+from bench.plan import FULL, LOAD
 from bench.processes import pinned, stop
 from bench.programs import need
 
@@ -49,7 +49,7 @@ def _record(pid: int, stacks: Path, options: argparse.Namespace) -> None:
     flags = ["--function", "--format", "raw", "--rate", str(RATE), "--duration", str(options.seconds)]
     flags += ["--native"] if options.native else []
     command = [program, "record", *flags, "--output", str(stacks), "--pid", str(pid)]
-    done = subprocess.run(pinned(LOAD_CORE, command), capture_output=True, text=True, check=False)
+    done = subprocess.run(pinned(LOAD, command), capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"py-spy failed (it must be allowed to trace the process): {done.stderr.strip()}")
 
@@ -57,14 +57,14 @@ def _record(pid: int, stacks: Path, options: argparse.Namespace) -> None:
 @contextmanager
 def _chat_load(peer: Peer, directory: Path, seconds: int) -> Iterator[Target]:
     with chat.upstream(directory / "upstream") as port, peer.running(directory, port) as target:
-        command = chat.wrk_command(directory, target, _CONNECTIONS, seconds)
+        command = wrk.command(directory, target, _CONNECTIONS, seconds)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as load:
             try:
                 yield target
                 output, complaint = load.communicate()
             finally:
                 stop(load)
-        chat.outcome(target, subprocess.CompletedProcess(command, load.returncode, output, complaint))
+        wrk.outcome(target, subprocess.CompletedProcess(command, load.returncode, output, complaint))
 
 
 @contextmanager

@@ -37,3 +37,19 @@ def first_line(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     lines = (line.strip() for line in (done.stdout + done.stderr).splitlines())
     return next((line for line in lines if line), "")
+
+
+def private(name: str, package: str, program: str) -> str | None:
+    """A program out of a package, in a venv of its own under bench/.cache; None if pip cannot install it."""
+    home = CACHE / name
+    path, mark = home / "bin" / program, home / "installed"
+    if not mark.exists() or mark.read_text() != package:
+        print(f"installing {package} into {home}", file=sys.stderr)
+        pip = [str(home / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+            subprocess.run([*pip, "install", "--quiet", package], check=True, stdout=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        mark.write_text(package)
+    return str(path) if path.exists() else None

@@ -29,10 +29,6 @@ class Verdict:
         return self.goal.met(self.ratio)
 
 
-def _other_side(goal: Goal) -> str:
-    return f"{goal.against} ({goal.beside})" if goal.beside else goal.against
-
-
 @dataclass(frozen=True)
 class Report:
     """All that one run found."""
@@ -48,10 +44,9 @@ class Report:
         """The goals for which both sides were measured."""
         found = []
         for goal in GOALS:
-            sides = ((goal.work, "aigw"), (goal.beside or goal.work, goal.against))
             ours, theirs = (
-                [getattr(sample, goal.metric) for sample in self.samples.get(work, {}).get(name, ())]
-                for work, name in sides
+                [getattr(sample, goal.metric) for sample in self.samples.get(side.case, {}).get(side.row, ())]
+                for side in (goal.ours, goal.theirs)
             )
             if ours and theirs:
                 found.append(Verdict(goal, median_ratio(ours, theirs)))
@@ -86,7 +81,7 @@ class Report:
 
     def _ratios(self) -> list[str]:
         lines = [
-            f"| {verdict.goal.title}, aigw : {_other_side(verdict.goal)} | {verdict.ratio:.2f} "
+            f"| {verdict.goal.title}, {verdict.goal.ours.row} : {verdict.goal.theirs.row} | {verdict.ratio:.2f} "
             f"| {'≥' if verdict.goal.at_least else '≤'} {verdict.goal.limit} "
             f"| {'met' if verdict.met else '**missed**'} |"
             for verdict in self.verdicts()

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.peers.peer import Peer, Target
+from bench.peers.peer import PLAIN, Peer, Setup, Target
 
 
-def start_all(stack: ExitStack, peers: Sequence[Peer], directory: Path, upstream: int) -> list[Target]:
+def start_all(
+    stack: ExitStack, peers: Sequence[Peer], directory: Path, upstream: int, setup: Setup = PLAIN
+) -> list[Target]:
     """All peers before one upstream, until the stack unwinds; each in a directory of its own."""
     targets = []
     for peer in peers:
         home = directory / peer.name
         home.mkdir()
-        targets.append(stack.enter_context(peer.running(home, upstream)))
+        targets.append(stack.enter_context(peer.running(home, upstream, setup)))
     return targets
 
 

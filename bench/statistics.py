@@ -24,9 +24,10 @@ def percentile(values: Sequence[float], rank: float) -> float:
 
 
 def medians(samples: Sequence[_Dataclass]) -> dict[str, float]:
-    """The median of each field of some samples of one kind."""
+    """The median of each field of some samples of one kind; a field that a sample has not (None) is left out."""
     rows = [asdict(sample) for sample in samples]  # type: ignore[call-overload]
-    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    full = [name for name in rows[0] if all(row[name] is not None for row in rows)]
+    return {name: statistics.median(row[name] for row in rows) for name in full}
 
 
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -1,36 +1,33 @@
-"""Work (b): many slow streams at once; (c): the same, translated on the way; (d): what they hold in memory."""
+"""Work (b): many slow streams at once; (c): the same, translated on the way."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.accounting import Meter, resident_bytes
+from bench.accounting import Meter
 from bench.errors import WrongAnswerError
-from bench.peers import translated
-from bench.peers.peer import Peer, Target
-from bench.plan import GATEWAY_CORE, LOAD_CORE, Plan, StreamLoad
+from bench.peers.peer import Peer, Setup, Target, able
+from bench.plan import GATEWAY_CORE, LOAD, LOAD_CORE, Plan, StreamLoad
 from bench.processes import await_port, free_port, pinned, started, stop
 from bench.programs import ROOT
-from bench.rounds import interleaved, note, start_all
-
-_WARM_UP_STREAMS = 10
-_SETTLE_SECONDS = 1.0
+from bench.rounds import interleaved, start_all
 
 
 @dataclass(frozen=True)
 class StreamSample:
     """One load of streams through one peer. Delays from the upstream's send to the client's receive.
 
+    :param streams: how many at once.
     :param prompt: the client had real-time priority, so that delays are not its own.
     """
 
+    streams: int
     cpu_us_per_chunk: float
     delay_p50_us: float
     delay_p99_us: float
@@ -42,15 +39,6 @@ class StreamSample:
     prompt: bool
 
 
-@dataclass(frozen=True)
-class MemorySample:
-    """Resident memory of a gateway that has relayed a few streams, and of the same with many open."""
-
-    idle_bytes: float
-    open_bytes: float
-    bytes_per_stream: float
-
-
 @contextmanager
 def upstream(directory: Path, load: StreamLoad, dialect: str = "openai") -> Iterator[int]:
     """The upstream of this work, on the load's core; gives its port."""
@@ -58,7 +46,7 @@ def upstream(directory: Path, load: StreamLoad, dialect: str = "openai") -> Iter
     log = directory / "upstream.log"
     module = [sys.executable, "-m", "bench.streams.upstream", "--port", str(port)]
     shape = ["--chunks", str(load.chunks), "--interval", str(load.interval), "--dialect", dialect]
-    with started([*module, *shape], core=LOAD_CORE, log=log) as child:
+    with started([*module, *shape], cores=LOAD, log=log) as child:
         await_port(child, port, log)
         yield port
 
@@ -70,6 +58,7 @@ def load_command(target: Target, load: StreamLoad) -> list[str]:
         "path": target.path,
         "headers": json.dumps(dict(target.headers)),
         "temperature": target.temperature,
+        "reading": target.reading,
         "streams": load.streams,
         "chunks": load.chunks,
         "turns": load.turns,
@@ -77,9 +66,7 @@ def load_command(target: Target, load: StreamLoad) -> list[str]:
         "ramp": load.ramp,
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    if target.translated:
-        flags.append("--translated")
-    return pinned(LOAD_CORE, [sys.executable, "-m", "bench.streams.load", *flags])
+    return pinned(LOAD, [sys.executable, "-m", "bench.streams.load", *flags])
 
 
 @contextmanager
@@ -118,6 +105,7 @@ def measure(target: Target, load: StreamLoad) -> StreamSample:
         seen = outcome(target, load, child)
     spent = meter.stop()
     return StreamSample(
+        streams=load.streams,
         cpu_us_per_chunk=spent.cpu / load.writes * 1e6,
         delay_p50_us=seen["delay_p50_us"],
         delay_p99_us=seen["delay_p99_us"],
@@ -132,49 +120,21 @@ def measure(target: Target, load: StreamLoad) -> StreamSample:
 
 def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, list[StreamSample]]]:
     """All rounds of work (b) and, for the peers that can, of work (c); samples by case and peer."""
-    load = plan.streams
+    loads = {peer.name: plan.slow_streams if peer.slow else plan.streams for peer in peers}
     samples: dict[str, dict[str, list[StreamSample]]] = {"stream": {}, "translated": {}}
     with ExitStack() as stack:
-        port = stack.enter_context(upstream(directory, load))
-        targets = start_all(stack, peers, directory, port)
-        translating = [peer for peer in map(translated, peers) if peer is not None]
-        home = directory / "translated"
-        home.mkdir()
-        if translating:
-            other = stack.enter_context(upstream(home, load, "anthropic"))
-            targets += start_all(stack, translating, home, other)
-        for _, target in interleaved(plan.rounds, ("stream",), targets):
-            case = samples["translated" if target.translated else "stream"]
-            case.setdefault(target.name, []).append(measure(target, load))
+        port = stack.enter_context(upstream(directory, plan.streams))
+        targets = start_all(stack, able(peers, "stream"), directory, port)
+        if translating := able(peers, "translated"):
+            home = directory / "translated"
+            home.mkdir()
+            other = stack.enter_context(upstream(home, plan.streams, "anthropic"))
+            targets += start_all(stack, translating, home, other, Setup(translated=True))
         for target in targets:
-            target.audit(plan.rounds * load.streams * load.turns)
+            measure(target, replace(plan.slow_streams, turns=1, ramp=0.1))  # to warm it up
+        for _, target in interleaved(plan.rounds, ("stream",), targets):
+            case = samples["translated" if target.reading == "translated" else "stream"]
+            case.setdefault(target.name, []).append(measure(target, loads[target.name]))
+        for target in targets:
+            target.audit(plan.rounds * loads[target.name].streams * loads[target.name].turns)
     return {case: each for case, each in samples.items() if each}
-
-
-def run_memory(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, list[MemorySample]]]:
-    """Work (d), once, each gateway fresh; samples by case (``memory``) and peer."""
-    samples: dict[str, list[MemorySample]] = {}
-    for peer in peers:
-        home = directory / peer.name
-        home.mkdir()
-        note(f"memory: {peer.name}")
-        sample = _memory(peer, home, plan.memory)
-        if sample is not None:
-            samples[peer.name] = [sample]
-    return {"memory": samples}
-
-
-def _memory(peer: Peer, directory: Path, load: StreamLoad) -> MemorySample | None:
-    """None where there is no gateway to weigh."""
-    with upstream(directory, load) as port, peer.running(directory, port) as target:
-        if target.pid is None:
-            return None
-        measure(target, replace(load, streams=_WARM_UP_STREAMS, ramp=0.1))
-        idle = resident_bytes(target.pid)
-        with loading(target, load) as child:
-            assert child.stdout is not None
-            child.stdout.readline()  # "open", or nothing if it failed, which outcome() tells
-            time.sleep(_SETTLE_SECONDS)
-            full = resident_bytes(target.pid)
-            outcome(target, load, child)
-    return MemorySample(idle, full, (full - idle) / load.streams)

@@ -23,17 +23,21 @@ def _share(name: str) -> Callable[[Mapping[str, float]], str]:
 
 
 LIMIT = "direct"
-_CHAT = (
-    Column("requests/s", _number("requests_per_second")),
-    Column("p50 ms", _number("p50_us", 2, 1000)),
-    Column("p99 ms", _number("p99_us", 2, 1000)),
+_CPU = Column("CPU µs/request", _number("cpu_us_per_request", 1))
+_RATE = Column("requests/s", _number("requests_per_second"))
+_TIMES = (Column("p50 ms", _number("p50_us", 2, 1000)), Column("p99 ms", _number("p99_us", 2, 1000)))
+_SHARES = (Column("gateway core", _share("gateway_share")), Column("load core", _share("load_core_share")))
+_CALLS = (
+    _RATE,
+    *_TIMES,
     Column("added p50", _number("added_p50_us", 2, 1000)),
     Column("added p99", _number("added_p99_us", 2, 1000)),
-    Column("CPU µs/request", _number("cpu_us_per_request", 1)),
-    Column("gateway core", _share("gateway_share")),
-    Column("load core", _share("load_core_share")),
+    _CPU,
+    *_SHARES,
 )
+_OWN = (_RATE, *_TIMES, _CPU, *_SHARES)
 _STREAM = (
+    Column("streams", _number("streams")),
     Column("CPU µs/chunk", _number("cpu_us_per_chunk", 1)),
     Column("delay p50 ms", _number("delay_p50_us", 2, 1000)),
     Column("delay p99 ms", _number("delay_p99_us", 2, 1000)),
@@ -41,21 +45,35 @@ _STREAM = (
     Column("added p99", _number("added_delay_p99_us", 2, 1000)),
     Column("first token p50", _number("first_p50_us", 2, 1000)),
     Column("first token p99", _number("first_p99_us", 2, 1000)),
-    Column("gateway core", _share("gateway_share")),
-    Column("load core", _share("load_core_share")),
+    *_SHARES,
 )
 _MEMORY = (
     Column("idle MB", _number("idle_bytes", 1, 1e6)),
+    Column("connections", _number("connections")),
+    Column("kB/connection", _number("bytes_per_connection", 1, 1e3)),
+    Column("streams", _number("streams")),
     Column("streaming MB", _number("open_bytes", 1, 1e6)),
     Column("kB/stream", _number("bytes_per_stream", 1, 1e3)),
 )
+_START = (
+    Column("start ms", _number("start_us", 0, 1000)),
+    Column("reload ms", _number("reload_us", 0, 1000)),
+    Column("longest call meanwhile ms", _number("stall_us", 1, 1000)),
+    Column("MB", _number("bytes", 1, 1e6)),
+)
+_COLUMNS: Mapping[str, Sequence[Column]] = {
+    "stream": _STREAM,
+    "translated": _STREAM,
+    "memory": _MEMORY,
+    "start": _START,
+    "growth": _OWN,
+    "workers": _OWN,
+}
 
 
 def columns(case: str) -> Sequence[Column]:
-    """The columns of a case's table."""
-    if case.startswith("chat-"):
-        return _CHAT
-    return _STREAM if case in ("stream", "translated") else _MEMORY
+    """The columns of a case's table; those of calls, if it has none of its own."""
+    return _COLUMNS.get(case, _CALLS)
 
 
 def added(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

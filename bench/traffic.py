@@ -13,11 +13,13 @@ PROVIDER_KEY = "sk-bench-provider-8d2e4f6a1c3b5d7f"
 CLIENT_PATH = "/llm/v1/chat"
 PROVIDER_PATH = "/v1/chat/completions"
 TRANSLATED_PATH = "/v1/messages"
+STREAM_PATH = "/llm/v1/stream"
 SENT_TEMPERATURE = "0.7"
 OVERRIDDEN_TEMPERATURE = "1.0"
 PROMPT_TOKENS = 43
 
 CLIENT_HEADERS = {"content-type": "application/json", "apikey": CONSUMER_KEY}
+STRANGERS = tuple({"content-type": "application/json"} | key for key in ({}, {"apikey": "not-a-key"}))
 PROVIDER_HEADERS = {"content-type": "application/json", "authorization": f"Bearer {PROVIDER_KEY}"}
 
 _QUESTION = {
@@ -67,6 +69,21 @@ def compact(value: object) -> bytes:
 
 CHAT_REQUEST = compact(_QUESTION)
 CHAT_ANSWER = compact(_ANSWER)
+
+
+def consumer_key(number: int) -> str:
+    """The key of a consumer; number 0 has the one that everybody uses where there is one."""
+    return CONSUMER_KEY if not number else f"{CONSUMER_KEY}-{number:05d}"
+
+
+def client_path(number: int) -> str:
+    """The path of a route; number 0 has the one that everybody uses where there is one."""
+    return CLIENT_PATH if not number else f"{CLIENT_PATH}-{number:05d}"
+
+
+def chat_answer(temperature: str) -> bytes:
+    """The answer of an upstream that tells what temperature it was asked for."""
+    return compact({**_ANSWER, "system_fingerprint": f"fp_{temperature}"})
 
 
 def stream_request(stream: str) -> bytes:

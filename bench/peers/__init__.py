@@ -1,4 +1,4 @@
-"""What is measured side by side: no gateway, nginx, Envoy, aigw."""
+"""What is measured side by side: no gateway, nginx, Envoy, LiteLLM, Portkey, aigw."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from bench.errors import BenchError
 from bench.peers.aigw import Aigw, Interpreted
 from bench.peers.direct import Direct
 from bench.peers.envoy import Envoy
+from bench.peers.litellm import LiteLLM
 from bench.peers.nginx import Nginx
 from bench.peers.peer import Peer
+from bench.peers.portkey import Portkey
 
-ALL: tuple[type[Peer], ...] = (Direct, Nginx, Envoy, Aigw, Interpreted)
+ALL: tuple[type[Peer], ...] = (Direct, Nginx, Envoy, Aigw, Interpreted, Portkey, LiteLLM)
 
 
 def chosen(names: Sequence[str]) -> tuple[list[Peer], list[str]]:
@@ -32,8 +34,3 @@ def chosen(names: Sequence[str]) -> tuple[list[Peer], list[str]]:
         else:
             skipped.append(f"{peer.name} is skipped: {obstacle}")
     return ready, skipped
-
-
-def translated(peer: Peer) -> Peer | None:
-    """The peer before a provider of another dialect; None if it cannot translate."""
-    return type(peer)(translated=True) if isinstance(peer, Aigw) else None

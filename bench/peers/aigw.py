@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import traffic
+from bench.certificates import HOST
 from bench.errors import WrongAnswerError
-from bench.peers.peer import Target
-from bench.plan import GATEWAY_CORE
+from bench.peers.peer import PLAIN, Setup, Target
 from bench.processes import await_port, free_port, started
 from bench.programs import find, first_line
 
@@ -22,28 +23,36 @@ _SECRET_VARIABLE = "AIGW_BENCH_PROVIDER_KEY"
 _AUDIT_SECONDS = 5.0
 _CONFIG = """\
 [server]
-listen = ["tcp:{port}:interface=127.0.0.1:backlog=4096"]
+listen = ["{listen}:backlog=4096"]
 admin = "tcp:{admin}:interface=127.0.0.1"
-workers = 1
+workers = {workers}
+max_connections = 20000
 access_log = "{directory}/access.log"
 
 [secrets]
 provider = {{ env = "{variable}" }}
 
-[backends.provider]
+"""
+_BACKEND = """\
+[backends.{name}]
 provider = "{provider}"
-url = "http://127.0.0.1:{upstream}/v1"
-auth = {{ secret = "provider" }}
+url = "{url}/v1"
+{trust}auth = {{ secret = "provider" }}
 overrides = {{ temperature = {temperature} }}
 pool = {{ max_connections = 2048 }}
 
-[routes.chat]
+"""
+_ROUTE = """\
+[routes.{name}]
 paths = ["{path}"]
 operation = "chat"
-backend = "provider"
+backend = "{backend}"
 
-[consumers.bench]
+"""
+_CONSUMER = """\
+[consumers.{name}]
 keys = ["sha256:{digest}"]
+
 """
 
 
@@ -51,9 +60,8 @@ class Aigw:
     """One process, as users run it: the installation that ``AIGW_BENCH_SCRIPTS`` names, compiled (``make bench``)."""
 
     name = "aigw"
-
-    def __init__(self, *, translated: bool = False) -> None:
-        self._translated = translated
+    works = frozenset({"chat", "stream", "translated", "memory", "body", "tls", "growth", "start", "workers"})
+    slow = False
 
     def obstacle(self) -> str | None:
         return None if self._twistd() else "there is no twistd in AIGW_BENCH_SCRIPTS or beside this Python"
@@ -61,7 +69,7 @@ class Aigw:
     def version(self) -> str:
         python = Path(self._twistd() or "").parent / "python"
         code = "import aigw, aigw.http.reader as r; print(aigw.__version__, r.__file__.endswith('.py'))"
-        told, pure = first_line(str(python), "-c", code).split()
+        told, pure = first_line(str(python), "-I", "-c", code).split()
         return f"{told}, {'not compiled' if pure == 'True' else 'compiled'}"
 
     def _twistd(self) -> str | None:
@@ -69,23 +77,29 @@ class Aigw:
         return str(Path(scripts).absolute() / "twistd") if scripts else find("twistd")
 
     @contextmanager
-    def running(self, directory: Path, upstream: int) -> Iterator[Target]:
+    def running(self, directory: Path, upstream: int, setup: Setup = PLAIN) -> Iterator[Target]:
         port, admin = free_port(), free_port()
-        config = directory / "gateway.toml"
-        config.write_text(_config(directory, port, admin, upstream, self._translated))
-        log = directory / "twistd.log"
-        twistd = [str(self._twistd()), "--nodaemon", "--pidfile=", f"--logfile={log}"]
+        config, log = directory / "gateway.toml", directory / "output.log"
+        config.write_text(_config(directory, port, admin, upstream, setup))
+        twistd = [str(self._twistd()), "--nodaemon", "--pidfile=", f"--logfile={directory / 'twistd.log'}"]
         environ = {_SECRET_VARIABLE: traffic.PROVIDER_KEY}
-        command = [*twistd, "aigw", "-c", str(config)]
-        with started(command, core=GATEWAY_CORE, log=directory / "output.log", environ=environ) as child:
-            await_port(child, port, directory / "output.log")
+        with started([*twistd, "aigw", "-c", str(config)], cores=setup.cores, log=log, environ=environ) as child:
+            await_port(child, port, log)
+
+            def reconfigure(changed: Setup) -> None:
+                config.write_text(_config(directory, port, admin, upstream, changed))
+                os.kill(child.pid, signal.SIGHUP)
+
             yield Target(
                 self.name,
                 port,
                 child.pid,
                 temperature=traffic.OVERRIDDEN_TEMPERATURE,
-                translated=self._translated,
+                reading="translated" if setup.translated else "exact",
+                certificates=setup.certificates,
+                begun=child.begun,
                 audit=_auditor(admin, directory / "access.log"),
+                reconfigure=reconfigure,
             )
 
 
@@ -93,6 +107,7 @@ class Interpreted(Aigw):
     """The same from the checkout, not compiled."""
 
     name = "aigw-pure"
+    works = frozenset({"chat", "stream", "translated", "memory"})
 
     def obstacle(self) -> str | None:
         return (
@@ -105,18 +120,45 @@ class Interpreted(Aigw):
         return find("twistd")
 
 
-def _config(directory: Path, port: int, admin: int, upstream: int, translated: bool) -> str:
-    return _CONFIG.format(
-        directory=directory,
-        port=port,
-        admin=admin,
-        upstream=upstream,
-        provider="anthropic" if translated else "openai",
-        variable=_SECRET_VARIABLE,
+def _config(directory: Path, port: int, admin: int, upstream: int, setup: Setup) -> str:
+    files = setup.certificates
+    listen = f"tls:{files.pems}:{port}" if files else f"tcp:{port}"
+    parts = [
+        _CONFIG.format(
+            directory=directory,
+            listen=f"{listen}:interface=127.0.0.1",
+            admin=admin,
+            workers=setup.workers,
+            variable=_SECRET_VARIABLE,
+        ),
+        _backend("provider", upstream, setup),
+        *(_route(f"chat-{number}", traffic.client_path(number), "provider") for number in range(setup.routes)),
+        *(_consumer(number) for number in range(setup.consumers)),
+    ]
+    if setup.streams:
+        parts.append(_backend("streams", setup.streams, PLAIN))
+        parts.append(_route("stream", traffic.STREAM_PATH, "streams"))
+    return "".join(parts)
+
+
+def _backend(name: str, port: int, setup: Setup) -> str:
+    files = setup.certificates
+    return _BACKEND.format(
+        name=name,
+        provider="anthropic" if setup.translated else "openai",
+        url=f"https://{HOST}:{port}" if files else f"http://127.0.0.1:{port}",
+        trust=f'ca = "{files.authority}"\n' if files else "",
         temperature=traffic.OVERRIDDEN_TEMPERATURE,
-        path=traffic.CLIENT_PATH,
-        digest=hashlib.sha256(traffic.CONSUMER_KEY.encode()).hexdigest(),
     )
+
+
+def _route(name: str, path: str, backend: str) -> str:
+    return _ROUTE.format(name=name, path=path, backend=backend)
+
+
+def _consumer(number: int) -> str:
+    digest = hashlib.sha256(traffic.consumer_key(number).encode()).hexdigest()
+    return _CONSUMER.format(name=f"consumer-{number}", digest=digest)
 
 
 def _auditor(admin: int, access_log: Path) -> Callable[[int], None]:

@@ -26,9 +26,11 @@ from bench.errors import WrongAnswerError
 from bench.statistics import percentile
 from bench.streams.answer import Answer
 from bench.streams.anthropic import TranslatedAnswer
+from bench.streams.rewritten import RewrittenAnswer
 from bench.streams.turns import CLIENT_PRIORITY, FineEpoll, take_priority
 from bench.traffic import stream_request
 
+_READINGS: dict[str, type[Answer]] = {"exact": Answer, "rewritten": RewrittenAnswer, "translated": TranslatedAnswer}
 _GOLDEN = 0.6180339887498949
 _GRACE_NS = 30 * 10**9
 
@@ -49,8 +51,7 @@ class Reader:
         """Send the next request."""
         options = self._options
         name = f"{self.serial:05d}-{self.turn:03d}"
-        read = TranslatedAnswer if options.translated else Answer
-        self.answer = read(name.encode(), options.temperature.encode(), options.chunks)
+        self.answer = _READINGS[options.reading](name.encode(), options.temperature.encode(), options.chunks)
         self.waiting = True
         request = self._request(stream_request(name))
         self.asked = time.monotonic_ns()
@@ -180,7 +181,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=float, required=True)
     for name in ("path", "headers", "temperature"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--translated", action="store_true")
+    parser.add_argument("--reading", choices=_READINGS, default="exact")
     return parser.parse_args(arguments)
 
 

@@ -28,7 +28,7 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
     b"Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
-_REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
 _LAST = b"0\r\n\r\n"
 
 
@@ -95,7 +95,7 @@ class Upstream:
             self._begin(connection)
         except RefusedError as refusal:
             reason = str(refusal).encode()
-            connection.sock.send(_REFUSAL % (len(reason), reason))
+            connection.sock.send(REFUSAL % (len(reason), reason))
             self._drop(connection)
 
     def _begin(self, connection: Connection) -> None:
@@ -169,6 +169,17 @@ def whole_body(received: bytes, accepts: Accepts) -> bytes | None:
     head, separator, body = received.partition(b"\r\n\r\n")
     if not separator:
         return None
+    length = length_of(head, accepts)
+    if len(body) > length:
+        raise RefusedError("bytes behind the request")
+    return body if len(body) == length else None
+
+
+def length_of(head: bytes, accepts: Accepts) -> int:
+    """How long the body is, of a request that is what the provider should get.
+
+    :raises RefusedError: it is not.
+    """
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if first != f"POST {accepts.path} HTTP/1.1":
@@ -179,10 +190,7 @@ def whole_body(received: bytes, accepts: Accepts) -> bytes | None:
         raise RefusedError("the consumer's key came through")
     if "content-length" not in headers:
         raise RefusedError("no Content-Length")
-    length = int(headers["content-length"])
-    if len(body) > length:
-        raise RefusedError("bytes behind the request")
-    return body if len(body) == length else None
+    return int(headers["content-length"])
 
 
 def named(body: bytes, accepts: Accepts) -> tuple[bytes, bytes]:

@@ -1,0 +1,61 @@
+"""Work (g), first half: what a call costs when there are many consumers, many routes, many idle connections."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import cycle, islice
+from pathlib import Path
+
+from bench import traffic
+from bench.chat import Counted, upstream
+from bench.idle import held
+from bench.peers.peer import Peer, Setup, Target, able
+from bench.plan import SMALL, Plan, Sizes
+from bench.rounds import interleaved
+from bench.wrk import Calls, CallSample
+
+CONNECTIONS = 32
+
+
+def turns(sizes: Sizes) -> list[tuple[str, str]]:
+    """Path and key of one request after the other, so that all keys and all routes are used alike."""
+    paths = cycle(traffic.client_path(number) for number in range(sizes.routes))
+    keys = cycle(traffic.consumer_key(number) for number in range(sizes.consumers))
+    return list(islice(zip(paths, keys, strict=False), max(sizes.consumers, sizes.routes)))
+
+
+def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, list[CallSample]]]:
+    """All rounds; samples by case (``growth``) and peer with its size.
+
+    :raises WrongAnswerError: any answer was wrong.
+    """
+    samples: dict[str, list[CallSample]] = {}
+    counted = Counted(directory)
+    with ExitStack() as stack:
+        port = stack.enter_context(upstream(directory / "upstream"))
+        targets = [
+            _started(stack, peer, sizes, directory, port)
+            for peer in able(peers, "growth")
+            for sizes in (SMALL, *plan.grown)
+        ]
+        for target, sizes in targets:
+            counted.begin(target, 2 * plan.chat_warm_up, calls=Calls(turns=turns(sizes)))
+        everyone = [target for target, _ in targets]
+        crowded = {f"{peer.name}, {SMALL}": f"{peer.name}, {plan.crowd:,} idle connections" for peer in peers}
+        for _, target in interleaved(plan.rounds, ("growth",), everyone):
+            samples.setdefault(target.name, []).append(counted.measure(target, CONNECTIONS, plan.chat_seconds))
+            if target.name in crowded:
+                with held(target, plan.crowd):
+                    sample = counted.measure(target, CONNECTIONS, plan.chat_seconds)
+                samples.setdefault(crowded[target.name], []).append(sample)
+        for target in everyone:
+            counted.audit(target)
+    return {"growth": samples}
+
+
+def _started(stack: ExitStack, peer: Peer, sizes: Sizes, directory: Path, upstream: int) -> tuple[Target, Sizes]:
+    home = directory / f"{peer.name}-{sizes.consumers}-{sizes.routes}"
+    home.mkdir()
+    target = stack.enter_context(peer.running(home, upstream, Setup(sizes.consumers, sizes.routes)))
+    return replace(target, name=f"{peer.name}, {sizes}"), sizes
