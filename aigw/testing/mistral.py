@@ -8,7 +8,7 @@ from typing import Any
 from aigw.testing import answers
 from aigw.testing.chat import envelope, finish_reason, usage
 from aigw.testing.openai import DONE, event, operation
-from aigw.testing.said import BUSY, Called, Said, streamed, whole
+from aigw.testing.said import BUSY, VECTOR, Called, Said, inputs, streamed, whole
 from aigw.testing.script import Answer, ReceivedRequest, Step
 
 Fields = dict[str, Any]
@@ -21,6 +21,8 @@ def answer(said: Said) -> Answer:
 
     def answered(request: ReceivedRequest) -> Iterable[Step]:
         fields = request.fields()
+        if operation(request.path) == "embeddings":
+            return whole(_embeddings(fields))(request)
         if operation(request.path) != "chat":
             return answers.openai(said.text)(request)
         if fields.get("stream") is True:
@@ -60,6 +62,13 @@ def events(said: Said, fields: Fields) -> list[bytes]:
     chunks = [{**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in before]
     choice = {"index": 0, "delta": last, "finish_reason": finish_reason(said)}
     return [*map(event, chunks), event({**frame, "choices": [choice], "usage": _usage(said)}), DONE]
+
+
+def _embeddings(fields: Fields) -> Fields:
+    count = inputs(fields, "input")
+    data = [{"object": "embedding", "embedding": list(VECTOR), "index": index} for index in range(count)]
+    told = {"prompt_tokens": 4 * count, "total_tokens": 4 * count, "completion_tokens": 0}
+    return {**envelope("list", fields), "data": data, "usage": told}
 
 
 def _message(said: Said) -> Fields:
