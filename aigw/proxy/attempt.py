@@ -365,7 +365,8 @@ class Attempt:
         """Whether another target goes on with a stream that the upstream ends with ``error``."""
         failure = Failure(kind_of_status(error.status, reason(error)), repeatable=self._repeatable)
         self._outcome, self._failed = "cut", KINDS[failure.kind].counts
-        told = UpstreamFailed(error.message, code=error.code or "upstream_error")
+        message = self.without_secrets(error.message.encode("utf-8", "replace")).decode("utf-8", "replace")
+        told = UpstreamFailed(message, code=error.code or "upstream_error")
         return self.exchange.taken_up(self, Refusal(failure, "cut", told))
 
     # -- ends
