@@ -37,6 +37,8 @@ ONCE = frozenset(
         "aigw_config_info",
         "aigw_config_last_reload_timestamp_seconds",
         "aigw_config_reloads",
+        "aigw_worker_cpu_seconds",
+        "aigw_worker_resident_memory_bytes",
         "aigw_worker_restarts",
         "aigw_workers",
         "process_start_time_seconds",
@@ -239,6 +241,8 @@ class Metrics:
         self._workers = self._gauge("aigw_workers", "Processes that serve.")
         self._workers.series().value = 1
         self._restarts = self._counter("aigw_worker_restarts", "Workers that ended and were replaced.", "reason")
+        self._worker_memory = self._gauge("aigw_worker_resident_memory_bytes", "Memory of each worker.", "worker")
+        self._worker_cpu = self._counter("aigw_worker_cpu_seconds", "Processor time of each worker.", "worker")
         # There from the start, so that the first failure is an increase.
         for result in ("success", "failure"):
             self._reloads.series(result)
@@ -328,6 +332,15 @@ class Metrics:
         :param count: says how many of them serve.
         """
         self._workers.series().read = count
+
+    def watch_worker(self, number: int, memory: Callable[[], float], cpu: Callable[[], float]) -> None:
+        """One of them.
+
+        :param memory: says how many bytes it has.
+        :param cpu: says how many seconds of processor time it has had.
+        """
+        self._worker_memory.series(str(number)).read = memory
+        self._worker_cpu.series(str(number)).read = cpu
 
     def worker_restarted(self, reason: str) -> None:
         """A worker ended: ``exit`` (by itself), ``signal``, or ``hung``."""

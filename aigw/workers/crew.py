@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from aigw.daemon import Refused
 from aigw.workers.link import LinkLost
-from aigw.workers.process import WorkerProcess
+from aigw.workers.process import Beat, WorkerProcess
 from aigw.workers.sockets import Reserved
 
 #: Seconds without a sign of life after which others accept for a worker, and after which it is ended.
@@ -64,6 +64,10 @@ class Place:
     restarts: int = 0
     replacing: Any = None
     covered_by: WorkerProcess | None = None
+
+    def beat(self) -> Beat:
+        """What the worker here said last; nothing where there is none."""
+        return self.process.beat if self.process is not None else Beat()
 
 
 class Crew:
@@ -335,7 +339,7 @@ class Crew:
         restarts = f", replaced {place.restarts} times" if place.restarts else ""
         if process is None:
             return f"none{restarts}"
-        beat = process.beat
+        beat = place.beat()
         working = "serves" if process.ready else "drains" if process.leaving else "starting"
         state = "silent" if process.ready and self._late(process) else working
         amounts = f"{beat.connections} connections, {beat.requests} requests in flight, {beat.memory >> 20} MiB"

@@ -21,7 +21,7 @@ from aigw.logs import AccessLog
 from aigw.metrics import Metrics
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot, AdminSite
-from aigw.workers.crew import Crew, Offer, available_cores
+from aigw.workers.crew import Crew, Offer, Place, available_cores
 from aigw.workers.overview import together
 from aigw.workers.process import WorkerProcess, command
 from aigw.workers.sockets import Reserved, reserving
@@ -63,6 +63,11 @@ class Parent(Daemon):
         self._board = Board(self._memory, count, 0)
         self.crew = Crew(reactor, count, self._hire, self._worker_ended, self._crew_changed, self._memory)
         self.metrics.watch_workers(lambda: len(self.crew.ready()))
+        for place in self.crew.places:
+            self._watch(place)
+
+    def _watch(self, place: Place) -> None:
+        self.metrics.watch_worker(place.number, lambda: place.beat().memory, lambda: place.beat().cpu)
 
     # -- start
 

@@ -148,7 +148,9 @@ class TogetherTests(WorkersTestCase):
         for once in ("aigw_config_info{", "aigw_config_last_reload_timestamp_seconds ", "process_start_time_seconds "):
             self.assertEqual(text.count(f"\n{once}"), 1, once)
         self.assertEqual(await self.metric(daemon, r'aigw_config_reloads_total\{result="success"\}'), 1)
-        self.assertIn("\naigw_config_info{", text)
+        for number in "12":
+            memory = await self.metric(daemon, rf'aigw_worker_resident_memory_bytes\{{worker="{number}"\}}')
+            self.assertGreater(memory, 10 << 20)
 
     async def test_status_page_shows_each(self) -> None:
         """And what they have under way, together."""

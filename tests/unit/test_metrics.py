@@ -57,6 +57,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "aigw_access_log_dropped_lines_total": ("counter", set()),
     "aigw_workers": ("gauge", set()),
     "aigw_worker_restarts_total": ("counter", {"reason"}),
+    "aigw_worker_cpu_seconds_total": ("counter", {"worker"}),
+    "aigw_worker_resident_memory_bytes": ("gauge", {"worker"}),
 }
 
 SHA = "5e88" * 16
@@ -73,6 +75,7 @@ def busy() -> Metrics:
     metrics.auth_failure("chat", "missing_api_key")
     metrics.reloaded(True, 1795251600.5, SHA)
     metrics.loop_lag.observe(0.002)
+    metrics.watch_worker(1, lambda: 1 << 20, lambda: 0.5)
     series = metrics.genai("chat", "openai", "gpt-4o", "gpt-4o", "chat")
     series.done(1.5, 0.3, 0.02)
     series.tokens("ann", 10, 20, 4, 5)

@@ -85,6 +85,7 @@ class TotalsTests(unittest.TestCase):
         """By the parent; what a worker thinks of it does not count."""
         self.own.reloaded(True, 1000.0, "a" * 64)
         self.own.watch_workers(lambda: 2)
+        self.own.watch_worker(2, lambda: 1024, lambda: 0.25)
         self.own.worker_restarted("hung")
         for metrics in self.theirs:
             metrics.reloaded(True, 2000.0, "b" * 64)
@@ -93,6 +94,8 @@ class TotalsTests(unittest.TestCase):
         self.assertEqual(found[f"aigw_config_info{{sha256={'a' * 64}}}"], 1)
         self.assertNotIn(f"aigw_config_info{{sha256={'b' * 64}}}", found)
         self.assertEqual(found["aigw_config_reloads_total{result=success}"], 1)
+        self.assertEqual(found["aigw_worker_resident_memory_bytes{worker=2}"], 1024)
+        self.assertEqual(found["aigw_worker_cpu_seconds_total{worker=2}"], 0.25)
         self.assertEqual((found["aigw_workers{}"], found["aigw_worker_restarts_total{reason=hung}"]), (2, 1))
 
     def test_counts_never_fall(self) -> None:
