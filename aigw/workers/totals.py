@@ -31,7 +31,12 @@ _COUNTED = ("counter", "histogram")
 def exported(metrics: Metrics) -> bytes:
     """All samples of one process, for :meth:`Totals.told`."""
     families = [
-        (family.name, family.type, family.documentation, [(one.name, one.labels, one.value) for one in family.samples])
+        (
+            family.name,
+            family.type,
+            family.documentation,
+            [(one.name, one.labels, float(one.value)) for one in family.samples],
+        )
         for family in metrics.registry.collect()
         if family.name not in ONCE
     ]

@@ -17,7 +17,7 @@ from twisted.internet.defer import gatherResults
 from aigw.testing import ScriptedUpstream, answers
 from tests.dist import test_gateway as single
 from tests.dist import test_systemd_units as units
-from tests.dist.daemon import Daemon, fetch, free_port
+from tests.dist.daemon import CHECKOUT, Daemon, fetch, free_port
 from tests.dist.raw import RawClient, chat, connect, post
 from tests.dist.test_gateway import CONFIG, GatewayTestCase, workers
 
@@ -216,6 +216,58 @@ class TogetherTests(WorkersTestCase):
         self.assertFalse(path.exists())
 
 
+class AccessLogTests(WorkersTestCase):
+    """One file, or one pipe, that the parent alone writes."""
+
+    async def test_reload_to_another_file(self) -> None:
+        """From then on all lines go there."""
+        daemon, _ = await self.serve()
+        clients = await self.clients(daemon, 20)
+        await self.lines(20)
+        other = self.directory / "other.log"
+        daemon.config.write_text(self.listeners.replace(str(self.log), str(other)))
+        daemon.signal("HUP")
+        await daemon.says("reloaded")
+        for client in clients:
+            client.send(MODELS)
+        await self.until(lambda: other.exists() and other.read_bytes().count(b"\n") >= 20)
+        self.assertEqual(self.log.read_bytes().count(b"\n"), 20)
+
+    async def test_file_that_cannot_be_opened(self) -> None:
+        """Is found out last of all, when all workers are prepared; still nobody swaps."""
+        daemon, _ = await self.serve()
+        broken = self.listeners.replace(str(self.log), str(self.directory / "none" / "x"))
+        daemon.config.write_text(broken.replace('"consumer-key"', '"another-key"'))
+        daemon.signal("HUP")
+        await daemon.says("reload refused")
+        self.assertEqual(await self.metric(daemon, r'aigw_config_reloads_total\{result="failure"\}'), 1)
+        await self.clients(daemon, 20)
+        await self.lines(20)
+
+    async def test_turned_on_by_a_reload(self) -> None:
+        """Workers that wrote nothing begin to."""
+        daemon, _ = await self.serve(CONFIG.replace('"{log}"', '"off"'))
+        daemon.config.write_text(self.listeners.replace('access_log = "off"', f'access_log = "{self.log}"'))
+        await self.clients(daemon, 20)
+        daemon.signal("HUP")
+        await daemon.says("reloaded")
+        await self.clients(daemon, 20)
+        await self.lines(20)
+
+    async def test_no_line_is_lost_at_the_end(self) -> None:
+        """What workers have written when they end is in the file."""
+        daemon, _ = await self.serve()
+        clients = await self.clients(daemon, 20)
+        for client in clients:
+            client.send(MODELS.replace(b"/v1/models", b"/v1/models/" + b"x" * 2000) * 100)
+        await gatherResults([client.until(b"x-request-id") for client in clients])
+        daemon.signal("TERM")
+        self.assertEqual((await daemon.end()).status, 0)
+        answered = sum(bytes(client.received).count(b"x-request-id: ") for client in clients)
+        booked = sum(json.loads(line)["status"] != 499 for line in self.log.read_text().splitlines())
+        self.assertGreaterEqual(booked, answered)
+
+
 class LimitTests(WorkersTestCase):
     """Limits are the gateway's, not each worker's."""
 
@@ -341,6 +393,45 @@ class ReplacementTests(WorkersTestCase):
         await daemon.says("was killed by SIGKILL")
         await self.settled(daemon)
         self.assertEqual(await self.metric(daemon, r'aigw_worker_restarts_total\{reason="hung"\}'), 1)
+
+    async def test_nobody_serves(self) -> None:
+        """The site says so, to those who send traffic and to those who would start the daemon anew; until it is over."""
+        daemon, _ = await self.serve()
+
+        async def verdicts() -> list[tuple[int, str]]:
+            pages = [await fetch(f"{daemon.admin_url}/{name}") for name in ("readyz", "healthz")]
+            return [(page.status, page.text) for page in pages]
+
+        async def all_are_silent() -> bool:
+            return await verdicts() == [(503, "no worker\n")] * 2
+
+        async def all_are_well() -> bool:
+            return await verdicts() == [(200, "ready\n"), (200, "ok\n")]
+
+        self.assertTrue(await all_are_well())
+        for pid in workers(daemon):
+            os.kill(pid, signal.SIGSTOP)
+        await self.until(all_are_silent)
+        for pid in workers(daemon):
+            os.kill(pid, signal.SIGCONT)
+        await self.until(all_are_well)
+
+    async def test_workers_that_cannot_start(self) -> None:
+        """The daemon's start has failed: what they say is in its log, and its status is 1."""
+        broken = self.fresh_directory("broken")
+        code = (
+            "import os, sys\nif 'aigw.tap' in sys.orig_argv:\n    os.write(2, b'no such library\\n')\n    os._exit(3)\n"
+        )
+        (broken / "sitecustomize.py").write_text(code)
+        text = CONFIG.format(url="http://127.0.0.1:1", log="off")
+        path = f"{broken}{os.pathsep}{CHECKOUT}"
+        daemon = await self.start_daemon(text, {"PROVIDER_KEY": "x", "PYTHONPATH": path}, wait=False)
+        finished = await daemon.end()
+        self.assertEqual(finished.status, 1, finished)
+        for words in ("worker 1: no such library", "worker 1 ended with status 3", "the workers do not start"):
+            self.assertIn(words, finished.stdout + finished.stderr)
+        with self.assertRaises(OSError):
+            await fetch(f"{daemon.url}/v1/models")
 
     async def test_workers_of_a_dead_parent_drain_and_end(self) -> None:
         """Streams end as they should; nobody holds the port afterwards."""
