@@ -19,6 +19,7 @@ from aigw.llm import lenient, reply
 from aigw.llm.adjusting import adjust_call, adjust_request
 from aigw.llm.body import Adjustments
 from aigw.llm.call import Call
+from aigw.llm.decoders import BrokenFrame, FrameTooLarge
 from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.completions import Completions
 from aigw.llm.dialects.messages import Messages
@@ -39,6 +40,7 @@ DIALECTS: Mapping[str, Dialect] = {
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN = 4
 #: Content types of streams, whatever follows them.
+_BEFORE_EVENTS = b"\xef\xbb\xbf \r\n"
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream", b"application/x-ndjson", b"application/jsonl")
 
 
@@ -145,11 +147,11 @@ class Translation:
 
     def whole(self, body: bytes, request_id: str) -> Answer:
         """See :class:`Translating`. To a client that wants a stream, the answer is one in a single piece."""
-        fields = lenient.loads(body)
-        if fields is None:
+        fields, reader = lenient.loads(body), self.reader()
+        events = self._mislabelled(reader, body) if fields is None else list(reader.whole(fields))
+        if not events:
             error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
             return self._refused(error, request_id)
-        events = list(self.reader().whole(fields))
         _tell_apart(event for event in events if isinstance(event, reply.ToolStart))
         failed = next((event for event in events if isinstance(event, reply.Failed)), None)
         if failed is not None:
@@ -158,6 +160,19 @@ class Translation:
         told = [event.usage for event in events if isinstance(event, reply.UsageTold)]
         models = [event.model for event in events if isinstance(event, reply.Start) and event.model]
         return Answer(200, write(events), told[-1] if told else None, models[0] if models else None)
+
+    def _mislabelled(self, reader: Reader, body: bytes) -> list[reply.Event]:
+        """The events of a stream that its server calls JSON, or that nobody asked for; none if it is no whole one."""
+        if not body.lstrip(_BEFORE_EVENTS).startswith((b"data:", b"event:", b": ")):
+            return []
+        decoder = self._wire.decoder(_STREAMS[0])
+        try:
+            frames = [*decoder.feed(body), *decoder.end()]
+        except (BrokenFrame, FrameTooLarge):
+            return []
+        events = [event for frame in frames for event in reader.frame(frame)]
+        events += reader.end()
+        return events if any(isinstance(event, reply.End | reply.Failed) for event in events) else []
 
     def error(self, status: int, headers: Headers, body: bytes, request_id: str) -> Answer:
         """See :class:`Translating`."""

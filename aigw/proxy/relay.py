@@ -14,6 +14,8 @@ A relay is told ``data``, ``end`` and ``broken`` by its :class:`~aigw.proxy.atte
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Protocol
 
 from aigw.errors import GatewayError, UpstreamFailed
@@ -25,6 +27,7 @@ from aigw.llm.operations import RAW
 from aigw.llm.preamble import is_preamble
 from aigw.llm.taps import JsonTap, StreamTap, first_event_error
 from aigw.llm.usage import Usage
+from aigw.routing.floors import floor
 
 if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
@@ -34,6 +37,8 @@ KEPT_WHOLE = 64 * 1024
 
 #: The end of a long JSON body that is searched for its usage.
 _TAIL = 8 * 1024
+
+_NO_BUFFERING: Header = (b"x-accel-buffering", b"no")
 
 #: Seconds; a longer ``retry-after`` is cut down to it.
 MOST_RETRY_AFTER = 60
@@ -106,6 +111,11 @@ class ResponseHead:
         return self.content_type[:17].lower() == b"text/event-stream" and not self.encoded
 
 
+def unbuffered(headers: list[Header]) -> list[Header]:
+    """A stream's headers, which ask proxies before us not to collect it, unless the upstream has said what it wants."""
+    return headers if any(name == _NO_BUFFERING[0] for name, _ in headers) else [*headers, _NO_BUFFERING]
+
+
 def capped(name: bytes, value: bytes) -> bytes:
     """A provider's ``retry-after`` or ``retry-after-ms``, at most :data:`MOST_RETRY_AFTER`.
 
@@ -115,7 +125,8 @@ def capped(name: bytes, value: bytes) -> bytes:
     try:
         return value if float(value) <= most else b"%d" % most
     except ValueError:
-        return value
+        seconds = floor(((name, value),), None, time.time())  # a date
+        return value if seconds is None else b"%d" % min(most, math.ceil(seconds))
 
 
 class Relay(Protocol):
@@ -270,7 +281,7 @@ class EventBody:
             if len(self._waiting) <= KEPT_WHOLE:
                 return False
         self._begun = True
-        attempt.begin(self._head.status, self._head.headers, None)
+        attempt.begin(self._head.status, unbuffered(self._head.headers), None)
         attempt.first_token()
         return True
 
