@@ -9,19 +9,17 @@ connections that the kernel queues for it.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 from twisted.internet import task
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
-from twisted.internet.defer import TimeoutError as TookTooLong
+from twisted.internet.defer import DeferredList, inlineCallbacks
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aigw.daemon import Refused
+from aigw.workers.change import PREPARE, Change, Offer
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat, WorkerProcess
 from aigw.workers.sockets import Reserved
@@ -32,22 +30,8 @@ LATE, HUNG = 4.0, 20.0
 _LAST_WORDS = 2.0
 #: Seconds for which a worker must have lived to be replaced at once; the first pause; the longest.
 _SETTLED, _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 0.5, 30.0
-#: Seconds that a worker may take to start, or to prepare a configuration.
-_PREPARE = 120.0
 #: Seconds above the drain's own time after which a worker that is still there is killed.
 _DRAIN_GRACE = 5.0
-
-
-@attrs.frozen
-class Offer:
-    """What workers are to serve.
-
-    :ivar settings: as they take them.
-    :ivar rows: where on the board each consumer has its row.
-    """
-
-    settings: bytes = attrs.field(repr=False)
-    rows: dict[str, int] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.define(eq=False)
@@ -77,8 +61,10 @@ class Crew:
     :param count: how many workers.
     :param hire: starts a worker for a place, by its number. Its own failures are the worker's.
     :param ended: told of each worker that ended without being told to: its process, and why: ``exit``, ``signal`` or
-        ``hung``. Nobody takes its place where not all of the first ones have come to serve.
+        ``hung``.
     :param changed: called when the number of ready workers has changed.
+    :param failed: called, perhaps more than once, when one of the first workers does not come to serve. Nobody takes
+        its place.
     :param board: the memory of the board that they share, a file descriptor (:mod:`aigw.board`).
     """
 
@@ -91,6 +77,7 @@ class Crew:
         hire: Callable[[int], WorkerProcess],
         ended: Callable[[WorkerProcess, str], None],
         changed: Callable[[], None],
+        failed: Callable[[], None],
         board: int,
     ) -> None:
         self._reactor = reactor
@@ -98,11 +85,11 @@ class Crew:
         self._hire = hire
         self._told_ended = ended
         self._changed = changed
+        self._failed = failed
         self._board = board
         self._served = Offer(b"")
-        self._prepared: Offer | None = None
+        self._change: Change | None = None
         self._ports: Mapping[str, Reserved] = {}
-        self._asked_to_prepare: list[WorkerProcess] = []
         self._stopping = False
         self._was_complete = False
         self._looked = reactor.seconds()
@@ -148,7 +135,7 @@ class Crew:
 
     def _fill(self, place: Place) -> None:
         place.replacing = None
-        if self._prepared is not None:  # a reload is under way; who comes now had better come after it
+        if self._change is not None:  # a reload is under way; who comes now had better come after it
             place.replacing = self._reactor.callLater(_FIRST_PAUSE, self._fill, place)
             return
         try:
@@ -156,7 +143,10 @@ class Crew:
         except OSError as error:
             self.log.error("worker {number} cannot be started: {error}", number=place.number, error=error)
             place.failures += 1
-            self._replace_later(place)
+            if self._was_complete:
+                self._replace_later(place)
+            else:
+                self._failed()
             return
         place.process = process
         process.ended.addCallback(self._ended, place, process)
@@ -201,6 +191,7 @@ class Crew:
         self.log.error("worker {number} {how}", number=place.number, how=how)
         self._told_ended(process, reason)
         if not self._was_complete:
+            self._failed()
             return
         place.restarts += 1
         place.failures = 0 if lived > _SETTLED else place.failures + 1
@@ -223,7 +214,7 @@ class Crew:
         for process in list(self.processes()):
             if slept:  # it is we who were away, and have not yet read what they said meanwhile
                 process.heard = max(process.heard, now - 1.0)
-            silent = now - process.heard - (HUNG if process.ready else _PREPARE)
+            silent = now - process.heard - (HUNG if process.ready else PREPARE)
             if silent > _LAST_WORDS:
                 process.kill(signal.SIGKILL)
             elif silent > 0 and not process.given_up:
@@ -267,43 +258,20 @@ class Crew:
         :param ports: all listeners, those of ``opened`` being new.
         :raises Refused: one could not; :meth:`drop` must follow.
         """
-        self._prepared, self._ports = offer, {**self._ports, **ports}
-        self._asked_to_prepare = []
-        answers = [
-            self._prepare_one(place.process, place, offer, opened) for place in self.places if place.process is not None
-        ]
-        results = yield DeferredList(answers, consumeErrors=True)
-        refusals = [str(result.value) for good, result in results if not good]
-        if refusals:
-            raise Refused("\n".join(dict.fromkeys(refusals)))
-
-    def _prepare_one(self, process: WorkerProcess, place: Place, offer: Offer, opened: list[str]) -> Deferred[None]:
-        self._asked_to_prepare.append(process)
-        served = process.ready
-        sockets = self._sockets_of(place, opened)
-        asked = process.link.ask("prepare", offer.settings, sockets, listeners=opened, rows=offer.rows)
-        asked.addTimeout(_PREPARE, self._reactor)
-
-        def refused(failure: Failure) -> None:
-            if failure.check(LinkLost):
-                if not served:
-                    return  # it was only starting; whoever comes in its place gets what is served then
-                raise Refused(f"worker {place.number} ended while it prepared the configuration")
-            if failure.check(TookTooLong):
-                raise Refused(f"worker {place.number} did not prepare the configuration within {_PREPARE:g} s")
-            raise Refused(str(failure.value))
-
-        return asked.addCallbacks(lambda _: None, refused)
+        self._ports = {**self._ports, **ports}
+        there = [place for place in self.places if place.process is not None]
+        processes = [(place.process, self._sockets_of(place, opened)) for place in there if place.process is not None]
+        self._change = Change(self._reactor, offer, processes, opened)
+        yield self._change.prepare()
 
     def drop(self, ports: Mapping[str, Reserved]) -> None:
         """Stay with what is served.
 
         :param ports: its listeners.
         """
-        self._prepared, self._ports = None, ports
-        asked, self._asked_to_prepare = self._asked_to_prepare, []
-        for process in asked:
-            process.link.tell("drop")
+        change, self._change, self._ports = self._change, None, ports
+        if change is not None:
+            change.drop()
 
     @inlineCallbacks
     def commit(self, ports: Mapping[str, Reserved]) -> Any:
@@ -311,22 +279,12 @@ class Crew:
 
         :param ports: its listeners.
         """
-        assert self._prepared is not None
-        self._served, self._prepared, self._ports = self._prepared, None, ports
+        change, self._change, self._ports = self._change, None, ports
+        assert change is not None
+        self._served = change.offer
         self._uncover_all()
-        prepared, self._asked_to_prepare = self._asked_to_prepare, []
-        asked = [self._commit_one(process) for process in prepared]
-        yield DeferredList(asked)
+        yield change.commit()
         self._cover()
-
-    def _commit_one(self, process: WorkerProcess) -> Deferred[None]:
-        def refused(failure: Failure) -> None:
-            if not failure.check(LinkLost):
-                self.log.error("worker {number} did not swap: {why}", number=process.number, why=str(failure.value))
-                process.kill(signal.SIGKILL)
-
-        asked = process.link.ask("commit").addTimeout(_PREPARE, self._reactor)
-        return asked.addCallbacks(lambda _: None, refused)
 
     # -- what is told about them
 
@@ -378,8 +336,3 @@ class Crew:
             if process.pid:
                 self.log.error("worker {number} did not end; it is killed", number=process.number)
                 process.kill(signal.SIGKILL)
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))

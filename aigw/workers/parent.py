@@ -21,7 +21,8 @@ from aigw.logs import AccessLog
 from aigw.metrics import Metrics
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot, AdminSite
-from aigw.workers.crew import Crew, Offer, Place, available_cores
+from aigw.workers.change import Offer
+from aigw.workers.crew import Crew, Place
 from aigw.workers.overview import together
 from aigw.workers.process import WorkerProcess, command
 from aigw.workers.sockets import Reserved, reserving
@@ -32,9 +33,9 @@ _ANSWER = 2.0
 
 
 def worker_count(settings: Settings) -> int:
-    """How many processes ``settings`` ask for; 1 is one without workers."""
+    """How many processes ``settings`` ask for; 1 is one without workers, "auto" one for each core that may be used."""
     workers = settings.server.workers
-    return available_cores() if workers == "auto" else workers
+    return len(os.sched_getaffinity(0)) if workers == "auto" else workers
 
 
 class Parent(Daemon):
@@ -50,7 +51,7 @@ class Parent(Daemon):
         super().__init__(reactor, settings, Metrics())
         _check(settings)
         count = worker_count(settings)
-        self._announced = False
+        self._announced = self._gave_up = False
         self._workers_asked = settings.server.workers
         self._ports = Listeners(reserving(reactor, count))
         self._admin_port = Listeners(endpoints(reactor))
@@ -61,7 +62,9 @@ class Parent(Daemon):
         self._command = lambda number: command(number, type(reactor).__module__)
         self._memory = make_memory(count)
         self._board = Board(self._memory, count, 0)
-        self.crew = Crew(reactor, count, self._hire, self._worker_ended, self._crew_changed, self._memory)
+        self.crew = Crew(
+            reactor, count, self._hire, self._worker_ended, self._crew_changed, self._give_up, self._memory
+        )
         self.metrics.watch_workers(lambda: len(self.crew.ready()))
         for place in self.crew.places:
             self._watch(place)
@@ -111,11 +114,12 @@ class Parent(Daemon):
         self._totals.ended(process)
         self._board.wipe(process.number - 1)
         self.metrics.worker_restarted(reason)
-        if not self.crew.first_complete() and not self.draining:
-            self._give_up()
 
     def _give_up(self) -> None:
         """The start has failed: end as a daemon does whose start fails, with status 1."""
+        if self.draining or self._gave_up:
+            return
+        self._gave_up = True
         self.log.critical("the workers do not start; see above")
         _end_with_status_1()
         self._reactor.stop()

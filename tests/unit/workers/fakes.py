@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from aigw.daemon import Refused
-from aigw.workers.crew import Crew, Offer
+from aigw.workers.change import Offer
+from aigw.workers.crew import Crew
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat
 
@@ -109,9 +110,9 @@ class FakeCrew:
         self.clock = Clock()
         self.hired: list[FakeProcess] = []
         self.reasons: list[str] = []
-        self.changes = 0
+        self.changes = self.failures = 0
         self.fails = 0
-        self.crew = Crew(self.clock, count, self._hire, self._ended, self._changed, 99)
+        self.crew = Crew(self.clock, count, self._hire, self._ended, self._changed, self._failed, 99)
         self.ports: dict[str, Any] = {"tcp:1": FakePort(1), "unix:2": FakePort(2, shared=True)}
 
     def _hire(self, number: int) -> Any:
@@ -123,6 +124,9 @@ class FakeCrew:
 
     def _ended(self, _process: Any, reason: str) -> None:
         self.reasons.append(reason)
+
+    def _failed(self) -> None:
+        self.failures += 1
 
     def _changed(self) -> None:
         self.changes += 1

@@ -9,7 +9,7 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from aigw.daemon import Refused
-from aigw.workers.crew import Offer
+from aigw.workers.change import Offer
 from aigw.workers.process import Beat
 from tests.unit.workers.fakes import ABORT, KILL, REFUSAL, FakeCrew, FakePort, FakeProcess
 
@@ -64,10 +64,17 @@ class StartTests(CrewTestCase):
         self.assertEqual(first.signals, [KILL])
         self.assertEqual(self.errors(), ["worker 1 cannot serve: one", "worker 1 cannot serve: two"])
         first.end(KILL)
-        self.assertEqual(self.fake.reasons, ["signal"])
+        self.assertEqual((self.fake.reasons, self.fake.failures), (["signal"], 1))
         self.clock.advance(100)
         self.assertEqual(len(self.fake.hired), 2)
         self.assertFalse(self.crew.first_complete())
+
+    def test_first_worker_that_cannot_be_made(self) -> None:
+        """The start has failed; what a later one could wait out is nothing to begin with."""
+        self.fake.fails = 1
+        self.crew.start(Offer(b""), self.fake.ports)
+        self.clock.advance(100)
+        self.assertEqual((len(self.fake.hired), self.fake.failures), (1, 1))
 
     def test_worker_that_never_gets_ready(self) -> None:
         """It has two minutes."""
