@@ -20,15 +20,14 @@ from aigw.http.deadlines import Deadline
 from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.llm.operations import RAW
-from aigw.llm.refusals import reason
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
 from aigw.proxy.plan import Plan
-from aigw.proxy.refusal import ErrorBody, Refusal, of_answer, of_broken_error, of_call, of_timeout, outcome_of
-from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
-from aigw.proxy.translated import TranslatedBody, TranslatedEvents
-from aigw.routing.retry import KINDS, Failure, kind_of_status
+from aigw.proxy.refusal import Refusal, of_answer, of_broken_error, of_call, of_error_event, of_timeout, outcome_of
+from aigw.proxy.relay import Relay, ResponseHead
+from aigw.proxy.ways import Unfit, is_stream, relay_for
+from aigw.routing.retry import KINDS, Failure
 from aigw.routing.targets import Candidate
 from aigw.upstream.calling import Calling
 from aigw.upstream.upstream import Payload
@@ -141,46 +140,16 @@ class Attempt:
         account.head_at = self._now()
         head = self._head = ResponseHead(status, headers)
         self._raw = headers
-        if self.translation is not None:
-            self._translate(head)
-        elif status < 300 and head.is_events:
-            self.relay = EventBody(self, head, self._hide_usage)
+        streams = is_stream(self, head)
+        if streams:
             account.stream = True
             self._enter("first_token", timeouts.first_token)
         else:
             self._enter("idle", timeouts.idle)
-            self._whole(head)
-
-    def _whole(self, head: ResponseHead) -> None:
-        """Errors and the JSON answers that are read are kept; not what is encoded, long or of no interest."""
-        status = head.status
-        if self.account.stream and status < 300 and not head.content_type.startswith(b"text/event-stream"):
-            kind = head.content_type.decode("latin-1")[:80] or "no content type"
-            self._invalid(f"answered a streaming request with {kind}")
-        elif self.request.method == b"HEAD":
-            self.relay = PassedBody(self, head)
-        elif status >= 400:
-            self.relay = ErrorBody(self, head)
-        elif self.operation != RAW and not head.encoded and (head.length or 0) <= KEPT_WHOLE:
-            self.relay = WholeBody(self, head)
-        else:
-            self.relay = PassedBody(self, head)
-
-    def _translate(self, head: ResponseHead) -> None:
-        translation = self.translation
-        assert translation is not None
-        if head.encoded and head.status < 400:
-            self._invalid("answered in a coding that it was not offered")
-        elif head.status < 300 and translation.is_stream(head.content_type):
-            self.relay = TranslatedEvents(self, head, translation)
-            self.account.stream = True
-            self._enter("first_token", self.plan.timeouts.first_token)
-        else:
-            self.relay = TranslatedBody(self, head, translation)
-            self._enter("idle", self.plan.timeouts.idle)
-
-    def _invalid(self, what: str) -> None:
-        self.fail(UpstreamFailed(f"backend {self.backend} {what}"), "cut")
+        try:
+            self.relay = relay_for(self, head, streams, self._hide_usage)
+        except Unfit as unfit:
+            self.fail(UpstreamFailed(f"backend {self.backend} {unfit}"), "cut")
 
     def on_data(self, data: bytes) -> None:
         """A piece of the body."""
@@ -302,16 +271,8 @@ class Attempt:
 
     def _refusal(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None) -> Refusal:
         assert self._head is not None
-        return of_answer(
-            self._head,
-            self._raw,
-            status,
-            headers,
-            body,
-            error,
-            anthropic=self.request.anthropic,
-            repeatable=self._repeatable,
-        )
+        anthropic, repeatable = self.request.anthropic, self._repeatable
+        return of_answer(self._head, self._raw, status, headers, body, error, anthropic, repeatable)
 
     def begin(self, status: int, headers: list[Header], length: int | None) -> None:
         """The answer's head; its body follows by :meth:`write`."""
@@ -334,7 +295,7 @@ class Attempt:
         :param outcome: of the upstream call, where something broke that did not matter any more.
         """
         if outcome is not None:
-            self._outcome = outcome
+            self._outcome, self._failed = outcome, False
         self.exchange.finish()
 
     def stream_refused(
@@ -363,11 +324,9 @@ class Attempt:
 
     def taken_up(self, error: ProviderError) -> bool:
         """Whether another target goes on with a stream that the upstream ends with ``error``."""
-        failure = Failure(kind_of_status(error.status, reason(error)), repeatable=self._repeatable)
-        self._outcome, self._failed = "cut", KINDS[failure.kind].counts
-        message = self.without_secrets(error.message.encode("utf-8", "replace")).decode("utf-8", "replace")
-        told = UpstreamFailed(message, code=error.code or "upstream_error")
-        return self.exchange.taken_up(self, Refusal(failure, "cut", told))
+        refusal = of_error_event(error, self.without_secrets, repeatable=self._repeatable)
+        self._outcome, self._failed = refusal.outcome, KINDS[refusal.failure.kind].counts
+        return self.exchange.taken_up(self, refusal)
 
     # -- ends
 
@@ -419,9 +378,9 @@ class Attempt:
         if head is not None and head.status >= 400 and not refusal.status:
             refusal = of_broken_error(refusal, head.status, self._raw)
         self._outcome = refusal.outcome
-        if KINDS[refusal.failure.kind].counts:
-            self._failed = True
-        elif refusal.status:
+        if self.plan.shares_limits or refusal.failure.kind not in ("rate_limit", "quota"):
+            self._failed = KINDS[refusal.failure.kind].counts
+        if refusal.status and not self._failed:
             self._answered()
         if not self.begun or self.relay is None:
             self.exchange.failed(self, refusal)

@@ -16,6 +16,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from twisted.logger import Logger
+
 from aigw.errors import BadRequest, GatewayError
 from aigw.http.deadlines import Deadlines
 from aigw.http.headers import Header
@@ -29,6 +31,7 @@ from aigw.proxy.patience import Patience, as_error
 from aigw.proxy.refusal import Refusal, of_queue
 from aigw.routing.admission import Place
 from aigw.routing.course import Course, Step
+from aigw.routing.retry import KINDS
 from aigw.routing.targets import Candidate, Group
 
 _JSON: Header = (b"content-type", b"application/json")
@@ -44,6 +47,7 @@ class Exchange:
     :ivar attempt: the one under way.
     """
 
+    _log = Logger()
     attempt: Attempt | None = None
     over = False
     _course: Course | None = None
@@ -188,7 +192,7 @@ class Exchange:
     def _next(self, candidate: Candidate, refusal: Refusal) -> Step | None:
         """Where the call goes on."""
         now, failure, plan = self.now(), refusal.failure, self.account.plan
-        if failure.floor:
+        if failure.floor and plan is not None and plan.shares_limits and KINDS[failure.kind].counts:
             candidate.health.rest(failure.floor, now)
         if self._told is None or not self._told.outweighs(refusal):
             self._told = refusal
@@ -215,6 +219,10 @@ class Exchange:
                 self._tell(self._told)
             else:
                 self._prepare(step.candidate)
+        except Exception:
+            # Nobody else would end this: the first attempt is prepared by the front door, this one by a timer.
+            self._log.failure("request {id}: another attempt failed", id=self.request.request_id)
+            self.refuse(GatewayError("an internal error occurred; the gateway's log tells more"))
         else:
             self._again(attempt)
 

@@ -147,6 +147,12 @@ class Plan:
     def __repr__(self) -> str:
         return f"<Plan {self.backend} {self.operation}>"  # never the credential in it
 
+    @property
+    def shares_limits(self) -> bool:
+        """Whether a limit that one call has reached is one for the others, too: not where clients have accounts of
+        their own at the provider."""
+        return not isinstance(self.credential, Passthrough)
+
     def wanted_model(self, asked: str | None) -> str | None:
         """The model to ask the provider for, when the client asks for ``asked``.
 

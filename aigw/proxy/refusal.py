@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -106,7 +107,6 @@ def of_answer(
     headers: list[Header],
     body: bytes,
     error: ProviderError | None,
-    *,
     anthropic: bool,
     repeatable: bool,
 ) -> Refusal:
@@ -123,6 +123,13 @@ def of_answer(
     should_retry = {b"true": True, b"false": False}.get(says)
     failure = Failure(kind_of_status(status, reason(error)), True, wait, should_retry, repeatable)
     return Refusal(failure, outcome_of(status), None, status, tuple(headers), body)
+
+
+def of_error_event(error: ProviderError, without_secrets: Callable[[bytes], bytes], *, repeatable: bool) -> Refusal:
+    """The upstream ends a stream, of which the client has the beginning, with an error."""
+    message = without_secrets(error.message.encode("utf-8", "replace")).decode("utf-8", "replace")
+    failure = Failure(kind_of_status(error.status, reason(error)), repeatable=repeatable)
+    return Refusal(failure, "cut", UpstreamFailed(message, code=error.code or "upstream_error"))
 
 
 def of_broken_error(refusal: Refusal, status: int, raw: list[Header]) -> Refusal:

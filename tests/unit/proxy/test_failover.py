@@ -20,6 +20,7 @@ from aigw.proxy.exchange import Exchange
 from aigw.routing.admission import Slots
 from aigw.routing.breaker import Breaker, BreakerRules
 from aigw.routing.retry import RetryRules
+from aigw.upstream.credential import Passthrough
 from tests.unit.proxy.fakes import (
     FakeCall,
     FakeLedger,
@@ -111,9 +112,10 @@ class Play:
         self.fields = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
         self.exchanges: list[Exchange] = []
 
-    def ask(self) -> FakeRequest:
+    def ask(self, headers: Any = ()) -> FakeRequest:
         """A client comes with its call."""
         request = FakeRequest(self.clock)
+        request.headers = list(headers)
         account = Account(request, "127.0.0.1")  # type: ignore[arg-type]
         call = ClientCall(account, b"/v1")
         body = orjson.dumps(self.fields)
@@ -272,6 +274,16 @@ class OtherTargetTests(FailoverTestCase):
         request = play.ask()
         play.last("a").fail("tls")
         self.assertEqual((request.status, self.error(request)["code"]), (502, "upstream_tls"))
+        self.assert_over(play)
+
+    def test_a_fault_of_our_own_is_told(self) -> None:
+        """Nobody waits for ever because of it."""
+        play = Play()
+        play.plans["b"] = ZeroDivisionError("a mistake")
+        request = play.ask()
+        play.last("a").refuse(503)
+        self.assertEqual((request.status, self.error(request)["code"]), (500, "internal_error"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assert_over(play)
 
 
@@ -617,6 +629,32 @@ class HealthTests(FailoverTestCase):
         breaker = play.candidates["a"].breaker
         assert breaker is not None
         self.assertFalse(breaker.is_open)
+
+    def test_who_lingers_behind_the_end_has_not_failed(self) -> None:
+        """The answer was whole."""
+        play = Play("a", stream=True)
+        for _ in range(5):
+            request = play.ask()
+            play.last("a").stream(chunk("he"), chunk(None, "stop"), DONE)
+            play.pass_time(1.5)
+            self.assertEqual(request.ended, "finished")
+        breaker = play.candidates["a"].breaker
+        assert breaker is not None
+        self.assertFalse(breaker.is_open)
+
+    def test_limits_of_the_clients_own_account_are_not_the_others(self) -> None:
+        """With passthrough, each client has its own at the provider."""
+        for credential, rests in ((Passthrough((b"authorization",)), False), (None, True)):
+            play = Play("a", attempts=1)
+            if credential is not None:
+                play.plans["a"] = make_plan(play.providers["a"], backend="a", credential=credential)
+            for _ in range(5):
+                play.ask([(b"authorization", b"Bearer sk-of-the-client")])
+                play.last("a").refuse(429, None, (b"retry-after", b"30"))
+            candidate = play.candidates["a"]
+            assert candidate.breaker is not None
+            self.assertEqual(candidate.breaker.is_open, rests)
+            self.assertEqual(candidate.health.resting_until > 0, rests)
 
     def test_cut_streams_are_failures(self) -> None:
         play = Play("a", stream=True)
