@@ -41,6 +41,7 @@ ON_THE_WAY = (
     "aigw/llm/errors.py",
     "aigw/llm/events.py",
     "aigw/llm/frames.py",
+    "aigw/llm/lenient.py",
     "aigw/llm/operations.py",
     "aigw/llm/taps.py",
     "aigw/llm/usage.py",

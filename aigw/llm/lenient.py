@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 #: Whole numbers of more bits are read as orjson reads them: as floats.
 _MOST_BITS = 63
 #: Levels that a value may have: fewer than the 254 that orjson writes, since writers put theirs around it.
