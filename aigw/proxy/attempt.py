@@ -250,9 +250,9 @@ class Attempt:
         if status >= 400:
             self.answer_error(status, headers, body)
             return
-        self._well = True
-        if self.candidate.breaker is not None:
-            self.candidate.breaker.succeeded(self._token, self._now())
+        self._answered()
+        if self.candidate.measured:
+            self.candidate.health.latency(False).observe(self.account.head_at - self.account.sent_at, self._now())
         self.exchange.answer(status, headers, body)
 
     def answer_error(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None = None) -> None:

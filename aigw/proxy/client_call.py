@@ -16,7 +16,7 @@ import orjson
 
 from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
-from aigw.llm.operations import RAW
+from aigw.llm.operations import RAW, RESPONSES
 from aigw.llm.rescue import Said
 from aigw.proxy.account import Account
 from aigw.proxy.attempt import Attempt
@@ -25,6 +25,9 @@ from aigw.routing.targets import Candidate
 
 #: Methods of which doing it twice is doing it once (RFC 9110 section 9.2.2).
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+
+#: Fields of a call for a response that name what only the provider that made it has.
+_BINDING = ("previous_response_id", "conversation")
 
 _ids = itertools.count(1)
 _ids_begin = os.urandom(10).hex()
@@ -47,6 +50,7 @@ class ClientCall:
     :param matched: the part of the path that the route matched.
     :ivar route: the route's name.
     :ivar stream: the client wants a stream.
+    :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
     :ivar said: what it has got of one, where others can take it up.
     :ivar without_prefill: who would not be given the beginning of its answer.
     """
@@ -54,6 +58,7 @@ class ClientCall:
     route = ""
     consumer: Consumer | None = None
     stream = False
+    bound = False
     operation = ""
     _body = b""
     _query: bytes | None = None
@@ -85,6 +90,8 @@ class ClientCall:
             self._fields = fields
             self._reads = True
             self.stream = fields.get("stream") is True
+            if operation == RESPONSES:
+                self.bound = any(fields.get(name) for name in _BINDING)
 
     @property
     def repeatable(self) -> bool:

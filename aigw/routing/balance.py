@@ -50,6 +50,10 @@ class Asking(Protocol):
     def stream(self) -> bool:
         """Whether the answer is to be streamed."""
 
+    @property
+    def bound(self) -> bool:
+        """Whether only the backend that is asked first can answer it."""
+
     def hash_key(self, on: str) -> bytes | None:
         """What ``hash_on`` stands for in this call, None if it has no such thing."""
 

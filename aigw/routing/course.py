@@ -37,6 +37,9 @@ class Course:
         self._call = call
         self._chance = chance
         self._tried = [first]
+        if call.bound:  # a 404 of another backend would hide what really happened
+            everybody = (each for tier in group.tiers for each in tier.candidates)
+            self._tried += [each for each in everybody if each.backend != first.backend]
         self._attempts = 1
         self._again: dict[Candidate, int] = {}
         self._floors: dict[Candidate, float] = {}

@@ -132,8 +132,14 @@ class HealthBook:
         return any(self._out(target, now) for target in self._targets() if target[0] == backend)
 
     def overview(self, now: float) -> dict[str, str]:
-        """Each target that is called, and how it is doing."""
-        return {" ".join(target).strip(): self._words(target, now) for target in sorted(self._targets())}
+        """Each target that is called, and how it is doing; and each backend that has room for so many only."""
+        targets = {" ".join(target).strip(): self._words(target, now) for target in sorted(self._targets())}
+        places = {
+            f"{name}'s places": f"{slots.in_flight} of {slots.limit}, {slots.queued} waiting"
+            for name, slots in sorted(self._slots.items())
+            if slots.limit
+        }
+        return targets | places
 
     def _targets(self) -> set[Target]:
         return {*self._health, *(target for target, _ in self._breakers)}

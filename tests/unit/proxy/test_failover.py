@@ -642,6 +642,27 @@ class HealthTests(FailoverTestCase):
         assert breaker is not None
         self.assertFalse(breaker.is_open)
 
+    def test_how_soon_it_answers_is_measured_where_it_matters(self) -> None:
+        """Streams by their first word, whole answers by their head."""
+        for stream in (True, False):
+            play = Play("a", stream=stream)
+            candidate = play.candidates["a"]
+            for measured, seconds in ((False, 0.0), (True, 3.0)):
+                candidate.measured = measured
+                play.ask()
+                play.last("a").sink.on_sent()
+                play.pass_time(3)
+                if stream:
+                    play.last("a").sink.on_head(200, list(EVENTS))
+                    play.last("a").sink.on_data(chunk("he"))
+                else:
+                    play.last("a").sink.on_head(200, list(JSON))
+                    play.last("a").sink.on_data(ANSWER)
+                    play.last("a").sink.on_end(True)
+                now = play.clock.seconds()
+                self.assertAlmostEqual(candidate.health.latency(stream).now(now), seconds)
+                self.assertEqual(candidate.health.latency(not stream).now(now), 0.0)
+
     def test_limits_of_the_clients_own_account_are_not_the_others(self) -> None:
         """With passthrough, each client has its own at the provider."""
         for credential, rests in ((Passthrough((b"authorization",)), False), (None, True)):

@@ -29,6 +29,7 @@ class Asking:
 
     key: bytes | None = b""
     stream: bool = True
+    bound: bool = False
 
     def hash_key(self, on: str) -> bytes | None:
         return self.key

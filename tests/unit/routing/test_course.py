@@ -25,6 +25,9 @@ class Asking:
 
     stream = True
 
+    def __init__(self, bound: bool = False) -> None:
+        self.bound = bound
+
     def hash_key(self, on: str) -> bytes | None:
         return None
 
@@ -221,6 +224,14 @@ class NextTests(unittest.TestCase):
         own = group([a], [b], backoff=0.0)
         taken = sum(self.course(own, a).next(a, Failure("quota"), NOW, LONG) is not None for _ in range(100))
         self.assertEqual(taken, 10)
+
+    def test_a_call_that_goes_on_with_what_a_provider_has_kept(self) -> None:
+        """It stays with that provider's account, whatever its other targets are."""
+        a, same, b = candidate("a/1"), candidate("a/2"), candidate("b")
+        course = Course(group([a], [b], [same], attempts=9), Asking(bound=True), a, lambda: 1.0)
+        self.assertEqual(course.next(a, Failure("first_byte_timeout"), NOW, LONG), Step(same))
+        self.assertEqual(course.next(same, Failure("server_error"), NOW, LONG), Step(same, 0.25))
+        self.assertIsNone(course.next(same, Failure("first_byte_timeout"), NOW, LONG))
 
     def test_context_length_goes_to_each_other_target_once(self) -> None:
         a, b = candidate("a"), candidate("b")
