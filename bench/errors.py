@@ -7,3 +7,7 @@ class BenchError(Exception):
 
 class WrongAnswerError(BenchError):
     """A measured answer was not the right one, so its speed means nothing."""
+
+
+class NoAnswerError(WrongAnswerError):
+    """Nothing was wrong, but nothing came."""

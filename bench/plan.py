@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,6 +53,7 @@ class Plan:
     :param crowd: connections that are held open and idle beside a load.
     :param grown: configurations beside which a small one is measured.
     :param starts: those that are started and reloaded.
+    :param only: the peers that take part in a work, where not all do that could.
     """
 
     name: str
@@ -62,11 +64,12 @@ class Plan:
     streams: StreamLoad = field(default_factory=lambda: StreamLoad(200, 100, 0.010, 5, 1.0))
     slow_streams: StreamLoad = field(default_factory=lambda: StreamLoad(5, 100, 0.010, 2, 1.0))
     memory: StreamLoad = field(default_factory=lambda: StreamLoad(2000, 10, 0.5, 1, 2.0))
-    slow_memory: StreamLoad = field(default_factory=lambda: StreamLoad(50, 10, 0.5, 1, 2.0))
+    slow_memory: StreamLoad = field(default_factory=lambda: StreamLoad(200, 10, 1.0, 1, 4.0))
     idle: int = 2000
-    slow_idle: int = 100
+    slow_idle: int = 200
     crowd: int = 10_000
     grown: tuple[Sizes, ...] = (Sizes(10_000), Sizes(10, 1_000))
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     starts: tuple[Sizes, ...] = (Sizes(10), Sizes(1_000), Sizes(10_000), Sizes(10_000, 1_000))
 
 
@@ -81,9 +84,17 @@ QUICK = Plan(
     streams=StreamLoad(200, 100, 0.010, 2, 1.0),
     slow_streams=StreamLoad(5, 100, 0.010, 1, 1.0),
     memory=StreamLoad(1000, 4, 0.5, 1, 1.0),
-    slow_memory=StreamLoad(50, 4, 0.5, 1, 1.0),
     idle=1000,
     starts=(Sizes(10), Sizes(10_000, 1_000)),
+    only={
+        "stream": ("direct", "nginx", "envoy", "aigw", "portkey"),
+        "memory": ("envoy", "aigw"),
+        "body": ("nginx", "envoy", "aigw"),
+        "tls": ("nginx", "envoy", "aigw"),
+        "growth": ("aigw",),
+        "start": ("aigw",),
+        "workers": ("aigw",),
+    },
 )
 
 

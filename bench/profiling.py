@@ -16,7 +16,7 @@ from bench import chat, peers, stream, wrk
 from bench.errors import BenchError
 from bench.peers.peer import Peer, Target
 from bench.plan import FULL, LOAD
-from bench.processes import pinned, stop
+from bench.processes import pinned
 from bench.programs import need
 
 RATE = 500
@@ -58,12 +58,9 @@ def _record(pid: int, stacks: Path, options: argparse.Namespace) -> None:
 def _chat_load(peer: Peer, directory: Path, seconds: int) -> Iterator[Target]:
     with chat.upstream(directory / "upstream") as port, peer.running(directory, port) as target:
         command = wrk.command(directory, target, _CONNECTIONS, seconds)
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as load:
-            try:
-                yield target
-                output, complaint = load.communicate()
-            finally:
-                stop(load)
+        with wrk.loading(command) as load:
+            yield target
+            output, complaint = load.communicate()
         wrk.outcome(target, subprocess.CompletedProcess(command, load.returncode, output, complaint))
 
 

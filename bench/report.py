@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan import GOALS, Goal
+from bench.plots import bars
 from bench.statistics import median_ratio, medians
 from bench.tables import added, columns, table
 
@@ -73,10 +74,10 @@ class Report:
 
     def _tables(self) -> list[str]:
         lines: list[str] = []
-        for case, peers in self.samples.items():
-            rows = {name: medians(samples) for name, samples in peers.items() if samples}
+        for case, rows in self._medians().items():
             if rows:
                 lines += ["", f"## {self.titles[case]}", "", *table(added(rows), columns(case))]
+                lines += ["", f"![{self.titles[case]}]({case}.svg)"]
         return lines
 
     def _ratios(self) -> list[str]:
@@ -95,14 +96,25 @@ class Report:
             remarks.append("the load client had no real-time priority: its own waiting is in the delays")
         return ["", *(f"- {remark}" for remark in remarks)] if remarks else []
 
+    def _medians(self) -> dict[str, dict[str, dict[str, float]]]:
+        """By case and row."""
+        return {
+            case: {name: medians(samples) for name, samples in rows.items() if samples}
+            for case, rows in self.samples.items()
+        }
+
     def _all(self) -> Iterator[Any]:
         for peers in self.samples.values():
             for samples in peers.values():
                 yield from samples
 
     def write(self, directory: Path) -> None:
-        """``latest.md`` and ``latest.json``."""
+        """``latest.md``, ``latest.json`` and a plot for each case; the plots of former runs go."""
         directory.mkdir(parents=True, exist_ok=True)
+        for case in {*self.titles, *(path.stem for path in directory.glob("chat-*.svg"))}:
+            (directory / f"{case}.svg").unlink(missing_ok=True)
+        for case, rows in self._medians().items():
+            (directory / f"{case}.svg").write_text(bars(case, self.titles[case], rows))
         (directory / "latest.md").write_text(self.markdown())
         (directory / "latest.json").write_text(json.dumps(self._plain(), indent=1) + "\n")
 
@@ -117,10 +129,7 @@ class Report:
                 {"goal": asdict(verdict.goal), "ratio": verdict.ratio, "met": verdict.met}
                 for verdict in self.verdicts()
             ],
-            "medians": {
-                case: {name: medians(samples) for name, samples in peers.items() if samples}
-                for case, peers in self.samples.items()
-            },
+            "medians": self._medians(),
             "samples": {
                 case: {name: [asdict(sample) for sample in samples] for name, samples in peers.items()}
                 for case, peers in self.samples.items()

@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench import wrk
 from bench.accounting import Meter
 from bench.errors import WrongAnswerError
 from bench.peers.peer import Peer, Setup, Target, able
 from bench.plan import GATEWAY_CORE, LOAD, LOAD_CORE, Plan, StreamLoad
-from bench.processes import await_port, free_port, pinned, started, stop
-from bench.programs import ROOT
+from bench.processes import await_port, free_port, pinned, started
 from bench.rounds import interleaved, start_all
 
 
@@ -72,12 +72,8 @@ def load_command(target: Target, load: StreamLoad) -> list[str]:
 @contextmanager
 def loading(target: Target, load: StreamLoad) -> Iterator[subprocess.Popen[str]]:
     """The load client at work; ended at the end of the block if it has not ended by itself."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(load_command(target, load), cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as child:
-        try:
-            yield child
-        finally:
-            stop(child)
+    with wrk.loading(load_command(target, load)) as child:
+        yield child
 
 
 def outcome(target: Target, load: StreamLoad, child: subprocess.Popen[str]) -> dict[str, float]:

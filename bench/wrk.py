@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from typing import Any
 from bench import traffic
 from bench.accounting import Meter
 from bench.certificates import HOST
-from bench.errors import BenchError, WrongAnswerError
+from bench.errors import BenchError, NoAnswerError, WrongAnswerError
 from bench.peers.peer import Headers, Target
 from bench.plan import GATEWAY_CORE, LOAD, LOAD_CORE, Cores
-from bench.processes import pinned
-from bench.programs import need
+from bench.processes import pinned, stop
+from bench.programs import ROOT, need
 
 SCRIPT = Path(__file__).with_name("chat.lua")
 REMEDY = "apt-get install wrk"
@@ -77,6 +78,16 @@ def command(
     return pinned(cores, [*program, str(request), str(answer), str(turns), str(calls.pause), *headers])
 
 
+@contextmanager
+def loading(load: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A load client at work; ended at the end of the block if it has not ended by itself."""
+    with subprocess.Popen(load, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, text=True) as child:
+        try:
+            yield child
+        finally:
+            stop(child)
+
+
 def measure(
     directory: Path,
     target: Target,
@@ -115,7 +126,7 @@ def outcome(target: Target, done: subprocess.CompletedProcess[str]) -> dict[str,
         raise BenchError(f"wrk failed: {done.stdout}{done.stderr}")
     report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     if not report["requests"]:
-        raise WrongAnswerError(f"{target.name}: no answer at all")
+        raise NoAnswerError(f"{target.name}: no answer at all")
     if report["wrong"] or any(report["errors"].values()):
         raise WrongAnswerError(
             f"{target.name}: {report['wrong']} of {report['requests']} answers are wrong, "
