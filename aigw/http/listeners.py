@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
@@ -17,7 +19,8 @@ Listen = Callable[[str, Factory], "Deferred[IListeningPort]"]
 
 def endpoints(reactor: Any) -> Listen:
     """Listeners that are opened as their descriptions say (``twisted.internet.endpoints.serverFromString``)."""
-    return lambda description, factory: serverFromString(reactor, description).listen(factory)
+    stand = Stand(reactor)
+    return lambda description, factory: serverFromString(stand, description).listen(factory)
 
 
 class Listeners:
@@ -107,3 +110,44 @@ def shown(address: Any) -> str:
         name = getattr(address, "name", address)
         return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
     return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+
+
+class Stand:
+    """A reactor that leaves the file of a Unix socket alone where the socket was opened by somebody else."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def adoptStreamPort(self, descriptor: int, family: int, factory: Factory) -> Any:
+        """See ``twisted.internet.interfaces.IReactorSocket``."""
+        if family != socket.AF_UNIX:
+            return self._reactor.adoptStreamPort(descriptor, family, factory)
+        port = _SharedUnixPort._fromListeningDescriptor(self._reactor, descriptor, factory)
+        port.startListening()
+        return port
+
+
+class _SharedUnixPort(unix.Port):
+    """On a socket whose file is somebody else's: systemd's, or the parent's of this process.
+
+    Twisted's own sets the file's mode when it adopts a socket, and removes the file when it closes one.
+    """
+
+    def startListening(self) -> None:
+        """Begin to accept."""
+        tcp._reservedFD.reserve()  # Twisted's remedy for accept() without a free descriptor
+        port: Any = self
+        port.factory.doStart()
+        port.socket, port._preexistingSocket = port._preexistingSocket, None
+        port.fileno = port.socket.fileno
+        port.connected = True
+        port._shouldShutdown = False
+        port.numberAccepts = 100
+        port.startReading()
+
+    def connectionLost(self, reason: Any) -> None:
+        """Without what Unix sockets have besides."""
+        tcp.Port.connectionLost(self, reason)

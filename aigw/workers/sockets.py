@@ -20,7 +20,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet import tcp, unix
+from twisted.internet import unix
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
@@ -31,7 +31,7 @@ from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from aigw.http.listeners import Listen
+from aigw.http.listeners import Listen, Stand
 
 
 @implementer(IListeningPort)
@@ -77,16 +77,6 @@ def _address(sock: socket.socket) -> Any:
     return kind("TCP", *name[:2])
 
 
-class _Stand:
-    """A reactor but for what is overridden."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
-
-
 # -- the parent's end
 
 
@@ -96,7 +86,7 @@ def reserving(reactor: Any, workers: int) -> Listen:
     return lambda description, factory: serverFromString(stand, description).listen(factory)
 
 
-class _Reserving(_Stand):
+class _Reserving(Stand):
     def __init__(self, reactor: Any, workers: int) -> None:
         super().__init__(reactor)
         self._workers = workers
@@ -182,7 +172,7 @@ def _wrapping(description: str) -> str:
     return description if kind.startswith(("tls:", "ssl:")) else f"{around}tcp:0"
 
 
-class _Accepting(_Stand):
+class _Accepting(Stand):
     def __init__(self, reactor: Any, sock: socket.socket) -> None:
         super().__init__(reactor)
         self._sock = sock
@@ -190,34 +180,8 @@ class _Accepting(_Stand):
     def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Any:
         with self._sock as sock:
             sock.setblocking(False)
-            if sock.family != socket.AF_UNIX:
-                return self._reactor.adoptStreamPort(sock.fileno(), sock.family, factory)
-            shared = _SharedUnixPort._fromListeningDescriptor(self._reactor, sock.fileno(), factory)
-            shared.startListening()
-            return shared
+            return self.adoptStreamPort(sock.fileno(), sock.family, factory)
 
     def listenSSL(self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = "") -> Any:
         around: Any = TLSMemoryBIOFactory(context, False, factory)
         return self.listenTCP(port, around, backlog, interface)
-
-
-class _SharedUnixPort(unix.Port):
-    """Twisted's own sets the file's mode when it adopts a socket, and removes the file when it closes one: the mode
-    and the file are the parent's.
-    """
-
-    def startListening(self) -> None:
-        """Begin to accept."""
-        tcp._reservedFD.reserve()  # Twisted's remedy for accept() without a free descriptor
-        port: Any = self
-        port.factory.doStart()
-        port.socket, port._preexistingSocket = port._preexistingSocket, None
-        port.fileno = port.socket.fileno
-        port.connected = True
-        port._shouldShutdown = False
-        port.numberAccepts = 100
-        port.startReading()
-
-    def connectionLost(self, reason: Any) -> None:
-        """Without what Unix sockets have besides."""
-        tcp.Port.connectionLost(self, reason)

@@ -8,7 +8,9 @@ import pathlib
 import re
 import shlex
 import shutil
+import stat
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 
@@ -233,6 +235,26 @@ class DaemonTests(DaemonTestCase):
         self.assertEqual(self.fields(finished.stdout), [{"request_id", "status"}])
         _, log = finished.stderr.split("Execing", 1)
         self.assertIn({"level", "message"}, self.fields(log.split("\n", 1)[1]))
+
+    async def test_socket_activation_by_a_path(self) -> None:
+        """The socket's file is systemd's: its mode stays as it is, and the file stays when the daemon ends."""
+        if not shutil.which("systemd-socket-activate"):
+            self.skipTest("systemd-socket-activate is not installed")
+        sockets = tempfile.TemporaryDirectory()  # a socket's path has at most 107 bytes
+        self.addCleanup(sockets.cleanup)
+        path, admin_port = pathlib.Path(sockets.name) / "s", free_port()
+        passed = [f"--setenv={one}={value}" for one, value in environment().items()]
+        activate = ["systemd-socket-activate", f"--listen={path}", "--fdname=aigw", *passed]
+        config = self.configuration("systemd:domain=UNIX:name=aigw", admin_port)
+        program = start([*activate, *self.command(config)], environment(), self.directory)
+        self.addCleanup(program.stop)
+        await program.says("Listening on")
+        path.chmod(0o600)
+        finished = await self.run_program(["curl", "-sS", "--unix-socket", str(path), "http://localhost/v1/models"])
+        self.assertIn('"list"', finished.stdout, program.output)
+        program.transport.signalProcess("TERM")
+        self.assertEqual((await program.end()).status, 0)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
     def fields(self, text: str) -> list[set[str]]:
         """What kinds of JSON lines there are: all of them objects."""
