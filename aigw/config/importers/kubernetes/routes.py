@@ -213,8 +213,17 @@ class RouteReader:
         if not found:
             raise rule.refuse("has no backendRefs")
         if len(found) == 1:
+            self._alone(references[0], found[0][1])
             return found[0][0]
         return self._weighted(rule, name, found)
+
+    def _alone(self, reference: Node, weight: int) -> None:
+        """A weight says nothing where nothing is beside it, but that a backend with 0 gets no requests at all."""
+        given = reference.get("weight")
+        if given is not None and weight == 0:
+            self.draft.warn(given, "is 0, so that this route has no backend; here the one that it names answers")
+        else:
+            self.draft.note(given, "one backend gets all requests")
 
     def _referred(self, resource: Resource, reference: Node, headers: dict[str, Any]) -> Served:
         group, kind = reference.text("group"), reference.text("kind") or "Service"
