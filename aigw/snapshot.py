@@ -27,6 +27,7 @@ from aigw.llm.operations import MODELS
 from aigw.llm.providers import provider
 from aigw.proxy import credentials
 from aigw.proxy.planbook import PlanBook, is_native, provider_at
+from aigw.routing.breaker import BreakerRules
 from aigw.routing.conditions import Conditions, conflicts
 from aigw.routing.health import HealthBook, Target
 from aigw.upstream.upstream import Address, Upstream, UpstreamKey, open_upstream
@@ -47,7 +48,7 @@ class Snapshot:
     upstreams: dict[UpstreamKey, Upstream] = attrs.field(repr=False)
     consumers: Mapping[str, Consumer] = attrs.field(repr=False)
     book: HealthBook = attrs.field(repr=False)
-    targets: set[Target] = attrs.field(repr=False)
+    targets: set[tuple[Target, BreakerRules | None]] = attrs.field(repr=False)
 
     @classmethod
     def build(cls, settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines) -> Snapshot:

@@ -113,15 +113,19 @@ class HealthBook:
         """A backend's budget for repetitions."""
         return self._budgets.setdefault(backend, RetryBudget())
 
-    def hold(self, limits: Mapping[str, Limits], targets: Iterable[Target]) -> None:
+    def hold(self, limits: Mapping[str, Limits], targets: Iterable[tuple[Target, BreakerRules | None]]) -> None:
         """Hold backends to these limits from now on, and forget what no configuration speaks of any more; calls that
-        use it still end well."""
-        targets = set(targets)
+        use it still end well.
+
+        :param targets: each with the rules of its breakers; None for a target without one.
+        """
+        kept = set(targets)
+        known = {target for target, _ in kept}
         for name, limit in limits.items():
             self.slots(name).resize(limit.max_in_flight, limit.queue)
             self.budget(name).ratio = limit.retry_budget
-        self._health = {target: each for target, each in self._health.items() if target in targets}
-        self._breakers = {key: each for key, each in self._breakers.items() if key[0] in targets}
+        self._health = {target: each for target, each in self._health.items() if target in known}
+        self._breakers = {key: each for key, each in self._breakers.items() if key in kept}
         self._slots = {name: each for name, each in self._slots.items() if name in limits}
         self._budgets = {name: each for name, each in self._budgets.items() if name in limits}
 

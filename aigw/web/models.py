@@ -31,8 +31,8 @@ class Models:
         self._chance = chance
         aliases = {alias: name for name, model in settings.models.items() for alias in model.aliases}
         self._names = CatalogueMatcher(settings.models, aliases)
-        own = {name: tuple(self._tiers(name, model)) for name, model in settings.models.items()}
-        self._groups = {name: self._group(name, own) for name in settings.models}
+        self._own = {name: tuple(self._tiers(name, model)) for name, model in settings.models.items()}
+        self._groups = {name: self._group(name) for name in settings.models}
         self._alone: dict[str, Group] = {}
 
     def choose(self, name: str) -> Group | None:
@@ -64,19 +64,22 @@ class Models:
             if backend is not None and backend.model and backend.model not in settings.models:
                 yield backend.model, backend.provider
 
-    def targets(self) -> set[Target]:
-        """Everything that the book has to remember."""
-        groups = [*self._groups.values(), *self._alone.values()]
-        return {
-            (each.backend, each.model or self._settings.backends[each.backend].model or "")
-            for group in groups
-            for tier in group.tiers
-            for each in tier.candidates
-        }
+    def targets(self) -> set[tuple[Target, BreakerRules | None]]:
+        """Everything that the book has to remember: targets, and the rules of their breakers."""
+        found: set[tuple[Target, BreakerRules | None]] = set()
+        for name, model in self._settings.models.items():
+            rules = breaker_rules(model)
+            found.update((self._target(each), rules) for tier in self._own[name] for each in tier.candidates)
+        alone = (group.only for group in self._alone.values())
+        found.update((self._target(each), None) for each in alone if each is not None)
+        return found
+
+    def _target(self, candidate: Candidate) -> Target:
+        return candidate.backend, candidate.model or self._settings.backends[candidate.backend].model or ""
 
     # -- inside
 
-    def _group(self, name: str, own: dict[str, tuple[Tier, ...]]) -> Group:
+    def _group(self, name: str) -> Group:
         """The model's own tiers, and those of the models that it falls back on, each once."""
         settings, ways, order = self._settings.models, [name], list[str]()
         while ways:
@@ -87,7 +90,7 @@ class Models:
         model = settings[name]
         return Group(
             public_model=name,
-            tiers=tuple(tier for each in order for tier in own[each]),
+            tiers=tuple(tier for each in order for tier in self._own[each]),
             rules=retry_rules(model),
             tries_open=model.breaker.when_all_open == "try",
             patience=model.patience or 0.0,

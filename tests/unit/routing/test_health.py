@@ -26,12 +26,21 @@ class HealthBookTests(unittest.TestCase):
         book = HealthBook()
         health, breaker, slots = book.health(TARGET), book.breaker(TARGET, RULES), book.slots("one")
         gone = book.health(("two", ""))
-        book.hold({"one": Limits(5, 10, 0.5)}, [TARGET])
+        book.hold({"one": Limits(5, 10, 0.5)}, [(TARGET, RULES)])
         self.assertIs(book.health(TARGET), health)
         self.assertIs(book.breaker(TARGET, RULES), breaker)
         self.assertIs(book.slots("one"), slots)
         self.assertEqual((slots.limit, book.budget("one").ratio), (5, 0.5))
         self.assertIsNot(book.health(("two", "")), gone)
+
+    def test_a_breaker_whose_rules_have_gone_is_gone(self) -> None:
+        """However open it was."""
+        book = HealthBook()
+        breaker = book.breaker(TARGET, RULES)
+        breaker.failed(breaker.begin(0.0), 0.0)
+        self.assertTrue(book.is_out("one", 100.0))
+        book.hold({}, [(TARGET, BreakerRules(failures=9))])
+        self.assertFalse(book.is_out("one", 100.0))
 
     def test_who_is_out(self) -> None:
         """An open breaker, or its own wish; for the backend as a whole if for one of its targets."""
@@ -61,7 +70,7 @@ class HealthBookTests(unittest.TestCase):
         breaker = book.breaker(OTHER, RULES)
         breaker.failed(breaker.begin(3.0), 3.0)
         book.health(OTHER).rest(4.0, 3.0)
-        book.hold({"one": Limits(5, 10)}, [TARGET, OTHER])
+        book.hold({"one": Limits(5, 10)}, [(TARGET, None), (OTHER, RULES)])
         book.slots("one").take()
         self.assertEqual(
             book.overview(3.0),

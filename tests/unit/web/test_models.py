@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigw.routing.breaker import BreakerRules
 from aigw.routing.health import HealthBook
 from aigw.routing.targets import Group
 from aigw.web.models import Labels, Models, limits
@@ -112,9 +113,11 @@ class ModelsTests(FileTestCase):
 
     def test_what_the_book_has_to_remember(self) -> None:
         self.models.alone("c")
+        usual, four = BreakerRules(), BreakerRules(failures=4)
+        a, b, c = ("a", "model-of-a"), ("b", "x"), ("c", "")
         self.assertEqual(
             self.models.targets(),
-            {("a", "model-of-a"), ("b", "x"), ("c", ""), ("b", ""), ("a", "z")},
+            {(a, four), (b, four), (c, four), (("b", ""), usual), (c, None), (("a", "z"), usual), (c, usual)},
         )
         held = limits(self.settings.backends)["b"]
         self.assertEqual((held.max_in_flight, held.queue, held.retry_budget), (3, 7, 0.5))
