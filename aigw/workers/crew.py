@@ -184,11 +184,12 @@ class Crew:
 
     def _ended(self, how: str, place: Place, process: WorkerProcess) -> None:
         place.process = None
+        if process.status != 0 or not self._stopping:
+            self.log.error("worker {number} {how}", number=place.number, how=how)
         if self._stopping:
             return
         lived = self._reactor.seconds() - process.started
         reason = "hung" if process.given_up else "exit" if process.signalled is None else "signal"
-        self.log.error("worker {number} {how}", number=place.number, how=how)
         self._told_ended(process, reason)
         if not self._was_complete:
             self._failed()

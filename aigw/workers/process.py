@@ -48,6 +48,7 @@ class WorkerProcess(ProcessProtocol):
     :ivar ready: whether it accepts connections.
     :ivar leaving: it drains without having been told to by its parent.
     :ivar given_up: it was silent for too long, and is being ended.
+    :ivar status: the exit status with which it ended; None while it runs, or where a signal ended it.
     :ivar signalled: the signal that ended it, if one did.
     :ivar heard: when it gave its last sign of life, by ``clock``.
     :ivar beat: what it said then.
@@ -62,6 +63,7 @@ class WorkerProcess(ProcessProtocol):
         self.beat = Beat()
         self.heard = self.started = clock()
         self.given_up = False
+        self.status: int | None = None
         self.signalled: int | None = None
         self.ended: Deferred[str] = Deferred()
         self.link = Link({"beat": self._alive, "leaving": self._leaving}, self._unlinked)
@@ -138,7 +140,7 @@ class WorkerProcess(ProcessProtocol):
         self._access_log.close()
         self._own_log.close()
         value: Any = reason.value
-        self.signalled = value.signal
+        self.status, self.signalled = value.exitCode, value.signal
         self.ended.callback(_in_words(value.exitCode, value.signal))
 
 

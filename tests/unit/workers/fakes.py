@@ -61,6 +61,7 @@ class FakeProcess:
         self.number, self.pid = number, pid
         self.ready = self.leaving = self.given_up = False
         self.heard = self.started = clock.seconds()
+        self.status: int | None = None
         self.signalled: int | None = None
         self.ended: Deferred[str] = Deferred()
         self.beat = Beat()
@@ -74,15 +75,15 @@ class FakeProcess:
         """It serves."""
         self.link.waiting("serve").callback(b"")
 
-    def end(self, number: int | None = None) -> None:
+    def end(self, number: int | None = None, status: int = 0) -> None:
         """It is gone: its link first, then the process."""
         self.ready = False
         for *_, answer in list(self.link.asked):
             if not answer.called:
                 answer.errback(LinkLost())
-        self.signalled = number
+        self.status, self.signalled = (status, None) if number is None else (None, number)
         self.pid = 0
-        self.ended.callback("was killed by SIGKILL" if number else "ended with status 0")
+        self.ended.callback("was killed by SIGKILL" if number else f"ended with status {status}")
 
 
 class FakePort:

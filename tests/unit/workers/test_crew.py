@@ -382,6 +382,14 @@ class StopTests(CrewTestCase):
         self.assertEqual(len(self.fake.hired), 2)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_one_that_fails_meanwhile_is_told_of(self) -> None:
+        """As where the first workers all fail at their start: the first one's end stops the others."""
+        stopping = self.crew.stop(30)
+        self.first.end()
+        self.second.end(status=3)
+        self.successResultOf(stopping)
+        self.assertEqual(self.errors(), ["worker 2 ended with status 3"])
+
     def test_one_that_does_not_end(self) -> None:
         """Is killed a little after the drain's own time."""
         stopping = self.crew.stop(30)
