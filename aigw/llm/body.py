@@ -40,7 +40,7 @@ _TWINS = ("max_tokens", "max_completion_tokens")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 #: A member's name of as many characters as ``model`` or ``stream`` have, each plain or escaped. A quote that opens a
 #: string never has a backslash before it, one inside a string always has.
-_NAME = re.compile(rb'(?<!\\)("(?:[^"\\]|\\u[0-9a-fA-F]{4}){5,6}")[ \t\r\n]*:')
+_NAME = re.compile(rb'(?<!\\)("(?:[^"\\\x00-\x1f]|\\u[0-9a-fA-F]{4}){5,6}")[ \t\r\n]*:')
 _OPENING, _CLOSING = b"[{", b"]}"
 _NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
 #: Brackets as signed bytes: 1 where one opens, -1 where one closes.

@@ -216,6 +216,7 @@ class ParseTests(unittest.TestCase):
         ),
     )
     @example([("model", [True] * 6, ["}"], ""), ("model", [False] * 6, None, " ")])
+    @example([("n", [True] * 6, ":", "\n\t  ")])  # a string's end, white space and the next one's begin: no name
     def test_repetition_is_found_where_it_is_and_only_there(self, members: list[Any]) -> None:
         """Against the standard library's list of pairs."""
         texts = [
