@@ -107,6 +107,7 @@ class ServiceReader:
             return attrs.evolve(served, by_name=True)
         if len(targets) == 1:
             balance(self.draft, plugin.config.get("balancer"), alone=True)
+            self.draft.note(targets[0].node.get("weight"), "one target gets all requests")
             return served
         return attrs.evolve(served, model=self._model(plugin, targets, backends, name))
 

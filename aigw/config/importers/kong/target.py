@@ -23,6 +23,8 @@ OPERATIONS = {
 }
 _BODY_OPTIONS = ("max_tokens", "temperature", "top_p", "top_k")
 _COSTS = ("input_cost", "output_cost", "cache_read_cost", "cache_write_cost", "cache_write_cost_list")
+#: The providers that are really a format, which an option of theirs says; formats without one are none of ours.
+_FORMATS = {"llama2": {"ollama": "ollama", "openai": "openai-compatible"}, "mistral": {"ollama": "ollama", "openai": ""}}
 
 
 @attrs.define(eq=False)
@@ -110,11 +112,12 @@ class TargetReader:
         name = model.text("provider")
         if name is None:
             raise model.refuse("has no provider")
-        flavour = None
-        if options is not None and name in ("llama2", "mistral"):
-            flavour = options.text(f"{name}_format")
-        if flavour == "ollama" or (name == "llama2" and flavour == "openai"):
-            name = "ollama" if flavour == "ollama" else "openai-compatible"
+        flavour = options.get(f"{name}_format") if options is not None and name in _FORMATS else None
+        if flavour is not None:
+            formats = _FORMATS[name]
+            if flavour.scalar() not in formats:
+                raise flavour.refuse(f"is a format that aigw does not speak (allowed: {', '.join(sorted(formats))})")
+            name = formats[flavour.scalar()] or name
         elif name == "gemini" and options is not None and options.get("gemini", "project_id") is not None:
             name = "vertex"
         elif name in ("huggingface", "databricks", "llama2") and options is not None and options.get("upstream_url"):

@@ -87,6 +87,7 @@ class RouteReader:
         if auth != "key":
             common["auth"] = auth
         rewrite = changes.pop("rewrite", None)
+        effect = rewrite is None
         for condition in conditions:
             for paths, operation in operations.divided(condition["paths"]):
                 values = condition | {"paths": paths} | common | _path_upstream(operation, rewrite, served)
@@ -94,7 +95,11 @@ class RouteReader:
                     if not operations.ends:
                         raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
                     del values["rewrite"]  # The provider's own path for each of them is right
+                effect = effect or values.get("rewrite") == rewrite
                 self._route(resource, rule, name, values, closed)
+        if not effect:
+            filters = [node.get("urlRewrite", "path") for node in rule.maps("filters")]
+            self.draft.note(filters, "the provider's own path for the operation is asked for")
 
     def _route(self, resource: Resource, rule: Node, name: str, values: dict[str, Any], closed: str) -> None:
         entry = self.draft.add("routes", name, values)

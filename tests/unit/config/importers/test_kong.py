@@ -208,6 +208,20 @@ class ConsumerTests(ImportTestCase):
         self.assertEqual((warning.file, warning.key), ("3.yaml", "plugin ai-proxy of consumer c"))
         self.assertIn("overrides.top_p", warning.message)
 
+    def test_format_of_a_provider(self) -> None:
+        """The option decides what is called; one that nobody here speaks is refused at its place."""
+        base = "route_type: llm/v1/chat, model: {provider: llama2, name: m, options: {upstream_url: http://l:1, FORMAT}}"
+        for name, provider in (("ollama", "ollama"), ("openai", "openai-compatible")):
+            config = base.replace("FORMAT", f"llama2_format: {name}")
+            made = self.tables(f"plugins: [{{name: ai-proxy, config: {{{config}}}}}]")["backends"]
+            self.assertEqual([backend["provider"] for backend in made.values()], [provider])
+        config = base.replace("FORMAT", "llama2_format: raw")
+        plugin = f"{{name: ai-proxy, config: {{{config}}}}}"
+        other = f"name: other, url: 'http://x', routes: [{{paths: [/o]}}], plugins: [{plugin}]"
+        imported = self.imported(SERVICE, f"services: [{{{other}}}]")
+        (warning,) = [one for one in imported.warnings if "llama2_format" in one.key]
+        self.assertIn("does not speak (allowed: ollama, openai)", warning.message)
+
     def test_another_provider(self) -> None:
         config = "route_type: llm/v1/chat, model: {provider: mistral, name: m, options: {mistral_format: openai}}"
         imported = self.imported(SERVICE, self.CONSUMER, self.own(config))
