@@ -109,7 +109,10 @@ def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, l
         targets = start_all(stack, peers, directory, port)
         for target in targets:
             counted.begin(target, plan.chat_warm_up)
+        slow = {peer.name for peer in peers if peer.slow}
         for case, target in interleaved(plan.rounds, tuple(cases), targets):
+            if target.name in slow and cases[case] > plan.slow_connections:
+                continue
             samples[case][target.name].append(counted.measure(target, cases[case], plan.chat_seconds))
         for target in targets:
             counted.audit(target)

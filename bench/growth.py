@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import cycle, islice
@@ -12,7 +13,7 @@ from bench.chat import Counted, upstream
 from bench.idle import held
 from bench.peers.peer import Peer, Setup, Target, able
 from bench.plan import SMALL, Plan, Sizes
-from bench.rounds import interleaved
+from bench.rounds import interleaved, note
 from bench.wrk import Calls, CallSample
 
 CONNECTIONS = 32
@@ -42,7 +43,7 @@ def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, l
         for target, sizes in targets:
             counted.begin(target, 2 * plan.chat_warm_up, calls=Calls(turns=turns(sizes)))
         everyone = [target for target, _ in targets]
-        crowded = {f"{peer.name}, {SMALL}": f"{peer.name}, {plan.crowd:,} idle connections" for peer in peers}
+        crowded = _crowded(plan, peers)
         for _, target in interleaved(plan.rounds, ("growth",), everyone):
             samples.setdefault(target.name, []).append(counted.measure(target, CONNECTIONS, plan.chat_seconds))
             if target.name in crowded:
@@ -52,6 +53,15 @@ def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, l
         for target in everyone:
             counted.audit(target)
     return {"growth": samples}
+
+
+def _crowded(plan: Plan, peers: list[Peer]) -> dict[str, str]:
+    """The targets that are also measured beside a crowd of idle connections, and the names of their rows then."""
+    room, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if room < plan.crowd * 1.1:
+        note(f"no idle connections: the limit on open files is {room:,} (ulimit -Hn), {plan.crowd:,} are to be open")
+        return {}
+    return {f"{peer.name}, {SMALL}": f"{peer.name}, {plan.crowd:,} idle connections" for peer in peers}
 
 
 def _started(stack: ExitStack, peer: Peer, sizes: Sizes, directory: Path, upstream: int) -> tuple[Target, Sizes]:

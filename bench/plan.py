@@ -49,6 +49,7 @@ class Plan:
     """One run. Durations are seconds.
 
     :param slow_streams: the load for slow peers, which streams at the same pace but fewer.
+    :param slow_connections: on more than these they are not called: they would not answer within the time.
     :param idle: connections that are held open and idle where their memory is measured.
     :param crowd: connections that are held open and idle beside a load.
     :param grown: configurations beside which a small one is measured.
@@ -67,6 +68,7 @@ class Plan:
     slow_memory: StreamLoad = field(default_factory=lambda: StreamLoad(200, 10, 1.0, 1, 4.0))
     idle: int = 2000
     slow_idle: int = 200
+    slow_connections: int = 32
     crowd: int = 10_000
     grown: tuple[Sizes, ...] = (Sizes(10_000), Sizes(10, 1_000))
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -88,7 +88,7 @@ class Report:
             for verdict in self.verdicts()
         ]
         heading = ["", "## Goals", "", "| ratio | now | goal | |", "|---|---:|---:|---|"]
-        return [*heading, *lines] if lines else ["", "No goal could be judged: aigw and envoy did not both run."]
+        return [*heading, *lines] if lines else ["", "No goal could be judged: of none were both sides measured."]
 
     def _remarks(self) -> list[str]:
         remarks = [*self.skipped, *self.disturbed()]

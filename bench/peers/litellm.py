@@ -59,6 +59,7 @@ class LiteLLM:
         config, log = directory / "litellm.json", directory / "litellm.log"
         config.write_text(json.dumps(_config(upstream)))  # JSON is YAML, too
         options = ["--host", "127.0.0.1", "--port", str(port), "--num_workers", "1", "--telemetry", "False"]
+        options += ["--keepalive_timeout", "75"]  # 5 seconds otherwise, too few for connections that are to stay
         command = [self._program, "--config", str(config), *options]
         with started(command, cores=setup.cores, log=log, environ=_ENVIRON) as child:
             await_port(child, port, log)
