@@ -229,12 +229,13 @@ class Daemon(Program):
 class DaemonTestCase(unittest.TestCase):
     """Tests that run programs; whatever they started is ended behind them.
 
-    :cvar workers: how many each daemon has, where its configuration does not say.
+    :cvar workers: how many each daemon has, where its configuration does not say. ``AIGW_TEST_WORKERS=2 make test`` has all
+        of them with two.
     :cvar options: twistd's, for each daemon.
     """
 
     timeout = 120
-    workers = 1
+    workers = int(os.environ.get("AIGW_TEST_WORKERS", "1"))
     options: Sequence[str] = ()
 
     def setUp(self) -> None:
