@@ -24,7 +24,10 @@ OPERATIONS = {
 _BODY_OPTIONS = ("max_tokens", "temperature", "top_p", "top_k")
 _COSTS = ("input_cost", "output_cost", "cache_read_cost", "cache_write_cost", "cache_write_cost_list")
 #: The providers that are really a format, which an option of theirs says; formats without one are none of ours.
-_FORMATS = {"llama2": {"ollama": "ollama", "openai": "openai-compatible"}, "mistral": {"ollama": "ollama", "openai": ""}}
+_FORMATS = {
+    "llama2": {"ollama": "ollama", "openai": "openai-compatible"},
+    "mistral": {"ollama": "ollama", "openai": "mistral"},
+}
 
 
 @attrs.define(eq=False)
@@ -117,7 +120,7 @@ class TargetReader:
             formats = _FORMATS[name]
             if flavour.scalar() not in formats:
                 raise flavour.refuse(f"is a format that aigw does not speak (allowed: {', '.join(sorted(formats))})")
-            name = formats[flavour.scalar()] or name
+            name = formats[flavour.scalar()]
         elif name == "gemini" and options is not None and options.get("gemini", "project_id") is not None:
             name = "vertex"
         elif name in ("huggingface", "databricks", "llama2") and options is not None and options.get("upstream_url"):
