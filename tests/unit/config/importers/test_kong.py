@@ -210,7 +210,9 @@ class ConsumerTests(ImportTestCase):
 
     def test_format_of_a_provider(self) -> None:
         """The option decides what is called; one that nobody here speaks is refused at its place."""
-        base = "route_type: llm/v1/chat, model: {provider: llama2, name: m, options: {upstream_url: http://l:1, FORMAT}}"
+        base = (
+            "route_type: llm/v1/chat, model: {provider: llama2, name: m, options: {upstream_url: http://l:1, FORMAT}}"
+        )
         for name, provider in (("ollama", "ollama"), ("openai", "openai-compatible")):
             config = base.replace("FORMAT", f"llama2_format: {name}")
             made = self.tables(f"plugins: [{{name: ai-proxy, config: {{{config}}}}}]")["backends"]
