@@ -24,7 +24,17 @@ from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
 from aigw.proxy.plan import Plan
-from aigw.proxy.refusal import Refusal, of_answer, of_broken_error, of_call, of_error_event, of_timeout, outcome_of
+from aigw.proxy.refusal import (
+    Refusal,
+    of_answer,
+    of_broken_error,
+    of_call,
+    of_error_event,
+    of_hidden_error,
+    of_timeout,
+    outcome_of,
+    without,
+)
 from aigw.proxy.relay import Relay, ResponseHead
 from aigw.proxy.ways import Unfit, is_stream, relay_for
 from aigw.routing.retry import KINDS, Failure
@@ -141,6 +151,8 @@ class Attempt:
         head = self._head = ResponseHead(status, headers)
         self._raw = headers
         streams = is_stream(self, head)
+        if status >= 400:
+            head.headers = [(name, self.without_secrets(value)) for name, value in head.headers]
         if streams:
             account.stream = True
             self._enter("first_token", timeouts.first_token)
@@ -241,9 +253,7 @@ class Attempt:
 
     def without_secrets(self, body: bytes) -> bytes:
         """An error body in which the upstream does not hand out our credential."""
-        for secret in self.plan.secrets():
-            body = body.replace(secret, b"***")
-        return body
+        return without(self.plan.secrets(), body)
 
     def answer(self, status: int, headers: list[Header], body: bytes) -> None:
         """The whole answer at once."""
@@ -263,11 +273,13 @@ class Attempt:
         if not self.over:
             self._fail(self._refusal(status, headers, self.without_secrets(body), error))
 
-    def goes_on(self, status: int, headers: list[Header], body: bytes) -> bool:
-        """Whether the call goes on elsewhere after an error too long to keep, of which ``body`` is the beginning."""
-        refusal = self._refusal(status, headers, body, None)
-        self._outcome, self._failed = refusal.outcome, KINDS[refusal.failure.kind].counts
-        return self.exchange.goes_on(self, refusal)
+    def hide_error(self, why: str) -> None:
+        """The upstream's error cannot be shown; the call may go on elsewhere.
+
+        :param why: see :func:`~aigw.proxy.refusal.of_hidden_error`.
+        """
+        assert self._head is not None
+        self._fail(of_hidden_error(self.backend, why, self._head, self._raw, repeatable=self._repeatable))
 
     def _refusal(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None) -> Refusal:
         assert self._head is not None

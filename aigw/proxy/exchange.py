@@ -145,15 +145,6 @@ class Exchange:
         else:
             self._failed(candidate, refusal)
 
-    def goes_on(self, attempt: Attempt, refusal: Refusal) -> bool:
-        """For the attempt: whether the call goes on elsewhere after an error that is too long to be kept."""
-        step = self._next(attempt.candidate, refusal)
-        if step is None:
-            return False
-        self._end(attempt)
-        self._follow(step)
-        return True
-
     def taken_up(self, attempt: Attempt, refusal: Refusal) -> bool:
         """For the attempt: whether another one goes on with its stream, of which the client has the beginning."""
         said, translation, relay = self.call.said, attempt.translation, attempt.relay

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,7 +15,7 @@ from aigw.http.headers import Header
 from aigw.llm.refusals import reason, understood
 from aigw.llm.reply import ProviderError
 from aigw.llm.usage import Usage
-from aigw.proxy.relay import KEPT_WHOLE, PassedBody, ResponseHead
+from aigw.proxy.relay import ResponseHead
 from aigw.routing.floors import floor
 from aigw.routing.retry import Failure, kind_of_status
 
@@ -46,6 +47,13 @@ _CUTS = frozenset(("reset", "cut", "protocol"))
 #: What a client can do something about, whatever other targets say afterwards.
 _CLIENTS_FAULT = frozenset(("context_length",))
 
+#: Bytes of an error that are read. All that a client is shown was searched for our credential, so what is longer, or in
+#: a coding that cannot be read, is not shown: the gateway says so with the same status.
+MOST_ERROR = 1024 * 1024
+
+#: A provider's headers that mean the same to a client of another dialect, or beside another body.
+_KEPT = (b"retry-after", b"x-ratelimit-", b"x-should-retry", b"anthropic-ratelimit-")
+
 
 @attrs.frozen
 class Refusal:
@@ -69,9 +77,11 @@ class Refusal:
     @property
     def says_when(self) -> bool:
         """Whether the client is told when to come again."""
-        if self.error is not None:
-            return self.error.retry_after is not None
-        return any(name.startswith(b"retry-after") for name, _ in self.headers)
+        error = self.error
+        if error is not None and error.retry_after is not None:
+            return True
+        headers = error.headers if error is not None else self.headers
+        return any(name.startswith(b"retry-after") for name, _ in headers)
 
     def outweighs(self, later: Refusal) -> bool:
         """Whether the client should be told of this one although ``later`` came after it."""
@@ -118,11 +128,26 @@ def of_answer(
     """
     if error is None:
         error = understood(status, raw, b"" if head.encoded else body, anthropic=anthropic)
-    wait = floor(raw, error.retry_after, time.time())
+    failure = _failure(kind_of_status(status, reason(error)), raw, error.retry_after, repeatable)
+    return Refusal(failure, outcome_of(status), None, status, tuple(headers), body)
+
+
+def of_hidden_error(backend: str, why: str, head: ResponseHead, raw: list[Header], *, repeatable: bool) -> Refusal:
+    """The same where its body cannot be shown.
+
+    :param why: what the body is, in words that go behind "an error".
+    """
+    message = f"backend {backend} answered with status {head.status} and an error {why}"
+    error = GatewayError(message, code="upstream_error", headers=kept_headers(head))
+    error.status, error.type = head.status, "upstream_error"
+    return Refusal(_failure(kind_of_status(head.status), raw, None, repeatable), outcome_of(head.status), error)
+
+
+def _failure(kind: str, raw: list[Header], told: float | None, repeatable: bool) -> Failure:
+    """An answer's; ``told`` is what its body says of the time to come again."""
     says = next((value.strip().lower() for name, value in raw if name == b"x-should-retry"), b"")
     should_retry = {b"true": True, b"false": False}.get(says)
-    failure = Failure(kind_of_status(status, reason(error)), True, wait, should_retry, repeatable)
-    return Refusal(failure, outcome_of(status), None, status, tuple(headers), body)
+    return Failure(kind, True, floor(raw, told, time.time()), should_retry, repeatable)
 
 
 def of_error_event(error: ProviderError, without_secrets: Callable[[bytes], bytes], *, repeatable: bool) -> Refusal:
@@ -143,6 +168,37 @@ def outcome_of(status: int) -> str:
     return "status_5xx" if status >= 500 else "status_4xx"
 
 
+def kept_headers(head: ResponseHead) -> list[Header]:
+    """What of the provider's headers goes down with another body than its own."""
+    return [header for header in head.headers if header[0].startswith(_KEPT)]
+
+
+def without(secrets: Sequence[bytes], text: bytes) -> bytes:
+    """``text`` without our credentials; the longest first, since one may begin with another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, b"***")
+    return text
+
+
+def readable(head: ResponseHead, body: bytes) -> bytes | None:
+    """An error's body without its coding, which nobody has asked for; None if it cannot be read.
+
+    What was in a coding and is not any more loses the header that says so.
+    """
+    if not head.encoded:
+        return body
+    coding = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or deflate, as it begins
+    try:
+        plain = coding.decompress(body, MOST_ERROR)
+    except zlib.error:
+        return None
+    if not coding.eof:
+        return None
+    head.encoded = False
+    head.headers = [header for header in head.headers if header[0] != b"content-encoding"]
+    return plain
+
+
 class ErrorBody:
     """The relay of an error: kept until it can be decided by it, whether the call goes on elsewhere."""
 
@@ -152,19 +208,18 @@ class ErrorBody:
         self._body = bytearray()
 
     def data(self, data: bytes) -> None:
-        """Keep it; if it is too much, decide by what is there, and pass it on if it is the client's."""
+        """Keep it, as long as it is not too much."""
         self._body += data
-        if len(self._body) > KEPT_WHOLE:
-            attempt, head, body = self._attempt, self._head, bytes(self._body)
-            if attempt.goes_on(head.status, head.headers, body):
-                return
-            passed = attempt.relay = PassedBody(attempt, head)
-            passed.data(attempt.without_secrets(body))
+        if len(self._body) > MOST_ERROR:
+            self._attempt.hide_error("of more than 1 MiB")
 
     def end(self, delimited: bool) -> None:
         """All of it is there."""
-        head = self._head
-        self._attempt.answer_error(head.status, head.headers, bytes(self._body))
+        body = readable(self._head, bytes(self._body))
+        if body is None:
+            self._attempt.hide_error("in a coding that it was not offered")
+        else:
+            self._attempt.answer_error(self._head.status, self._head.headers, body)
 
     def broken(self, error: GatewayError) -> None:
         """Nothing was sent yet: the exchange tells the client."""

@@ -18,6 +18,7 @@ from aigw.llm.decoders import BrokenFrame, FrameTooLarge
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Answer, Translating
 from aigw.llm.usage import Usage
+from aigw.proxy.refusal import MOST_ERROR, kept_headers, readable
 from aigw.proxy.relay import MOST_RETRY_AFTER, ResponseHead
 
 if TYPE_CHECKING:
@@ -32,13 +33,6 @@ _EVENTS: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-#: A provider's headers that mean the same to a client of another dialect.
-_KEPT = (b"retry-after", b"x-ratelimit-", b"x-should-retry", b"anthropic-ratelimit-")
-
-
-def kept_headers(head: ResponseHead) -> list[Header]:
-    """What of the provider's headers goes down with a translated answer."""
-    return [header for header in head.headers if header[0].startswith(_KEPT)]
 
 
 class TranslatedBody:
@@ -53,7 +47,10 @@ class TranslatedBody:
     def data(self, data: bytes) -> None:
         """Keep it."""
         self._body += data
-        if len(self._body) > MAX_ANSWER:
+        if self._head.status >= 400:
+            if len(self._body) > MOST_ERROR:
+                self._attempt.hide_error("of more than 1 MiB")
+        elif len(self._body) > MAX_ANSWER:
             backend = self._attempt.backend
             self._attempt.fail(UpstreamFailed(f"backend {backend} sent an answer of more than 128 MiB"), "cut")
 
@@ -62,8 +59,8 @@ class TranslatedBody:
         attempt, head, translation = self._attempt, self._head, self._translation
         body, request_id = bytes(self._body), attempt.request_id
         if head.status >= 400:
-            # Of an error in a coding that was not offered, the status still tells.
-            body = attempt.without_secrets(body) if not head.encoded else b""
+            # Of an error in a coding that nobody can read, the status still tells.
+            body = attempt.without_secrets(readable(head, body) or b"")
             answer = translation.error(head.status, head.headers, body, request_id)
         elif head.status >= 300:
             error = UpstreamFailed(f"backend {attempt.backend} redirects elsewhere, which is never followed")

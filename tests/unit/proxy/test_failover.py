@@ -336,17 +336,26 @@ class ToldTests(FailoverTestCase):
         play.last("b").refuse(500, None, (b"x-should-retry", b"true"))
         self.assertEqual(request.response_headers[b"x-should-retry"], b"false")
 
-    def test_an_error_too_long_to_keep_is_passed_on(self) -> None:
-        """Or gone on from, if there is somebody to go on to."""
-        for names, status in (("a", 500), ("ab", 0)):
+    def test_an_error_too_long_to_be_searched_is_not_shown(self) -> None:
+        """Its status is, and when to come again; or the call goes on, if there is somebody to go on to."""
+        for names, status in (("a", 429), ("ab", 0)):
             play = Play(names, attempts=len(names))
             request = play.ask()
             sink = play.last("a").sink
             sink.on_sent()
-            sink.on_head(500, list(JSON))
-            sink.on_data(b'"' + b"x" * 70_000)
+            sink.on_head(429, [*JSON, (b"retry-after", b"30"), (b"x-internal", b"1")])
+            for _ in range(17):
+                if not play.last("a").cancelled:
+                    sink.on_data(b"x" * 65_536)
             self.assertEqual(request.status, status)
-        self.assertTrue(play.last("a").cancelled)
+            self.assertTrue(play.last("a").cancelled)
+            self.assertEqual(play.ledger.outcomes, [("a", "status_4xx")])
+            if status:
+                self.assertEqual(self.error(request)["code"], "upstream_error")
+                self.assertIn("backend a answered with status 429", self.error(request)["message"])
+                self.assertEqual(request.response_headers[b"retry-after"], b"30")
+                self.assertNotIn(b"x-internal", request.response_headers)
+                self.assert_over(play)
         play.last("b").answer()
         self.assertEqual((request.status, request.body), (200, ANSWER))
         self.assert_over(play)
