@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import ClassVar
 
 from twisted.logger import Logger
 
@@ -47,7 +48,7 @@ class Exchange:
     :ivar attempt: the one under way.
     """
 
-    _log = Logger()
+    _log: ClassVar[Logger] = Logger()
     attempt: Attempt | None = None
     over = False
     _course: Course | None = None
@@ -116,11 +117,14 @@ class Exchange:
         total_at = self._began + plan.timeouts.total
         assert candidate.slots is not None
 
-        def granted() -> None:
+        def granted() -> bool:
             self._place = self._wake = None
+            if self._gave_way(attempt):
+                return False
             self.attempt = attempt
             self._deadline.restart_at(min(self.now() + plan.timeouts.connect, total_at))
             attempt.start(self, self._deadline, total_at)
+            return True
 
         def waited() -> None:
             place, self._place = self._place, None
@@ -134,6 +138,22 @@ class Exchange:
             return
         self._wake = waited
         self._deadline.restart_at(min(self.now() + plan.queue_timeout, total_at))
+
+    def _gave_way(self, attempt: Attempt) -> bool:
+        """Whether the call, which has got the place that it waited for, goes elsewhere all the same: its target has
+        failed others meanwhile. A queue of calls that all find that out for themselves would hammer it."""
+        candidate = attempt.candidate
+        if candidate.ready(self.now()):
+            return False
+        step = self._next(candidate, of_queue(attempt.backend, "has failed other calls while this one was waiting"))
+        if step is not None:
+            self._follow(step)
+        elif self._group.tries_open:
+            return False
+        else:
+            assert self._told is not None
+            self._tell(self._told)
+        return True
 
     def failed(self, attempt: Attempt, refusal: Refusal) -> None:
         """For the attempt: it failed, and the client has seen nothing of it."""

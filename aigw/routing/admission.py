@@ -16,9 +16,9 @@ class Place:
 
     __slots__ = ("_granted", "_slots", "consumer")
 
-    def __init__(self, slots: Slots, consumer: str, granted: Callable[[], None]) -> None:
+    def __init__(self, slots: Slots, consumer: str, granted: Callable[[], bool]) -> None:
         self._slots = slots
-        self._granted: Callable[[], None] | None = granted
+        self._granted: Callable[[], bool] | None = granted
         self.consumer = consumer
 
     def leave(self) -> None:
@@ -27,11 +27,10 @@ class Place:
             self._granted = None
             self._slots.left(self)
 
-    def grant(self) -> None:
-        """For :class:`Slots`: the call may go on."""
+    def grant(self) -> bool:
+        """For :class:`Slots`: the call may go on; whether it still wants to."""
         granted, self._granted = self._granted, None
-        if granted is not None:
-            granted()
+        return granted is not None and granted()
 
 
 class Slots:
@@ -59,7 +58,8 @@ class Slots:
         self._most_queued = queue
         while self.queued and self.has_room:
             self.in_flight += 1
-            self._grant_next()
+            if not self._grant_next():
+                self.in_flight -= 1
 
     @property
     def has_room(self) -> bool:
@@ -73,10 +73,11 @@ class Slots:
         self.in_flight += 1
         return True
 
-    def wait(self, consumer: str, granted: Callable[[], None]) -> Place | None:
+    def wait(self, consumer: str, granted: Callable[[], bool]) -> Place | None:
         """Queue for a place; None where the queue is full.
 
-        :param granted: called when the call has its place, never from in here.
+        :param granted: called when the call has its place, never from in here; returns whether it takes it. Where it
+            does not, the next one has it.
         """
         if self.queued >= self._most_queued:
             return None
@@ -91,10 +92,10 @@ class Slots:
 
     def release(self) -> None:
         """Give a place back; the next call in the queue has it, if the limit allows."""
-        if self.queued and (not self.limit or self.in_flight <= self.limit):
-            self._grant_next()
-        else:
-            self.in_flight -= 1
+        while self.queued and (not self.limit or self.in_flight <= self.limit):
+            if self._grant_next():
+                return
+        self.in_flight -= 1
 
     def left(self, place: Place) -> None:
         """For :class:`Place`: one does not wait any more."""
@@ -104,8 +105,8 @@ class Slots:
         if not line:
             self._close_line(place.consumer)
 
-    def _grant_next(self) -> None:
-        """The consumer whose turn it is goes on with its first call, and behind all others."""
+    def _grant_next(self) -> bool:
+        """The consumer whose turn it is goes on with its first call, and behind all others; whether that takes it."""
         consumer = self._turns.popleft()
         line = self._lines[consumer]
         place = line.popleft()
@@ -114,7 +115,7 @@ class Slots:
             self._turns.append(consumer)
         else:
             del self._lines[consumer]
-        place.grant()
+        return place.grant()
 
     def _close_line(self, consumer: str) -> None:
         del self._lines[consumer]

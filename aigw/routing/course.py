@@ -81,11 +81,14 @@ class Course:
         return step
 
     def _other(self, now: float) -> Step | None:
-        other = self._group.pick(self._call, now, self._tried)
-        if other is None:
-            return None
-        known = any(each.backend == other.backend for each in self._tried)
-        return Step(other) if not known or other.budget.withdraw(now) else None
+        """Somebody new who is well; of a backend that was asked already only as far as its budget goes."""
+        passed: list[Candidate] = []
+        while (other := self._group.pick(self._call, now, [*self._tried, *passed])) is not None:
+            known = any(each.backend == other.backend for each in self._tried)
+            if not known or other.budget.withdraw(now):
+                return Step(other)
+            passed.append(other)
+        return None
 
     def _same(self, now: float, until: float) -> Step | None:
         """The one that may be asked again soonest."""

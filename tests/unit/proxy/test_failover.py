@@ -148,7 +148,7 @@ class FailoverTestCase(unittest.TestCase):
 
     def assert_over(self, play: Play) -> None:
         """Settled once, and nothing is left."""
-        self.assertEqual(play.ledger.closed, [exchange.account for exchange in play.exchanges])
+        self.assertCountEqual(play.ledger.closed, [exchange.account for exchange in play.exchanges])
         self.assertTrue(all(exchange.over for exchange in play.exchanges))
         for candidate in play.candidates.values():
             self.assertEqual(candidate.health.in_flight, 0)
@@ -525,6 +525,48 @@ class QueueTests(FailoverTestCase):
         self.assertEqual(second.status, 0)
         play.last("a").answer()
         self.assertEqual(second.status, 200)
+        self.assert_over(play)
+
+    def waiting(self, play: Play, count: int) -> list[FakeRequest]:
+        """Calls that wait for ``a``, whose breaker opens meanwhile; ``b`` has no room until then."""
+        requests = [play.ask() for _ in range(count)]
+        breaker = play.candidates["a"].breaker
+        assert breaker is not None
+        for _ in range(3):
+            breaker.failed(breaker.begin(play.clock.seconds()), play.clock.seconds())
+        return requests
+
+    def test_a_queue_does_not_run_into_an_open_breaker(self) -> None:
+        """Who waited for a target that others have found failing goes elsewhere at once; nobody is lost."""
+        play = Play(slots={"a": Slots(1, 100), "b": Slots(1, 100)})
+        requests = self.waiting(play, 30)
+        self.assertEqual(play.asked(), "a1 b1")
+        play.last("a").answer()
+        self.assertEqual(play.asked(), "a1 b1", "29 wait for b now")
+        for _ in range(29):
+            play.last("b").answer()
+        self.assertEqual({request.status for request in requests}, {200})
+        self.assertEqual(play.asked(), "a1 b29")
+        self.assert_over(play)
+
+    def test_a_queue_before_the_only_target_goes_on(self) -> None:
+        """Trying is better than nothing, where the configuration thinks so."""
+        play = Play("a", slots={"a": Slots(1, 100)})
+        requests = self.waiting(play, 3)
+        for _ in range(3):
+            play.last("a").answer()
+        self.assertEqual(({request.status for request in requests}, play.asked()), ({200}, "a3"))
+        self.assert_over(play)
+
+    def test_a_queue_before_the_only_target_is_told(self) -> None:
+        """Or else it is not."""
+        play = Play("a", slots={"a": Slots(1, 100)}, tries_open=False)
+        first, *others = self.waiting(play, 3)
+        play.last("a").fail("tls")
+        self.assertEqual([first.status, *(each.status for each in others)], [502, 503, 503])
+        self.assertEqual(self.error(others[0])["code"], "backend_busy")
+        self.assertEqual(others[0].response_headers[b"retry-after"], b"1")
+        self.assertEqual(play.asked(), "a1")
         self.assert_over(play)
 
     def test_who_leaves_the_queue_leaves_nothing(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from twisted.trial import unittest
 
 from aigw.routing.admission import Place, Slots
+
+T = TypeVar("T")
+
+
+def taken(granted: list[T], value: T) -> bool:
+    """A call takes its place."""
+    granted.append(value)
+    return True
 
 
 class SlotsTests(unittest.TestCase):
@@ -19,8 +28,8 @@ class SlotsTests(unittest.TestCase):
         slots, granted = Slots(1, 10), list[str]()
         self.assertTrue(slots.take())
         self.assertFalse(slots.take())
-        slots.wait("a", lambda: granted.append("first"))
-        slots.wait("a", lambda: granted.append("second"))
+        slots.wait("a", lambda: taken(granted, "first"))
+        slots.wait("a", lambda: taken(granted, "second"))
         self.assertEqual((slots.in_flight, slots.queued, granted), (1, 2, []))
         slots.release()
         self.assertEqual((slots.in_flight, slots.queued, granted), (1, 1, ["first"]))
@@ -33,10 +42,10 @@ class SlotsTests(unittest.TestCase):
         slots, granted = Slots(1, 1000), list[str]()
         slots.take()
         for _ in range(100):
-            slots.wait("greedy", lambda: granted.append("greedy"))
+            slots.wait("greedy", lambda: taken(granted, "greedy"))
         for name in ("a", "b"):
             for _ in range(2):
-                slots.wait(name, lambda name=name: granted.append(name))  # type: ignore[misc]
+                slots.wait(name, lambda name=name: taken(granted, name))  # type: ignore[misc]
         for _ in range(8):
             slots.release()
         self.assertEqual(granted, ["greedy", "a", "b", "greedy", "a", "b", "greedy", "greedy"])
@@ -44,30 +53,47 @@ class SlotsTests(unittest.TestCase):
     def test_the_queue_is_bounded(self) -> None:
         slots = Slots(1, 2)
         slots.take()
-        self.assertIsNotNone(slots.wait("a", lambda: None))
-        place = slots.wait("b", lambda: None)
-        self.assertIsNone(slots.wait("c", lambda: None))
+        self.assertIsNotNone(slots.wait("a", lambda: True))
+        place = slots.wait("b", lambda: True)
+        self.assertIsNone(slots.wait("c", lambda: True))
         assert place is not None
         place.leave()
-        self.assertIsNotNone(slots.wait("c", lambda: None))
+        self.assertIsNotNone(slots.wait("c", lambda: True))
 
     def test_who_has_left_gets_nothing(self) -> None:
         slots, granted = Slots(1, 10), list[str]()
         slots.take()
-        place = slots.wait("a", lambda: granted.append("a"))
-        slots.wait("b", lambda: granted.append("b"))
+        place = slots.wait("a", lambda: taken(granted, "a"))
+        slots.wait("b", lambda: taken(granted, "b"))
         assert place is not None
         place.leave()
         place.leave()
         slots.release()
         self.assertEqual((granted, slots.in_flight, slots.queued), (["b"], 1, 0))
 
+    def test_who_does_not_want_it_any_more_passes_it_on(self) -> None:
+        """To the next one in the queue, however many do so; in the end the place is free."""
+        slots, granted = Slots(1, 5000), list[str]()
+        slots.take()
+        for _ in range(2000):
+            slots.wait("a", lambda: False)
+        slots.wait("a", lambda: taken(granted, "a"))
+        slots.wait("a", lambda: False)
+        slots.release()
+        self.assertEqual((granted, slots.in_flight, slots.queued), (["a"], 1, 1))
+        slots.release()
+        self.assertEqual((slots.in_flight, slots.queued), (0, 0))
+        slots.take()
+        slots.wait("a", lambda: False)
+        slots.resize(2, 10)
+        self.assertEqual((slots.in_flight, slots.queued), (1, 0))
+
     def test_other_limits(self) -> None:
         """More places are given out at once; fewer, as calls end."""
         slots, granted = Slots(1, 10), list[int]()
         slots.take()
         for number in range(3):
-            slots.wait("a", lambda number=number: granted.append(number))  # type: ignore[misc]
+            slots.wait("a", lambda number=number: taken(granted, number))  # type: ignore[misc]
         slots.resize(3, 10)
         self.assertEqual((granted, slots.in_flight), ([0, 1], 3))
         slots.resize(1, 10)
@@ -85,14 +111,14 @@ class SlotsTests(unittest.TestCase):
     @given(st.lists(st.sampled_from("abcd"), min_size=20, max_size=60))
     def test_nobody_is_more_than_one_turn_ahead(self, callers: list[str]) -> None:
         """Of consumers that all still wait, none was served twice more than another since both were there."""
-        slots, served = Slots(1, 1000), Counter[str]()
+        slots, order = Slots(1, 1000), list[str]()
         slots.take()
         for name in callers:
-            slots.wait(name, lambda name=name: served.update(name))  # type: ignore[misc]
+            slots.wait(name, lambda name=name: taken(order, name))  # type: ignore[misc]
         waiting = Counter(callers)
-        while min(waiting[name] - served[name] for name in set(callers)) > 0:
+        while min(waiting[name] - order.count(name) for name in set(callers)) > 0:
             slots.release()
-            counts = [served[name] for name in set(callers)]
+            counts = [order.count(name) for name in set(callers)]
             self.assertLessEqual(max(counts) - min(counts), 1)
 
 
@@ -107,9 +133,11 @@ class SlotsMachine(RuleBasedStateMachine):
         self.waiting: dict[int, Place] = {}
         self.numbers = 0
 
-    def _granted(self, number: int) -> None:
+    def _granted(self, number: int) -> bool:
         del self.waiting[number]
-        self.running += 1
+        wants = number % 3 > 0
+        self.running += wants
+        return wants
 
     @rule(consumer=st.sampled_from("abc"))
     def come(self, consumer: str) -> None:

@@ -225,6 +225,15 @@ class NextTests(unittest.TestCase):
         taken = sum(self.course(own, a).next(a, Failure("quota"), NOW, LONG) is not None for _ in range(100))
         self.assertEqual(taken, 10)
 
+    def test_another_account_is_asked_where_this_ones_budget_is_used_up(self) -> None:
+        """A call does not fail for want of a budget that it need not use."""
+        a, same, b = candidate("a/1", weight=1000), candidate("a/2", weight=1000), candidate("b")
+        same.budget = a.budget
+        a.budget.ratio = 0.0
+        own = group([a, same, b])
+        for _ in range(20):
+            self.assertEqual(self.course(own, a).next(a, Failure("quota"), NOW, LONG), Step(b))
+
     def test_a_call_that_goes_on_with_what_a_provider_has_kept(self) -> None:
         """It stays with that provider's account, whatever its other targets are."""
         a, same, b = candidate("a/1"), candidate("a/2"), candidate("b")
