@@ -27,6 +27,14 @@ class Frame(NamedTuple):
     data: bytes
 
 
+def is_harmless(frame: Frame) -> bool:
+    """Whether nothing is lost with a frame whose data are no JSON.
+
+    They are empty, or OpenAI's end, which servers of other dialects like to send as well.
+    """
+    return frame.data.strip() in (b"", b"null", b"[DONE]")
+
+
 class FrameTooLarge(ValueError):
     """A frame does not end within the bound."""
 

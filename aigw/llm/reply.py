@@ -172,6 +172,9 @@ class ProviderError:
     retry_after: float | None = None
 
 
+#: A stream of which something is lost is not whole.
+NOT_JSON = ProviderError(502, "server_error", "the provider sent an event that is not JSON", "invalid_answer")
+
 Event = (
     Start
     | TextDelta

@@ -4,8 +4,8 @@ Theory of operation. As long as a stream says nothing but text, what it has said
 given the text as the beginning of its own answer (assistant prefill) where it takes such a thing, and is asked anew
 where it does not. In both cases a :class:`RescueReader` stands between the new target's reader and the first one's
 writer. It lets nothing through that the client has already: asked anew, a target has to repeat the text, word for
-word, and the first letter that differs ends the attempt; two answers are never glued together. Tools' calls, thoughts
-and everything else that cannot be repeated are never continued.
+word, and the first letter that differs ends the attempt; two answers are never glued together. Tools' calls, thoughts,
+one of several choices and everything else that cannot be repeated are never continued.
 """
 
 from __future__ import annotations
@@ -74,17 +74,15 @@ def added(one: Usage | None, other: Usage | None) -> Usage | None:
     """The tokens of two attempts."""
     if one is None or other is None:
         return one or other
-    counts = {name: getattr(one, name) + getattr(other, name) for name in ("input", "output", "cached_input")}
-    more = {name: getattr(one, name) + getattr(other, name) for name in ("cache_write", "reasoning")}
-    return Usage(**counts, **more, partial=one.partial or other.partial)
+    return one + other
 
 
 class RescueReader:
     """See the module's head.
 
+    :param said: what the client has got; nothing in the first attempt, of which nothing is held back.
     :param skip: what the target will, or may, repeat.
     :param strict: it has to repeat all of ``skip``; else as much of it as it likes.
-    :param spent: the tokens of earlier attempts; None for the first one, of which nothing is skipped.
     :ivar plain: nothing but text was said.
     :ivar ended: the answer's end was told.
     """
@@ -92,7 +90,6 @@ class RescueReader:
     def __init__(self, inner: Reader, said: Said, skip: str, strict: bool) -> None:
         self._inner = inner
         self._first = not said.text
-        self._spent = said.spent
         self._skip = skip
         self._strict = strict
         self._pieces: list[str] = []
@@ -143,12 +140,10 @@ class RescueReader:
 
     def _other(self, event: r.Event) -> r.Event | None:
         match event:
-            case r.Ping() | r.Failed():
+            case r.Ping() | r.Failed() | r.UsageTold():
                 return event
             case r.Start():
                 return event if self._first else None
-            case r.UsageTold(usage):
-                return r.UsageTold(added(self._spent, usage) or usage)
             case r.ReasoningDelta() | r.ReasoningSignature() | r.RedactedReasoning() if not self._first:
                 return None  # the client has the beginning of the text, whatever this one thinks before it
         if self._skip and self._strict:
@@ -161,6 +156,34 @@ class RescueReader:
         return event
 
 
+class RescueWriter:
+    """The writer of the first attempt in a later one: its client is told the tokens of all.
+
+    :param spent: those of the earlier attempts.
+    """
+
+    def __init__(self, inner: Writer, spent: Usage) -> None:
+        self._inner = inner
+        self._spent = spent
+
+    def events(self, events: Iterable[r.Event]) -> bytes:
+        """See :class:`~aigw.llm.wire.Writer`."""
+        return self._inner.events([self._summed(event) for event in events])
+
+    def whole(self, events: Iterable[r.Event]) -> bytes:
+        """See :class:`~aigw.llm.wire.Writer`."""
+        return self._inner.whole([self._summed(event) for event in events])
+
+    def failure(self, error: ProviderError) -> bytes:
+        """See :class:`~aigw.llm.wire.Writer`."""
+        return self._inner.failure(error)
+
+    def _summed(self, event: r.Event) -> r.Event:
+        if type(event) is not r.UsageTold:
+            return event
+        return r.UsageTold(added(self._spent, event.usage) or event.usage)
+
+
 class RescuableTranslation(Translation):
     """A translation whose stream can be taken up by another, and that may take one up.
 
@@ -169,7 +192,8 @@ class RescuableTranslation(Translation):
 
     def __init__(self, pair: Pair, call: Call, request: Any, said: Said, skip: str, prefilled: bool) -> None:
         assert said.writer is not None
-        super().__init__(pair.dialect, pair.wire, call, request, said.writer)
+        writer = said.writer if said.spent is None else RescueWriter(said.writer, said.spent)
+        super().__init__(pair.dialect, pair.wire, call, request, writer)
         self._said = said
         self._skip = skip
         self._reading: RescueReader | None = None
@@ -183,7 +207,7 @@ class RescuableTranslation(Translation):
     def continuable(self) -> str | None:
         """What the client has got of this stream, where another target may go on from there; else None."""
         reading = self._reading
-        if reading is None or not reading.plain or reading.ended:
+        if reading is None or not reading.plain or reading.ended or self._call.options.get("n", 1) not in (1, None):
             return None
         return reading.text or None
 

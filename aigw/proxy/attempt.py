@@ -21,6 +21,7 @@ from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
 from aigw.llm.operations import RAW
 from aigw.llm.reply import ProviderError
+from aigw.llm.rescue import added
 from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
 from aigw.proxy.plan import Plan
@@ -220,7 +221,7 @@ class Attempt:
 
     def seen(self) -> None:
         """The client has left: what was seen of the answer is booked all the same."""
-        if self.relay is not None and self.account.usage is None:
+        if self.relay is not None:
             self.note(self.relay.seen(), None)
 
     def pauseProducing(self) -> None:
@@ -245,9 +246,10 @@ class Attempt:
     # -- what the relay does
 
     def note(self, usage: Usage | None, model: str | None) -> None:
-        """What the response said of itself."""
+        """What the response said of itself; what the client has got of a stream that broke off before counts, too."""
         if usage is not None:
-            self.account.usage = usage
+            said = self.exchange.call.said
+            self.account.usage = usage if said is None else added(said.spent, usage)
         if model:
             self.account.response_model = model
 

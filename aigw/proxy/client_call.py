@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import orjson
 
 from aigw.consumers.consumer import Consumer
+from aigw.errors import BadRequest
 from aigw.http.request import Request
 from aigw.llm.operations import RAW, RESPONSES
 from aigw.llm.rescue import Said
@@ -125,7 +126,13 @@ class ClientCall:
         model = None
         if fields is not None:
             if plan.rescue is not None and (self.stream or plan.streaming == "always"):
-                return self._rescuable(candidate, plan, fields)
+                try:
+                    return self._rescuable(candidate, plan, fields)
+                except BadRequest:
+                    if plan.pairing is not None or (self.said is not None and self.said.text):
+                        raise
+                    # The target itself knows what no other dialect does; nobody can take its stream up then.
+                    fields = orjson.loads(self._body)
             if plan.pairing is not None:
                 return self._translated(candidate, plan, fields)
             body, hide_usage = plan.adjust(body, fields)

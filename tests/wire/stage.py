@@ -26,8 +26,10 @@ from aigw.upstream.upstream import HttpUpstream
 from aigw.web.site import FrontDoor
 from tests.dist.raw import RawClient, connect, dechunked, post
 
-#: What every backend of these tests has: short times, and few connections.
-TIMEOUTS = '{ connect = "300ms", first_byte = "300ms", first_token = "300ms", idle = "300ms", total = "5s" }'
+#: Seconds for all of a call.
+TOTAL = 5
+#: What every backend of these tests has: short times.
+TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", idle = "300ms", total = "{TOTAL}s" }}'
 
 
 class RememberingLedger(Ledger):

@@ -1,24 +1,19 @@
 """Every way a provider can fail, with and without another target, streaming and not, both dialects in front.
 
-No outcome but two: the complete answer, or one clean error within the configured time. For each fault the table
-:data:`FAULTS` says what the client gets, and how often each provider is asked; after each call the gateway is as it was
-before.
+See :mod:`tests.wire.faults`; the providers of this one speak OpenAI's dialect.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from typing import Any
 
-import attrs
 from twisted.trial import unittest
 
 from aigw.testing import FAULTS as PLAYED
 from aigw.testing import Act, Answer, answers
-from aigw.testing.openai import TEXT
 from tests.dist.daemon import free_port
-from tests.wire.stage import TIMEOUTS, Answered, StageTestCase
+from tests.wire.faults import COMPLETE, CUT, STREAM, WHOLE, Fault, MatrixTestCase, in_turn
+from tests.wire.stage import TIMEOUTS
 
 CONFIG = f"""
 [backends.one]
@@ -45,40 +40,6 @@ timeouts = {TIMEOUTS}
 paths = ["/v1"]
 auth = "none"
 """
-MODEL = """
-[models.{name}]
-targets = [{targets}]
-retry = {{ backoff = "2ms", max_wait = "250ms" }}
-breaker = {{ failures = 0 }}
-"""
-BACKENDS = ("one", "refusing", "nameless", "plain")
-
-COMPLETE, CUT = "complete", "cut"
-BOTH, STREAM, WHOLE = (True, False), (True,), (False,)
-
-
-@attrs.frozen
-class Fault:
-    """A row of the table.
-
-    :ivar answer: what the first target does; None where it cannot be asked at all.
-    :ivar alone: what the client gets where there is no other target: a status, ``COMPLETE`` or ``CUT``.
-    :ivar tries: how often that one is asked then.
-    :ivar pair: what the client gets where there is another target, which is well.
-    :ivar elsewhere: whether that one is asked.
-    :ivar modes: streaming or not.
-    :ivar backend: who fails.
-    :ivar apart: seconds between two tries, at least.
-    """
-
-    answer: Callable[[], Answer] | None
-    alone: int | str
-    tries: int
-    pair: int | str = COMPLETE
-    elsewhere: bool = True
-    modes: tuple[bool, ...] = BOTH
-    backend: str = "one"
-    apart: float = 0.0
 
 
 def played(name: str) -> Callable[[], Answer]:
@@ -87,12 +48,7 @@ def played(name: str) -> Callable[[], Answer]:
 
 def first(count: int, *failing: str) -> Callable[[], Answer]:
     """``failing`` so many times, then the usual answer."""
-
-    def made() -> Answer:
-        turns = itertools.chain(*(itertools.repeat(PLAYED[name], count) for name in failing), itertools.repeat(None))
-        return lambda request: (next(turns) or answers.openai())(request)
-
-    return made
+    return in_turn(count, *(PLAYED[name] for name in failing), then=answers.openai)
 
 
 def stalling_body() -> Answer:
@@ -152,127 +108,19 @@ FAULTS = {
 }
 
 
-@attrs.frozen
-class Front:
-    """A dialect in front.
+class FaultMatrixTests(MatrixTestCase):
+    """One test for each row of the table."""
 
-    :ivar fields: of a request.
-    """
+    config = CONFIG
+    table = FAULTS
+    failing = ("one", "refusing", "nameless", "plain")
 
-    path: str
-    fields: dict[str, Any]
-
-    def request(self, model: str, stream: bool) -> dict[str, Any]:
-        return {**self.fields, "model": model, "stream": stream}
-
-    def text(self, answered: Answered, stream: bool) -> str:
-        """What a complete answer says; raises where it is not complete."""
-        if self.path == "/v1/messages":
-            return _messages_text(answered, stream)
-        if not stream:
-            message = answered.json()["choices"][0]["message"]["content"]
-            return str(message)
-        choices = [choice for chunk in answered.events() if chunk != b"[DONE]" for choice in chunk["choices"]]
-        assert choices[-1]["finish_reason"] == "stop", choices
-        return "".join(choice["delta"].get("content") or "" for choice in choices)
+    def configuration(self) -> str:
+        plain = str(self.upstreams["one"].port)
+        return super().configuration().replace("REFUSING", str(free_port())).replace("PLAIN", plain)
 
 
-def _messages_text(answered: Answered, stream: bool) -> str:
-    if not stream:
-        text = answered.json()["content"][0]["text"]
-        return str(text)
-    events = answered.events()
-    assert events[-1]["type"] == "message_stop", events[-1]
-    return "".join(each["delta"].get("text", "") for each in events if each["type"] == "content_block_delta")
-
-
-_TURNS = [{"role": "user", "content": "Say hello."}]
-FRONTS = {
-    "openai": Front("/v1/chat/completions", {"messages": _TURNS}),
-    "anthropic": Front("/v1/messages", {"messages": _TURNS, "max_tokens": 100}),
-}
-
-
-class FaultMatrixTests(StageTestCase):
-    """One test for each row of the table, for both fronts, with and without another target."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        one, _ = self.upstream("one"), self.upstream("two")
-        models = [MODEL.format(name="healthy", targets='{ backend = "two" }')]
-        for name in BACKENDS:
-            target = f'{{ backend = "{name}" }}'
-            models.append(MODEL.format(name=f"{name}-alone", targets=target))
-            models.append(MODEL.format(name=f"{name}-pair", targets=f'{target}, {{ backend = "two", priority = 1 }}'))
-        config = CONFIG + "".join(models)
-        self.serve(config.replace("REFUSING", str(free_port())).replace("PLAIN", str(one.port)))
-
-    async def check(self, fault: Fault) -> None:
-        for (name, front), stream, pair in itertools.product(FRONTS.items(), fault.modes, (False, True)):
-            where = f"{name} in front, {'stream' if stream else 'whole'}, {'pair' if pair else 'alone'}"
-            await self.check_one(fault, front, stream, pair, where)
-
-    async def check_one(self, fault: Fault, front: Front, stream: bool, pair: bool, where: str) -> None:
-        one, two = self.upstreams["one"], self.upstreams["two"]
-        if fault.answer is not None:
-            one.standing = fault.answer()
-        for upstream in (one, two):
-            upstream.requests.clear()
-        for times in self.arrivals.values():
-            times.clear()
-        self.forget()
-        model = f"{fault.backend}-{'pair' if pair else 'alone'}"
-        answered = await self.ask(front.request(model, stream), front.path)
-        self.assert_outcome(fault.pair if pair else fault.alone, front, stream, answered, where)
-        self.assert_attempts(fault, pair, where)
-        await self.assert_nothing_left()
-        after = await self.ask(front.request("healthy", stream), front.path)
-        self.assert_outcome(COMPLETE, front, stream, after, f"afterwards: {where}")
-
-    def forget(self) -> None:
-        """What one case has taught the gateway of its targets is not the next one's business."""
-        for health in self.snapshot.book._health.values():
-            health.resting_until = 0.0
-
-    def assert_outcome(self, wanted: int | str, front: Front, stream: bool, answered: Answered, where: str) -> None:
-        told = f"{where}: {answered}"
-        if wanted == COMPLETE:
-            self.assertEqual((answered.status, answered.whole), (200, True), told)
-            self.assertEqual(front.text(answered, stream), TEXT, told)
-        elif wanted == CUT:
-            self.assertEqual((answered.status, answered.whole), (200, False), told)
-            *events, last = answered.events()
-            self.assertTrue(last["error"]["message"], told)
-            self.assertNotIn(b"[DONE]", events, told)
-            self.assertNotIn(b"message_stop", answered.body, told)
-            self.assertNotIn(b'"finish_reason":"', answered.body, told)
-        else:
-            self.assertEqual((answered.status, answered.whole), (wanted, True), told)
-            error = answered.json()
-            self.assertTrue(error["error"]["message"], told)
-            self.assertEqual(error.get("type"), "error" if front.path == "/v1/messages" else None, told)
-
-    def assert_attempts(self, fault: Fault, pair: bool, where: str) -> None:
-        account = self.ledger.closed[-1]
-        own = 1 if pair and fault.elsewhere else fault.tries
-        self.assertEqual(account.attempts, own + (pair and fault.elsewhere), where)
-        if fault.answer is not None:
-            self.assertEqual(len(self.upstreams["one"].requests), own, where)
-        self.assertEqual(len(self.upstreams["two"].requests), int(pair and fault.elsewhere), where)
-        for earlier, later in itertools.pairwise(self.arrivals["one"]):
-            self.assertGreaterEqual(later - earlier, fault.apart, where)
-
-
-def _test(name: str) -> Callable[[FaultMatrixTests], Any]:
-    async def test(self: FaultMatrixTests) -> None:
-        await self.check(FAULTS[name])
-
-    test.__doc__ = f"See :data:`FAULTS`: {name}."
-    return test
-
-
-for _name in FAULTS:
-    setattr(FaultMatrixTests, f"test_{_name}", _test(_name))
+FaultMatrixTests.add_tests()
 
 
 class TableTests(unittest.TestCase):

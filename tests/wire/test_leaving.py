@@ -14,8 +14,8 @@ from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange
 from aigw.testing import Act, Answer, ReceivedRequest, answers
 from tests.dist.raw import connect, post
+from tests.wire.faults import FRONTS
 from tests.wire.stage import StageTestCase, wait
-from tests.wire.test_fault_matrix import FRONTS
 
 CONFIG = """
 [backends.one]

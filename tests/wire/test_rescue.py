@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aigw.testing import Act, Answer, ReceivedRequest, answers, anthropic, chat
-from aigw.testing.openai import TEXT, events_for
+from aigw.testing.openai import TEXT, words
 from aigw.testing.said import REASONED, TOOLS, Said
 from aigw.testing.script import Step
+from tests.wire.faults import FRONTS, Front
 from tests.wire.stage import TIMEOUTS, Answered, StageTestCase
-from tests.wire.test_fault_matrix import FRONTS, Front
+
+WORDS = len(words(TEXT))
 
 CONFIG = f"""
 [backends.one]
@@ -124,12 +126,37 @@ class RescueTests(StageTestCase):
                 self.assertEqual(self.upstreams["two"].requests[0].fields()["messages"][-1]["role"], "user")
 
     async def test_usage_is_that_of_both_and_says_so(self) -> None:
-        for _, answered in await self.ask_all("pair", answers.cut_after(3)):
+        for front, answered in await self.ask_all("pair", answers.cut_after(3)):
             usage = self.ledger.closed[-1].usage
             assert usage is not None
-            self.assertTrue(usage.partial)
-            self.assertGreater(usage.output, len(events_for(b"/v1/chat/completions", {})) - 4)
-            self.assertTrue(answered.whole)
+            # Two words of the one that broke off, all of the one that repeated them and went on.
+            self.assertEqual((usage.input, usage.output, usage.partial), (9, 2 + WORDS, True))
+            if front is FRONTS["anthropic"]:
+                self.assertIn(b'"output_tokens":%d' % usage.output, answered.body)
+
+    async def test_usage_of_three_counts_each_once(self) -> None:
+        """Of a provider that tells it at the beginning, too; and of one whose client leaves."""
+        self.upstreams["two"].standing = answers.cut_after(4)
+        for front in FRONTS.values():
+            for leaves in (False, True):
+                self.forget()
+                self.upstreams["one"].standing = answers.cut_after(3)
+                claude = self.upstreams["claude"]
+                claude.requests.clear()
+                claude.standing = anthropic.stall_after(WORDS + 2) if leaves else anthropic.answer(Said(TEXT))
+                client: Any = await self.send(front.request("three", True), front.path)
+                if leaves:
+                    await client.until(b" scripted")
+                    client.leave()
+                else:
+                    await client.until(b"0\r\n\r\n")
+                    client.leave()
+                await self.assert_nothing_left()
+                usage = self.ledger.closed[-1].usage
+                assert usage is not None
+                # Two words of the first, one more of the second; of the third what it tells, or two tokens' worth of text.
+                wrote = 2 + 1 + (2 if leaves else WORDS)
+                self.assertEqual((usage.input, usage.output, usage.partial), (9, wrote, True), (front.path, leaves))
 
     async def test_another_answer_is_not_glued_to_the_first(self) -> None:
         for _, answered in await self.ask_all("pair", answers.cut_after(3), answers.openai("Something else.")):
@@ -158,6 +185,30 @@ class RescueTests(StageTestCase):
         for _, answered in await self.ask_all("pair", cut_tools, chat.answer(TOOLS)):
             self.assert_broken(answered)
             self.assertEqual(len(self.upstreams["two"].requests), 0)
+
+    async def test_one_of_several_choices_is_not_continued(self) -> None:
+        """Even if only the first has said something yet: the others would be the next target's own."""
+        self.upstreams["one"].standing = answers.cut_after(3)
+        answered = await self.ask({**FRONTS["openai"].request("pair", True), "n": 2})
+        self.assert_broken(answered)
+        self.assertEqual(len(self.upstreams["two"].requests), 0)
+
+    async def test_what_no_other_dialect_has_passes_all_the_same(self) -> None:
+        """As if there were no rescue; a stream that breaks off then ends with the plain error event."""
+        fields = {**FRONTS["openai"].request("pair", True), "logprobs": True}
+        answered = await self.ask(fields)
+        self.assertEqual(FRONTS["openai"].text(answered, True), TEXT)
+        self.assertIs(self.upstreams["one"].requests[-1].fields()["logprobs"], True)
+        self.upstreams["one"].standing = answers.cut_after(3)
+        self.assert_broken(await self.ask(fields))
+        self.assertEqual(len(self.upstreams["two"].requests), 0)
+
+    async def test_responses_are_not_continued(self) -> None:
+        """Nor anything else but chats and messages: the plain error event, in their dialect."""
+        self.upstreams["one"].standing = answers.cut_after(6)
+        answered = await self.ask({"model": "pair", "stream": True, "input": "Say hello."}, "/v1/responses")
+        self.assertEqual((answered.status, answered.whole, answered.events()[-1]["type"]), (200, False, "error"))
+        self.assertEqual(len(self.upstreams["two"].requests), 0)
 
     async def test_thoughts_are_not_continued(self) -> None:
         def cut(request: ReceivedRequest) -> Iterable[Step]:

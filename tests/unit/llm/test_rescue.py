@@ -12,7 +12,7 @@ from twisted.trial import unittest
 
 from aigw.llm import reply as r
 from aigw.llm.decoders import Frame
-from aigw.llm.rescue import RescueReader, Said, added, takes_prefill
+from aigw.llm.rescue import RescueReader, RescueWriter, Said, added, takes_prefill
 from aigw.llm.usage import Usage
 
 FRAME = Frame(b"", b"")
@@ -84,10 +84,44 @@ class RestartTests(unittest.TestCase):
         self.assertFalse(any(isinstance(event, r.ReasoningDelta) for event in events))
         self.assertEqual(text_of(events), " you")
 
-    def test_usage_is_that_of_both(self) -> None:
+    def test_usage_is_its_own(self) -> None:
+        """Or that of the first attempt would be counted once more with each."""
         said = Said("Hello", Usage(9, 2, partial=True))
         told = [event.usage for event in read(telling("Hello you"), said, "Hello") if isinstance(event, r.UsageTold)]
-        self.assertEqual(told, [Usage(18, 7, partial=True)])
+        self.assertEqual(told, [Usage(9, 5)])
+
+
+class Written:
+    """A writer that remembers."""
+
+    def __init__(self) -> None:
+        self.written: list[r.Event] = []
+
+    def events(self, events: Iterable[r.Event]) -> bytes:
+        self.written += events
+        return b"events"
+
+    def whole(self, events: Iterable[r.Event]) -> bytes:
+        self.written += events
+        return b"whole"
+
+    def failure(self, error: r.ProviderError) -> bytes:
+        return error.message.encode()
+
+
+class WriterTests(unittest.TestCase):
+    """What the client is told."""
+
+    def test_usage_is_that_of_all(self) -> None:
+        """However it is written; everything else is as it was."""
+        inner = Written()
+        writer = RescueWriter(inner, Usage(9, 2, partial=True))
+        text = r.TextDelta("He")
+        self.assertEqual(writer.events([text, r.UsageTold(Usage(9, 5))]), b"events")
+        self.assertEqual(writer.whole([text, r.UsageTold(Usage(1, 1))]), b"whole")
+        summed = [r.UsageTold(Usage(18, 7, partial=True)), r.UsageTold(Usage(10, 3, partial=True))]
+        self.assertEqual(inner.written, [text, summed[0], text, summed[1]])
+        self.assertEqual(writer.failure(r.ProviderError(502, "server_error", "no")), b"no")
 
 
 class PrefillTests(unittest.TestCase):

@@ -14,7 +14,7 @@ import orjson
 
 from aigw.llm import lenient
 from aigw.llm import reply as r
-from aigw.llm.decoders import Frame
+from aigw.llm.decoders import Frame, is_harmless
 from aigw.llm.providers.anthropic.errors import from_object
 from aigw.llm.providers.anthropic.request import FORMAT_TOOL
 from aigw.llm.usage import from_anthropic
@@ -56,7 +56,7 @@ class AnthropicReader:
         """See :class:`aigw.llm.wire.Reader`."""
         fields = lenient.loads(frame.data)
         if not isinstance(fields, dict):
-            return ()
+            return () if fields is not None or is_harmless(frame) else (r.Failed(r.NOT_JSON),)
         kind = fields.get("type")
         if kind == "content_block_delta":
             delta = fields.get("delta")

@@ -12,7 +12,7 @@ from typing import Any
 
 from aigw.llm import lenient
 from aigw.llm import reply as r
-from aigw.llm.decoders import Frame
+from aigw.llm.decoders import Frame, is_harmless
 from aigw.llm.providers.bedrock.errors import from_event, from_whole
 from aigw.llm.providers.bedrock.request import FORMAT_TOOL
 from aigw.llm.providers.openai_chat.calls import made_up_id
@@ -60,7 +60,9 @@ class ConverseReader:
                 return (r.Failed(from_event(name, frame.data)),)
             return ()
         fields = lenient.loads(frame.data)
-        return read(self, fields) if isinstance(fields, dict) else ()
+        if not isinstance(fields, dict):
+            return () if fields is not None or is_harmless(frame) else (r.Failed(r.NOT_JSON),)
+        return read(self, fields)
 
     def end(self) -> Iterable[r.Event]:
         """See :class:`aigw.llm.wire.Reader`. A stream has ended when its bytes do, behind ``messageStop``."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from aigw.llm import lenient
 from aigw.llm import reply as r
-from aigw.llm.decoders import Frame
+from aigw.llm.decoders import Frame, is_harmless
 from aigw.llm.providers.openai_chat.calls import made_up_id
 from aigw.llm.providers.openai_chat.errors import stream_error
 from aigw.llm.usage import from_cohere
@@ -43,7 +43,7 @@ class CohereReader:
         """See :class:`aigw.llm.wire.Reader`."""
         fields = lenient.loads(frame.data)
         if not isinstance(fields, dict):
-            return ()
+            return () if fields is not None or is_harmless(frame) else (r.Failed(r.NOT_JSON),)
         kind = fields.get("type")
         read = _EVENTS.get(kind) if isinstance(kind, str) else None
         if read is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aigw.llm import lenient
 from aigw.llm import reply as r
-from aigw.llm.decoders import Frame
+from aigw.llm.decoders import Frame, is_harmless
 from aigw.llm.providers.gemini.citations import Sources
 from aigw.llm.providers.gemini.errors import error_object, from_object
 from aigw.llm.usage import from_gemini
@@ -78,7 +78,10 @@ class GeminiReader:
 
     def frame(self, frame: Frame) -> Iterable[r.Event]:
         """See :class:`aigw.llm.wire.Reader`."""
-        return self._pieces(lenient.loads(frame.data))
+        fields = lenient.loads(frame.data)
+        if fields is None and not is_harmless(frame):
+            return [self._fail(r.NOT_JSON)]
+        return self._pieces(fields)
 
     def whole(self, fields: Any) -> Iterable[r.Event]:
         """See :class:`aigw.llm.wire.Reader`. A list is a stream that was asked for without ``alt=sse``."""

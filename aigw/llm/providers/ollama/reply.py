@@ -11,7 +11,7 @@ from typing import Any
 
 from aigw.llm import lenient
 from aigw.llm import reply as r
-from aigw.llm.decoders import Frame
+from aigw.llm.decoders import Frame, is_harmless
 from aigw.llm.providers.openai_chat.calls import made_up_id
 from aigw.llm.providers.openai_chat.errors import stream_error
 from aigw.llm.usage import from_ollama
@@ -31,7 +31,9 @@ class OllamaReader:
     def frame(self, frame: Frame) -> Iterable[r.Event]:
         """See :class:`aigw.llm.wire.Reader`."""
         fields = lenient.loads(frame.data)
-        return self._line(fields) if isinstance(fields, dict) else ()
+        if not isinstance(fields, dict):
+            return () if fields is not None or is_harmless(frame) else (r.Failed(r.NOT_JSON),)
+        return self._line(fields)
 
     def end(self) -> Iterable[r.Event]:
         """See :class:`aigw.llm.wire.Reader`. Only a line that says so is the end."""

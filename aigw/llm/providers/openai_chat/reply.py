@@ -21,7 +21,7 @@ from aigw.llm.decoders import Frame
 from aigw.llm.providers.openai_chat.calls import Calls
 from aigw.llm.providers.openai_chat.decoding import WHOLE
 from aigw.llm.providers.openai_chat.errors import error_in, stream_error
-from aigw.llm.reply import Event, ProviderError, ReasoningDelta, TextDelta
+from aigw.llm.reply import NOT_JSON, Event, ProviderError, ReasoningDelta, TextDelta
 from aigw.llm.usage import from_openai
 
 #: Choices that an answer can have; OpenAI's own limit of ``n``.
@@ -50,7 +50,6 @@ _FAILURES = {
     ),
 }
 _NO_ANSWER = ProviderError(502, "server_error", "the provider's answer has no choices", "invalid_answer")
-_NO_JSON = ProviderError(502, "server_error", "the provider sent an event that is not JSON", "invalid_answer")
 
 _Pieces = Sequence[Any]
 
@@ -88,7 +87,7 @@ class ChatReader:
         if frame.kind or frame.data[:1] != b"{":
             return self._odd(frame)
         fields = lenient.loads(frame.data)
-        return self._chunk(fields) if isinstance(fields, dict) else self._failed(_NO_JSON)
+        return self._chunk(fields) if isinstance(fields, dict) else self._failed(NOT_JSON)
 
     def whole(self, fields: Any) -> Sequence[Event]:
         """See :class:`aigw.llm.wire.Reader`."""
@@ -126,7 +125,7 @@ class ChatReader:
             return self._failed(stream_error(fields))
         if isinstance(fields, dict):
             return self._chunk(fields)
-        return self._failed(_NO_JSON) if data.startswith(b"{") else ()
+        return self._failed(NOT_JSON) if data.startswith(b"{") else ()
 
     def _done(self) -> Sequence[Event]:
         if not self._choices:
