@@ -41,6 +41,7 @@ class Daemon(MultiService):
     :param settings: what is served first, checked.
     :param metrics: where reloads are counted.
     :ivar draining: whether the end has begun.
+    :ivar announced: whether the start is over.
     """
 
     log = Logger()
@@ -51,7 +52,7 @@ class Daemon(MultiService):
         self.settings = settings
         self.metrics = metrics
         self.notifier = Notifier()
-        self.draining = False
+        self.draining = self.announced = self._ending = False
         self._started = self._loaded_at = time.time()
         self._reloading = self._reload_again = False
         self._last_error = ""
@@ -121,8 +122,8 @@ class Daemon(MultiService):
         self._on_signal(signal.SIGHUP, self.reload)
         self._on_signal(signal.SIGUSR1, self.reopen)
         # Twisted would end by raising the signal on itself; a drained gateway ends with status 0.
-        self._on_signal(signal.SIGTERM, self._reactor.stop)
-        self._on_signal(signal.SIGINT, self._reactor.stop)
+        self._on_signal(signal.SIGTERM, self.end)
+        self._on_signal(signal.SIGINT, self.end)
         if self.notifier.watchdog_interval:
             self.every(self.notifier.watchdog_interval / 2, self._watchdog)
         self.begin()
@@ -136,6 +137,8 @@ class Daemon(MultiService):
         where = ", ".join(self.addresses().values())
         self.log.info("aigw {version} serves {config} on {where}", version=__version__, config=self._path, where=where)
         self.notifier.ready(self.status())
+        self.announced = True
+        self._reload_once_more()
 
     def _on_signal(self, number: int, act: Callable[[], object]) -> None:
         def told(_number: int, _frame: Any) -> None:
@@ -158,8 +161,8 @@ class Daemon(MultiService):
     # -- reload
 
     def reload(self) -> None:
-        """Read the file again; SIGHUP. Signals that come meanwhile make one more reload after this one."""
-        if self._reloading:
+        """Read the file again; SIGHUP. Signals that come meanwhile, or during the start, make one more after it."""
+        if self._reloading or not self.announced:
             self._reload_again = True
             return
         if not self.running or self.draining:
@@ -198,6 +201,9 @@ class Daemon(MultiService):
         if self.draining:
             return
         self.notifier.ready(self.status())
+        self._reload_once_more()
+
+    def _reload_once_more(self) -> None:
         if self._reload_again:
             self._reload_again = False
             self.reload()
@@ -208,6 +214,12 @@ class Daemon(MultiService):
             self.log.warn("{warning}", warning=str(warning))
 
     # -- stop
+
+    def end(self) -> None:
+        """Have the process drain and end; SIGTERM. Once it does, further signals change nothing."""
+        if not self._ending:
+            self._ending = True
+            self._reactor.stop()
 
     @inlineCallbacks
     def stopService(self) -> Any:

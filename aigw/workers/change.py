@@ -73,6 +73,8 @@ class Change:
         ).addTimeout(PREPARE, self._reactor)
 
         def refused(failure: Failure) -> None:
+            if process.leaving:
+                return  # it has begun to drain, and serves nothing new
             if failure.check(LinkLost):
                 if not served:
                     return  # it was only starting; whoever comes in its place gets what is served then
@@ -94,7 +96,7 @@ class Change:
 
     def _commit_one(self, process: WorkerProcess) -> Deferred[None]:
         def refused(failure: Failure) -> None:
-            if not failure.check(LinkLost):
+            if not (failure.check(LinkLost) or process.leaving):
                 self.log.error("worker {number} did not swap: {why}", number=process.number, why=str(failure.value))
                 process.kill(signal.SIGKILL)
 

@@ -10,7 +10,7 @@ connections that the kernel queues for it.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -153,7 +153,7 @@ class Crew:
         serving = process.link.ask(
             "serve",
             self._served.settings,
-            [*self._sockets_of(place, self._ports), self._board],
+            [*_sockets_of(place, self._ports, self._ports), self._board],
             listeners=list(self._ports),
             rows=self._served.rows,
             place=place.number,
@@ -161,10 +161,9 @@ class Crew:
         )
         serving.addCallback(self._serves, place, process).addErrback(self._cannot_serve, process)
 
-    def _sockets_of(self, place: Place, descriptions: Any) -> list[int]:
-        return [self._ports[description].of(place.number - 1).fileno() for description in descriptions]
-
     def _serves(self, _answer: bytes, place: Place, process: WorkerProcess) -> None:
+        if process.leaving:
+            return  # somebody ended it while it was starting
         process.ready = True
         process.heard = self._reactor.seconds()
         self.log.info("worker {number} serves, process {pid}", number=place.number, pid=process.pid)
@@ -242,7 +241,7 @@ class Crew:
 
     def _tell_cover(self, place: Place, by: WorkerProcess) -> None:
         own = [description for description, port in self._ports.items() if not port.shared]
-        by.link.tell("cover", self._sockets_of(place, own), place=place.number, listeners=own)
+        by.link.tell("cover", _sockets_of(place, self._ports, own), place=place.number, listeners=own)
 
     def _uncover_all(self) -> None:
         for place in self.places:
@@ -254,23 +253,22 @@ class Crew:
 
     @inlineCallbacks
     def prepare(self, offer: Offer, ports: Mapping[str, Reserved], opened: list[str]) -> Any:
-        """Have all workers build it.
+        """Have all workers build it, but for those that drain.
 
-        :param ports: all listeners, those of ``opened`` being new.
+        :param ports: the listeners of ``opened``, which are new, and perhaps others.
         :raises Refused: one could not; :meth:`drop` must follow.
         """
-        self._ports = {**self._ports, **ports}
-        there = [place for place in self.places if place.process is not None]
-        processes = [(place.process, self._sockets_of(place, opened)) for place in there if place.process is not None]
+        processes = [
+            (place.process, _sockets_of(place, ports, opened))
+            for place in self.places
+            if place.process is not None and not place.process.leaving
+        ]
         self._change = Change(self._reactor, offer, processes, opened)
         yield self._change.prepare()
 
-    def drop(self, ports: Mapping[str, Reserved]) -> None:
-        """Stay with what is served.
-
-        :param ports: its listeners.
-        """
-        change, self._change, self._ports = self._change, None, ports
+    def drop(self) -> None:
+        """Stay with what is served."""
+        change, self._change = self._change, None
         if change is not None:
             change.drop()
 
@@ -337,3 +335,7 @@ class Crew:
             if process.pid:
                 self.log.error("worker {number} did not end; it is killed", number=process.number)
                 process.kill(signal.SIGKILL)
+
+
+def _sockets_of(place: Place, ports: Mapping[str, Reserved], descriptions: Iterable[str]) -> list[int]:
+    return [ports[description].of(place.number - 1).fileno() for description in descriptions]

@@ -51,7 +51,7 @@ class Parent(Daemon):
         super().__init__(reactor, settings, Metrics())
         _check(settings)
         count = worker_count(settings)
-        self._announced = self._gave_up = False
+        self._gave_up = False
         self._workers_asked = settings.server.workers
         self._ports = Listeners(reserving(reactor, count))
         self._admin_port = Listeners(endpoints(reactor))
@@ -104,11 +104,10 @@ class Parent(Daemon):
     def _crew_changed(self) -> None:
         if self.draining:
             return
-        if self.crew.complete() and not self._announced:
-            self._announced = True
-            self.announce()
-        elif self._announced:
+        if self.announced:
             self.notifier.status(self.status())
+        elif self.crew.complete():
+            self.announce()
 
     def _worker_ended(self, process: WorkerProcess, reason: str) -> None:
         self._totals.ended(process)
@@ -122,7 +121,7 @@ class Parent(Daemon):
         self._gave_up = True
         self.log.critical("the workers do not start; see above")
         _end_with_status_1()
-        self._reactor.stop()
+        self.end()
 
     def alive(self) -> bool:
         """A hung worker is the crew's business; the service manager's is that nobody serves, or that we hang."""
@@ -144,7 +143,7 @@ class Parent(Daemon):
         except Exception:
             self._admin_port.close(opened_admin)
             self._ports.close(opened)
-            self.crew.drop(self._reserved())
+            self.crew.drop()
             raise
         yield self.crew.commit({name: port for name, port in self._reserved().items() if name in wanted})
         self._ports.close_except(wanted)
@@ -194,7 +193,7 @@ class Parent(Daemon):
     def overview(self) -> Any:
         """The status page's facts, of all workers together and of each; no secrets among them."""
         answers = yield self._ask_all("overview")
-        facts = {number: orjson.loads(answer) for number, answer in answers.items()}
+        facts = {process.number: orjson.loads(answer) for process, answer in answers.items()}
         return {**self.facts(), "workers": self.crew.overview(), **together(facts)}
 
     @inlineCallbacks
@@ -202,19 +201,19 @@ class Parent(Daemon):
         """All metrics: this process's and the workers' together, in Prometheus' text format."""
         answers = yield self._ask_all("metrics")
         for process in self.crew.processes():
-            if process.number in answers:
-                self._totals.told(process, answers[process.number])
+            if process in answers:  # not its predecessor, nor one that has ended meanwhile
+                self._totals.told(process, answers[process])
         return self._totals.render()
 
     @inlineCallbacks
     def _ask_all(self, verb: str) -> Any:
-        """What those workers answer that answer in time, by their numbers."""
+        """What those workers answer that answer in time."""
         processes = self.crew.answering()
         asked: list[Deferred[bytes]] = [
             process.link.ask(verb).addTimeout(_ANSWER, self._reactor) for process in processes
         ]
         results = yield DeferredList(asked, consumeErrors=True)
-        return {process.number: answer for process, (good, answer) in zip(processes, results, strict=True) if good}
+        return {process: answer for process, (good, answer) in zip(processes, results, strict=True) if good}
 
     def status(self) -> str:
         """One line for ``systemctl status``."""

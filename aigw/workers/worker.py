@@ -38,7 +38,7 @@ _BEAT = 1.0
 
 #: What the pipe of the access log is to hold: the most that may be had without privileges.
 _PIPE = 1 << 20
-#: Seconds that a parent may take to read the last lines of the access log.
+#: Seconds for which a parent may read none of the last lines of the access log.
 _LAST_LINES = 2.0
 
 
@@ -71,6 +71,7 @@ class Worker:
         self._link = Link(
             {
                 **{verb: self._in_turn(act) for verb, act in verbs.items()},
+                **{verb: self._unless_ending(self._in_turn(verbs[verb])) for verb in ("prepare", "commit")},
                 "overview": lambda _: orjson.dumps(self._served.overview()),
                 "metrics": lambda _: exported(self._served.metrics),
                 "drain": lambda _: self.end(),
@@ -99,6 +100,16 @@ class Worker:
 
     def _in_turn(self, act: Callable[[Message], Any]) -> Callable[[Message], Deferred[Any]]:
         return lambda message: self._turn.run(act, message)
+
+    def _unless_ending(self, act: Callable[[Message], Deferred[Any]]) -> Callable[[Message], Deferred[Any]]:
+        """The end takes the last turn: a reload must not wait as long as the drain does."""
+
+        def act_if_staying(message: Message) -> Deferred[Any]:
+            if self._ending:
+                raise Refused("this worker drains")
+            return act(message)
+
+        return act_if_staying
 
     @property
     def _served(self) -> Serving:
@@ -235,10 +246,13 @@ class Worker:
     @inlineCallbacks
     def _write_out(self, serving: Serving) -> Any:
         """The last lines of the access log, as fast as the parent reads them."""
-        until = self._reactor.seconds() + _LAST_LINES
-        serving.access_log.flush()
-        while serving.access_log.waiting and self._reactor.seconds() < until:
-            yield task.deferLater(self._reactor, 0.02, serving.access_log.flush)
+        log, seconds = serving.access_log, self._reactor.seconds
+        log.flush()
+        waiting, until = log.waiting, seconds() + _LAST_LINES
+        while log.waiting and seconds() < until:
+            yield task.deferLater(self._reactor, 0.02, log.flush)
+            if log.waiting < waiting:
+                waiting, until = log.waiting, seconds() + _LAST_LINES
 
 
 def _own(settings: Settings) -> Settings:

@@ -287,7 +287,7 @@ class ReloadTests(CrewTestCase):
     def refused(self, preparing: Deferred[None]) -> str:
         """Why it failed; and that everybody has dropped it, and is asked for nothing more."""
         why = str(self.failureResultOf(preparing, Refused).value)
-        self.crew.drop(self.fake.ports)
+        self.crew.drop()
         for process in self.fake.hired[:2]:
             if process.pid:
                 self.assertEqual(process.link.verbs()[-1], "drop")
@@ -345,6 +345,56 @@ class ReloadTests(CrewTestCase):
         self.successResultOf(preparing)
         self.crew.commit(self.fake.ports)
         starting.link.waiting("commit").callback(b"")
+
+    def leave(self, process: FakeProcess) -> None:
+        """Somebody has sent it SIGTERM."""
+        process.ready, process.leaving = False, True
+
+    def test_one_that_drains_takes_no_part(self) -> None:
+        """A reload does not wait for its streams, and it is not ended for having swapped nothing."""
+        self.leave(self.first)
+        preparing = self.prepare()
+        self.second.link.waiting("prepare").callback(b"")
+        self.successResultOf(preparing)
+        committing = self.crew.commit(self.fake.ports)
+        self.second.link.waiting("commit").callback(b"")
+        self.successResultOf(committing)
+        self.assertEqual([verb for verb, *_ in self.first.link.asked], ["serve"])
+        self.first.end()
+        self.fake.pass_time(1)
+        self.assertEqual(self.fake.hired[-1].link.payload("serve"), b"second")
+
+    def test_one_that_begins_to_drain_meanwhile(self) -> None:
+        """It is let go: before it has prepared anything, and afterwards."""
+        preparing = self.prepare()
+        self.leave(self.first)
+        self.first.link.waiting("prepare").errback(Refused("this worker drains"))
+        self.second.link.waiting("prepare").callback(b"")
+        self.successResultOf(preparing)
+        committing = self.crew.commit(self.fake.ports)
+        self.leave(self.second)
+        self.first.link.waiting("commit").errback(Refused("this worker drains"))
+        self.second.link.waiting("commit").errback(Refused("this worker drains"))
+        self.successResultOf(committing)
+        self.assertEqual((self.first.signals, self.second.signals), ([], []))
+
+    def test_one_that_is_told_to_end_while_it_starts(self) -> None:
+        """Is not taken for one that serves."""
+        self.fake.pass_time(61)
+        self.first.end(KILL)
+        starting = self.fake.hired[-1]
+        self.leave(starting)
+        starting.serve()
+        self.assertFalse(self.crew.complete())
+
+    def test_new_listeners_are_nobodys_before_the_swap(self) -> None:
+        """Who covers for one that ends meanwhile does not open them ahead of all others, nor keeps them open."""
+        preparing = self.prepare()
+        self.first.link.waiting("prepare").callback(b"")
+        self.second.end(KILL)
+        self.failureResultOf(preparing, Refused)
+        covers = [fields["listeners"] for verb, fields in self.first.link.told if verb == "cover"]
+        self.assertEqual(covers, [["tcp:1"]])
 
     def test_one_that_does_not_swap_is_replaced(self) -> None:
         """All others have: nobody must serve the old configuration."""

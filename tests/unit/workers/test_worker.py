@@ -141,6 +141,17 @@ class TurnTests(WorkerTestCase):
         self.assertEqual(self.worker._served.front_door.ledger.board.rows, {"ann": 2})
         self.worker._served.end()
 
+    def test_no_reload_waits_for_the_end(self) -> None:
+        """A drain may take its time."""
+        self.serve()
+        self.worker.end()
+        for verb in ("prepare", "commit"):
+            why = self.failureResultOf(self.ask(verb, listeners=[], rows={}), Refused)
+            self.assertIn("drains", str(why.value))
+        self.reactor.run_one()
+        self.reactor.pump([0.1] * 5)
+        self.assertTrue(self.reactor.hasStopped)
+
     def test_end_waits_for_its_turn(self) -> None:
         """A drain must not begin in the middle of a swap."""
         self.serve()
