@@ -7,15 +7,17 @@ meanwhile.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -35,11 +37,36 @@ SCRIPTS = pathlib.Path(sysconfig.get_path("scripts"))
 OURS = pathlib.Path(os.environ.get("AIGW_TEST_SCRIPTS") or SCRIPTS).absolute()
 
 
+#: Where the kernel says from which ports on it gives them to whoever connects.
+_OUTGOING = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST_PORT, _FIRST_OUTGOING = 10_000, 32_768
+
+
+def _ports() -> Iterator[int]:
+    """Ports that no outgoing connection gets, in an order of this process's own."""
+    try:
+        outgoing = int(_OUTGOING.read_text().split()[0])
+    except OSError:
+        outgoing = _FIRST_OUTGOING
+    ports = list(range(_FIRST_PORT, outgoing if outgoing > _FIRST_PORT + 1000 else _FIRST_OUTGOING))
+    random.SystemRandom().shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_UNUSED = _ports()
+
+
 def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on loopback that nobody listens on, and that stays free until somebody wants this very one.
+
+    One that the kernel chooses would be among those that it gives to outgoing connections, perhaps before the program
+    that it is meant for listens there. It is not given out twice.
+    """
+    for port in _UNUSED:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable: the ports never end")
 
 
 def environment(extra: Mapping[str, str] = {}) -> dict[str, str]:
@@ -126,7 +153,7 @@ class Program(ProcessProtocol):
             self._ends.append(end)
         return end
 
-    async def stop(self, seconds: float = 10.0) -> Finished:
+    async def stop(self, seconds: float = 15.0) -> Finished:
         """Make sure that it has ended: TERM, and KILL for what does not listen to that."""
         for signal in ("TERM", "KILL"):
             if self.finished is None:
@@ -168,7 +195,7 @@ def _fetch(url: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
     request = urllib.request.Request(url, data, dict(headers))
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        response = opener.open(request, timeout=20)
+        response = opener.open(request, timeout=60)
     except urllib.error.HTTPError as error:
         response = error
     with response:
@@ -209,7 +236,7 @@ class Daemon(Program):
         """``"HUP"``, ``"TERM"`` …"""
         self.transport.signalProcess(name)
 
-    async def ready(self, seconds: float = 30.0) -> None:
+    async def ready(self, seconds: float = 60.0) -> None:
         """Returns when ``/readyz`` says so; fails when the daemon ends before that, or does not in time."""
         deadline = reactor.seconds() + seconds
         while True:

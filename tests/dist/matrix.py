@@ -23,7 +23,7 @@ import openai
 
 from aigw.llm.providers import PROVIDERS
 from aigw.testing import anthropic, bedrock, chat, cohere, gemini, mistral, ollama
-from tests.dist.daemon import CHECKOUT, SCRIPTS, environment, free_port
+from tests.dist.daemon import CHECKOUT, SCRIPTS, DaemonTestCase, environment, free_port, moved
 
 PAGE = CHECKOUT / "docs" / "providers.md"
 BEGIN, END = "<!-- matrix: checked by tests/dist/test_matrix.py -->\n", "<!-- matrix ends -->\n"
@@ -185,7 +185,7 @@ def _started() -> Served | AssertionError:
 
 def _configuration(port: int, admin: int, upstream: int) -> str:
     parts = [
-        f'[server]\nlisten = ["tcp:{port}:interface=127.0.0.1"]\nadmin = "tcp:{admin}:interface=127.0.0.1"\n',
+        moved("", port, admin, DaemonTestCase.workers),
         '[consumers.tester]\nkeys = ["tester-key"]\n',
     ]
     for name, backend in AVAILABLE.items():

@@ -146,7 +146,7 @@ class Manager(DatagramProtocol):
         """Fires with the next message that has this variable."""
         heard: Deferred[dict[str, str]] = Deferred()
         self._waiting.append((variable, heard))
-        return heard.addTimeout(30, reactor)
+        return heard.addTimeout(90, reactor)
 
 
 class DaemonTests(DaemonTestCase):

@@ -19,7 +19,7 @@ from tests.dist import test_gateway as single
 from tests.dist import test_systemd_units as units
 from tests.dist.daemon import CHECKOUT, Daemon, fetch, free_port
 from tests.dist.raw import RawClient, chat, connect, post
-from tests.dist.test_gateway import CONFIG, GatewayTestCase, workers
+from tests.dist.test_gateway import CONFIG, GatewayTestCase, Held, workers
 
 MODELS = b"GET /v1/models HTTP/1.1\r\nhost: x\r\napikey: consumer-key\r\n\r\n"
 
@@ -94,12 +94,10 @@ class WorkersTestCase(GatewayTestCase):
         await gatherResults([client.until(b'"list"') for client in clients])
         return clients
 
-    async def streams(
-        self, daemon: Daemon, upstream: ScriptedUpstream, count: int, delay: float = 0.3
-    ) -> list[RawClient]:
-        """So many streams that have begun, at both workers."""
-        stream, whole = answers.stream(delay=delay), answers.openai()
-        upstream.standing = lambda request: (stream if b'"stream":true' in request.body else whole)(request)
+    async def streams(self, daemon: Daemon, upstream: ScriptedUpstream, count: int) -> list[RawClient]:
+        """So many streams that have begun, at both workers; they go on when ``self.held`` lets them."""
+        self.held, whole = Held(), answers.openai()
+        upstream.standing = lambda request: (self.held if b'"stream":true' in request.body else whole)(request)
         clients = await self.connected(daemon, count)
         for client in clients:
             client.send(post("/v1/chat/completions", chat(True), connection="close"))
@@ -113,7 +111,7 @@ class WorkersTestCase(GatewayTestCase):
         async def there() -> bool:
             return await self.metric(daemon, "aigw_workers") == count
 
-        await self.until(there, 40)
+        await self.until(there)
 
 
 class TogetherTests(WorkersTestCase):
@@ -273,7 +271,7 @@ class LimitTests(WorkersTestCase):
 
     async def statuses(self, config: str, count: int) -> list[int]:
         """What so many streams at a time are answered."""
-        daemon, upstream = await self.serve(config.replace("20s", "0s"))
+        daemon, upstream = await self.serve(config.replace('drain_timeout = "60s"', 'drain_timeout = "0s"'))
         upstream.standing = answers.stall_after(3)
         clients = []
         for _ in range(count):
@@ -331,6 +329,7 @@ class ReplacementTests(WorkersTestCase):
         await daemon.says("was killed by SIGKILL")
         # Half of these are queued for the dead one.
         await self.clients(daemon, 20)
+        self.held.let_go = True
         ends = await gatherResults([client.closed() for client in clients])
         by_worker = {served_by(client): end.endswith(b"0\r\n\r\n") for client, end in zip(clients, ends, strict=True)}
         self.assertEqual(sorted(by_worker.values()), [False, True])
@@ -369,7 +368,7 @@ class ReplacementTests(WorkersTestCase):
     async def test_worker_that_drains_is_covered(self) -> None:
         """Sent SIGTERM by itself it ends its streams first, and nobody who connects meanwhile waits for that."""
         daemon, upstream = await self.serve()
-        await self.streams(daemon, upstream, 20, delay=2)
+        await self.streams(daemon, upstream, 20)
         os.kill(workers(daemon)[0], signal.SIGTERM)
         await daemon.says("draining: ")
         fresh = await self.clients(daemon, 20)
@@ -439,6 +438,8 @@ class ReplacementTests(WorkersTestCase):
         children = workers(daemon)
         clients = await self.streams(daemon, upstream, 20)
         daemon.signal("KILL")
+        await daemon.end()
+        self.held.let_go = True
         await gatherResults([client.closed() for client in clients])
         self.assertTrue(all(client.body().endswith(b"data: [DONE]\n\n") for client in clients))
 
