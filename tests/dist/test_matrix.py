@@ -48,7 +48,7 @@ def cut(answer: Answer) -> Answer:
 class PairTestCase(unittest.TestCase):
     """Plays the provider of one pair after the other."""
 
-    timeout = 60
+    timeout = 120
     front = ""
 
     def setUp(self) -> None:

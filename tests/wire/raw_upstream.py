@@ -133,7 +133,7 @@ def hang(connection: RawConnection) -> None:
 class WireTestCase(unittest.TestCase):
     """Pools and servers that a test leaves behind are gone when it ends."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.deadlines = Deadlines(reactor)

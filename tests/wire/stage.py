@@ -156,7 +156,7 @@ class StageTestCase(unittest.TestCase):
         client.send(post(path, fields, **headers))
         return client
 
-    async def until(self, condition: Any, seconds: float = 5.0) -> None:
+    async def until(self, condition: Any, seconds: float = 40.0) -> None:
         """Wait until ``condition()`` holds."""
         deadline = reactor.seconds() + seconds
         while not condition():
@@ -191,7 +191,7 @@ class StageTestCase(unittest.TestCase):
 
     async def assert_nothing_left(self) -> None:
         """At once, or as soon as the sockets have said goodbye."""
-        for _ in range(200):
+        for _ in range(2000):
             if not self.left_over():
                 return
             await deferLater(reactor, 0.01)

@@ -18,7 +18,7 @@ from aigw.testing import Act, ScriptedUpstream, answers
 class AgentTests(unittest.TestCase):
     """An agent in front of a scripted provider."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.upstream = ScriptedUpstream(reactor)

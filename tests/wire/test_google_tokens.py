@@ -23,7 +23,7 @@ GRANTED = {"access_token": "ya29.wire", "expires_in": 3599, "token_type": "Beare
 class TokenTests(unittest.TestCase):
     """One service account, one endpoint."""
 
-    timeout = 60
+    timeout = 120
 
     def setUp(self) -> None:
         """An endpoint, and a key that names it."""

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trustme
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -24,7 +25,8 @@ from aigw.http.server import ServerFactory, ServerLimits
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 CLOSE = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-LIMITS = ServerLimits(body=100_000, head_timeout=0.5, body_idle=0.5, write_stall=0.5, keep_alive=5.0, linger=0.5)
+#: Longer than any test takes, on a slow machine too.
+LIMITS = ServerLimits(body=100_000, head_timeout=50, body_idle=50, write_stall=50, keep_alive=50, linger=50)
 
 
 class Site:
@@ -95,7 +97,7 @@ class Streaming:
 class SocketTestCase(unittest.TestCase):
     """A server on a listener; clients are blocking sockets in threads."""
 
-    timeout = 30
+    timeout = 120
     endpoint = "tcp:0:interface=127.0.0.1"
 
     async def setUp(self) -> None:
@@ -110,6 +112,10 @@ class SocketTestCase(unittest.TestCase):
         await self.emptied()
         self.deadlines.stop()
 
+    def limit(self, **seconds: float) -> None:
+        """Connections from now on have so little time for this."""
+        self.factory.limits = attrs.evolve(LIMITS, **seconds)
+
     async def emptied(self) -> None:
         """All connections are gone."""
         while self.factory.channels:
@@ -122,7 +128,7 @@ class SocketTestCase(unittest.TestCase):
 
     def connect(self) -> socket.socket:
         """A client, within its thread."""
-        client = socket.create_connection(("127.0.0.1", self.listener.getHost().port), timeout=20)
+        client = socket.create_connection(("127.0.0.1", self.listener.getHost().port), timeout=50)
         self.addCleanup(client.close)
         return client
 
@@ -157,6 +163,7 @@ class PlainTests(SocketTestCase):
 
     async def test_client_that_only_sends_is_bounded_and_cut(self) -> None:
         """Answers are not made for somebody who does not take them."""
+        self.limit(write_stall=0.5, linger=0.5)
         self.site.answer = lambda request: request.respond(200, [], b"x" * 10_000)
 
         def flood() -> None:
@@ -181,6 +188,7 @@ class PlainTests(SocketTestCase):
 
     async def test_reader_that_stops_costs_one_write(self) -> None:
         """Its producer is paused by the first write that did not fit; then the connection is cut."""
+        self.limit(write_stall=0.5)
         streams: list[Streaming] = []
         self.site.answer = lambda request: streams.append(Streaming(request))
         client = await deferToThread(self.connect)
@@ -335,6 +343,7 @@ class TLSTests(SocketTestCase):
 
     async def test_reader_that_stops_is_bounded_and_cut(self) -> None:
         """Its producer is paused; what waits is bounded."""
+        self.limit(write_stall=0.5)
         streams: list[Streaming] = []
         self.site.answer = lambda request: streams.append(Streaming(request))
         client = await deferToThread(self.connect)
@@ -356,6 +365,7 @@ class TLSTests(SocketTestCase):
 
     async def test_handshake_that_never_comes_is_not_waited_for(self) -> None:
         """It has the time that a head has."""
+        self.limit(head_timeout=0.5)
         client = await deferToThread(super().connect)
         client.sendall(b"\x16\x03\x01")
         while not self.factory.channels:

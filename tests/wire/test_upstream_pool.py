@@ -62,7 +62,7 @@ class Sink:
 class PoolTestCase(unittest.TestCase):
     """A pool in front of a scripted provider."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.upstream = ScriptedUpstream(reactor)
@@ -395,7 +395,7 @@ class TLSUpstream(Protocol):
 class TLSTests(unittest.TestCase):
     """HTTPS: who the server is, is verified; there is no way around it."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.authority = trustme.CA()
