@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: run test test-compiled check format bench bench-quick clean schema
+.PHONY: run test test-compiled test-workers check format bench bench-quick clean schema
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aigw needs Python 3.11 or newer")'
@@ -41,6 +41,13 @@ ON_COMPILED := contract examples failover gateway matrix sdk workers
 
 test-compiled: $(DEV_STAMP) .venv-compiled/.installed  ## the tests of the real daemon, on a compiled installation
 	AIGW_TEST_SCRIPTS=.venv-compiled/bin $(BIN)/python -m tests $(addprefix tests.dist.test_,$(ON_COMPILED))
+
+# What talks to the real daemon and is not about one process. What is new between several is in test_workers, which
+# `make test` runs; that has all of test_gateway with two workers, too.
+ON_WORKERS := contract failover gateway matrix sdk tricky_requests
+
+test-workers: $(DEV_STAMP)  ## the tests of the real daemon, each daemon with two workers
+	AIGW_TEST_WORKERS=2 $(BIN)/python -m tests $(addprefix tests.dist.test_,$(ON_WORKERS))
 
 check: $(DEV_STAMP)  ## lint, format, types, import levels
 	$(BIN)/ruff check aigw tests bench twisted
