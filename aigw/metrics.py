@@ -227,6 +227,9 @@ class Metrics:
         self._flying = self._gauge("aigw_requests_in_flight", "Requests being served.", "route")
         self._connections = self._gauge("aigw_connections", "Open connections.", "side")
         self._attempts = self._counter("aigw_upstream_attempts", "Calls to backends.", "backend", "outcome")
+        self._timeouts = self._counter(
+            "aigw_upstream_timeouts", "Calls to backends that ran out of time.", "backend", "timeout"
+        )
         self._breakers = self._gauge("aigw_breaker_open", "1 while a breaker is open.", "backend")
         self._auth_failures = self._counter("aigw_auth_failures", "Requests turned away.", "route", "reason")
         self._reloads = self._counter("aigw_config_reloads", "Loads of the configuration.", "result")
@@ -290,6 +293,10 @@ class Metrics:
     def attempt(self, backend: str, outcome: str) -> None:
         """A call to a backend ended: ok, connect, timeout, status_4xx, status_5xx, cut or cancelled."""
         self._attempts.series(backend, outcome).value += 1
+
+    def timed_out(self, backend: str, which: str) -> None:
+        """One of these ran out of time: connect, first_byte, first_token, idle or total."""
+        self._timeouts.series(backend, which).value += 1
 
     def auth_failure(self, route: str, reason: str) -> None:
         """A request was turned away at the door."""

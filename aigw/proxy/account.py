@@ -35,7 +35,7 @@ class Account:
     :ivar sent_model: the model that the upstream was asked for, fit for a header's value, else empty.
     :ivar label_model: ``asked_model`` for metrics: a configured name or ``other``.
     :ivar attempts: upstream calls begun.
-    :ivar tried: each of them, where there were several: backend, model, outcome, seconds.
+    :ivar tried: each of them, where there were several: backend, model, outcome, seconds, a word for what failed.
     :ivar continued: several of them brought the answer, one going on where the other broke off.
     :ivar started_at: when an upstream was first asked for a connection.
     :ivar sent_at: when the request had been handed to an upstream connection.
@@ -56,7 +56,7 @@ class Account:
     response_model: str | None = None
     stream = False
     attempts = 0
-    tried: tuple[tuple[str, str, str, float], ...] = ()
+    tried: tuple[tuple[str, str, str, float, str], ...] = ()
     continued = False
     usage: Usage | None = None
     started_at = 0.0
@@ -72,9 +72,9 @@ class Account:
         self.request = request
         self.client = client
 
-    def tell(self, backend: str, model: bytes, outcome: str, seconds: float) -> None:
+    def tell(self, backend: str, model: bytes, outcome: str, seconds: float, error: str) -> None:
         """An attempt of several is over."""
-        self.tried = (*self.tried, (backend, model.decode("ascii"), outcome, seconds))
+        self.tried = (*self.tried, (backend, model.decode("ascii"), outcome, seconds, error))
 
     def server_timing(self, now: float) -> bytes:
         """``Server-Timing`` of a response whose head is written now: our own time and the upstream's, in ms."""
@@ -225,8 +225,8 @@ class Ledger:
         }
         if len(account.tried) > 1:
             line["tried"] = [
-                {"backend": backend, "model": model, "outcome": outcome, "ms": _ms(seconds)}
-                for backend, model, outcome, seconds in account.tried
+                {"backend": backend, "model": model, "outcome": outcome, "ms": _ms(seconds), "error": error}
+                for backend, model, outcome, seconds, error in account.tried
             ]
         if account.continued:
             line["continued"] = True

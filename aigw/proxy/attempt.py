@@ -64,12 +64,14 @@ class Attempt:
     :ivar begun: the client has something of an answer.
     :ivar sent: the upstream has the request, or part of it.
     :ivar outcome: once it is over, for metrics.
+    :ivar error: a short word for how it failed, for the log; empty if it did not.
     :ivar started: the clock when the upstream was asked.
     """
 
     over = False
     begun = False
     sent = False
+    error = ""
     _outcome = ""
     _paused = False
     _phase = "connect"
@@ -209,7 +211,7 @@ class Attempt:
 
     def expired(self) -> None:
         """The deadline has come."""
-        which = "total" if self._now() >= self._total_at else self._phase
+        which = self._phase = "total" if self._now() >= self._total_at else self._phase
         seconds = getattr(self.plan.timeouts, which)
         self._fail(of_timeout(self.backend, which, seconds, sent=self.sent, repeatable=self._repeatable))
 
@@ -340,6 +342,7 @@ class Attempt:
         """Whether another target goes on with a stream that the upstream ends with ``error``."""
         refusal = of_error_event(error, self.without_secrets, repeatable=self._repeatable)
         self._outcome, self._failed = refusal.outcome, KINDS[refusal.failure.kind].counts
+        self.error = refusal.code
         return self.exchange.taken_up(self, refusal)
 
     # -- ends
@@ -372,7 +375,10 @@ class Attempt:
                 breaker.failed(self._token, self._now())
             elif not self._well:
                 breaker.dropped(self._token)
-        self.exchange.ledger.metrics.attempt(self.backend, self.outcome)
+        metrics = self.exchange.ledger.metrics
+        metrics.attempt(self.backend, self.outcome)
+        if self.outcome == "timeout":
+            metrics.timed_out(self.backend, self._phase)
         if candidate.slots is not None:
             candidate.slots.release()
 
@@ -391,7 +397,7 @@ class Attempt:
         head = self._head
         if head is not None and head.status >= 400 and not refusal.status:
             refusal = of_broken_error(refusal, head.status, self._raw)
-        self._outcome = refusal.outcome
+        self._outcome, self.error = refusal.outcome, refusal.code
         if self.plan.shares_limits or refusal.failure.kind not in ("rate_limit", "quota"):
             self._failed = KINDS[refusal.failure.kind].counts
         if refusal.status and not self._failed:

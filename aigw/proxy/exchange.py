@@ -185,7 +185,7 @@ class Exchange:
         attempt.close()
         self.attempt = None
         account = self.account
-        account.tell(attempt.backend, attempt.model, attempt.outcome, self.now() - attempt.started)
+        account.tell(attempt.backend, attempt.model, attempt.outcome, self.now() - attempt.started, attempt.error)
         said = self.call.said
         account.usage = said.spent if said is not None else None
         if said is None or not said.text:
@@ -366,7 +366,8 @@ class Exchange:
         if attempt is not None:
             attempt.close(outcome)
             if self._course is not None:
-                self.account.tell(attempt.backend, attempt.model, attempt.outcome, self.now() - attempt.started)
+                took, error = self.now() - attempt.started, attempt.error or self.account.error
+                self.account.tell(attempt.backend, attempt.model, attempt.outcome, took, error)
         self.ledger.close(self.account)
 
 

@@ -44,6 +44,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "aigw_requests_in_flight": ("gauge", {"route"}),
     "aigw_connections": ("gauge", {"side"}),
     "aigw_upstream_attempts_total": ("counter", {"backend", "outcome"}),
+    "aigw_upstream_timeouts_total": ("counter", {"backend", "timeout"}),
     "aigw_breaker_open": ("gauge", {"backend"}),
     "aigw_auth_failures_total": ("counter", {"route", "reason"}),
     "aigw_config_reloads_total": ("counter", {"result"}),
@@ -71,6 +72,7 @@ def busy() -> Metrics:
     metrics.in_flight("chat").inc()
     metrics.connections("downstream").read = lambda: 3
     metrics.attempt("openai", "ok")
+    metrics.timed_out("openai", "first_token")
     metrics.breaker("openai").value = 1
     metrics.auth_failure("chat", "missing_api_key")
     metrics.reloaded(True, 1795251600.5, SHA)

@@ -129,10 +129,14 @@ class FakeLedger:
     def __init__(self) -> None:
         self.closed: list[Account] = []
         self.outcomes: list[tuple[str, str]] = []
+        self.timeouts: list[tuple[str, str]] = []
         self.metrics = self
 
     def attempt(self, backend: str, outcome: str) -> None:
         self.outcomes.append((backend, outcome))
+
+    def timed_out(self, backend: str, which: str) -> None:
+        self.timeouts.append((backend, which))
 
     def close(self, account: Account) -> None:
         self.closed.append(account)

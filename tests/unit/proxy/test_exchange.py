@@ -328,6 +328,7 @@ class StreamTests(SettledMixin, unittest.TestCase):
         scene.pass_time(1.5)
         self.assertEqual(scene.request.ended, "finished")
         self.assertTrue(scene.call.cancelled)
+        self.assertEqual(scene.ledger.timeouts, [])
         self.assert_settled(scene, "ok")
 
     def test_error_event_midstream_is_passed_on_without_an_end(self) -> None:
@@ -375,6 +376,7 @@ class TimeoutTests(SettledMixin, unittest.TestCase):
         self.assertEqual(error["code"], f"{which}_timeout")
         self.assertIn(which, error["message"])
         self.assertTrue(scene.call.cancelled)
+        self.assertEqual(scene.ledger.timeouts, [("openai", which)])
         self.assert_settled(scene, "timeout")
 
     def test_connect(self) -> None:
@@ -433,6 +435,7 @@ class TimeoutTests(SettledMixin, unittest.TestCase):
             scene.pass_time(10)
         self.assertIn(b"total_timeout", scene.request.body)
         self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual(scene.ledger.timeouts, [("openai", "total")])
 
     def test_slow_reader_is_not_the_upstreams_silence(self) -> None:
         """While the client does not read, the upstream is paused and its idle time stands still."""
