@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import orjson
@@ -47,7 +47,7 @@ class AccessLog:
     :raises OSError: the destination cannot be opened.
     """
 
-    _log = Logger()
+    _log: ClassVar[Logger] = Logger()
 
     def __init__(self, destination: str, clock: IReactorTime) -> None:
         self._clock = clock

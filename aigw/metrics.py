@@ -68,7 +68,7 @@ class Count:
     __slots__ = ("read", "value")
 
     def __init__(self) -> None:
-        self.value: float = 0
+        self.value: float = 0.0
         self.read: Callable[[], float] | None = None
 
     def inc(self, by: float = 1) -> None:
@@ -242,7 +242,7 @@ class Metrics:
         dropped = self._counter("aigw_access_log_dropped_lines", "Access log lines that were lost.")
         self.log_dropped = dropped.series()
         self._workers = self._gauge("aigw_workers", "Processes that serve.")
-        self._workers.series().value = 1
+        self._workers.series().value = 1.0
         self._restarts = self._counter("aigw_worker_restarts", "Workers that ended and were replaced.", "reason")
         self._worker_memory = self._gauge("aigw_worker_resident_memory_bytes", "Memory of each worker.", "worker")
         self._worker_cpu = self._counter("aigw_worker_cpu_seconds", "Processor time of each worker.", "worker")
@@ -331,7 +331,7 @@ class Metrics:
         if ok:
             self._last_reload.series().value = when
             self._config_info.clear()
-            self._config_info.series(sha256).value = 1
+            self._config_info.series(sha256).value = 1.0
 
     def watch_workers(self, count: Callable[[], float]) -> None:
         """This process has workers.

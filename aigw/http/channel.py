@@ -228,7 +228,7 @@ class ServerChannel(TwistedProtocol):
         factory = self.factory
         if factory.draining or not request.whole:
             request.keep = False  # a body that was not read cannot be told from the next request
-        lines: bytes = factory.date_lines[request.keep]
+        lines: bytes = (factory.date_lines or factory.make_date())[request.keep]
         return lines
 
     def response_done(self, request: Request) -> None:

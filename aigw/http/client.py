@@ -12,7 +12,7 @@ one byte of a request is written before.
 
 from __future__ import annotations
 
-import socket
+import select
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet import tcp
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from aigw.http.pool import Pool
 
 __all__ = ["Call", "Connection", "ResponseLimits", "ResponseSink"]
-
-_PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
 
 class ResponseSink(Protocol):
@@ -133,6 +131,7 @@ class Connection(TwistedProtocol):
         self.carried = 0
         self.ready = False
         self._paused = False
+        self._input: select.poll | None = None
         self._reader = ResponseReader(limits)
 
     # -- what the pool does
@@ -152,15 +151,8 @@ class Connection(TwistedProtocol):
 
     def alive(self) -> bool:
         """Whether an idle connection may carry another call: neither its end nor stray bytes wait in the socket."""
-        if self._socket is None:  # a transport in memory
-            return True
-        try:
-            self._socket.recv(1, _PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            pass
-        return False
+        # Cheaper than peeking, whose usual answer is an exception.
+        return self._input is None or not self._input.poll(0)
 
     def abandon(self) -> None:
         """Close at once; nobody wants what is on its way."""
@@ -200,7 +192,7 @@ class Connection(TwistedProtocol):
         self._write = EagerWriter(transport).write
         secure = ISSLTransport.providedBy(transport)
         self._wire = wire = transport.transport if secure else transport
-        self._socket: Any = getattr(wire, "socket", None)
+        self._input = _input_of(wire)
         if isinstance(wire, tcp.Connection):
             # The endpoint's own protocol has done its part; every read would still pass through it.
             wire.protocol = transport if secure else self
@@ -238,7 +230,7 @@ class Connection(TwistedProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; so is the call that it carried, unless its body ends exactly here."""
         self.ready = False
-        self._socket = None
+        self._input = None
         call, self.call = self.call, None
         reader = self._reader
         reader.close()
@@ -293,3 +285,13 @@ class Connection(TwistedProtocol):
         if getattr(wire, "dataBuffer", None) or getattr(wire, "_tempDataBuffer", None):
             return True
         return self._secure and bool(getattr(self.transport, "_appSendBuffer", None))
+
+
+def _input_of(wire: Any) -> select.poll | None:
+    """Tells whether something waits in the socket of ``wire``: bytes, its end, an error. None: it is in memory."""
+    sock = getattr(wire, "socket", None)
+    if sock is None:
+        return None
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return poll

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -68,7 +69,7 @@ class Deadlines:
     :param horizon: seconds after which a far deadline is looked at again.
     """
 
-    _log = Logger()
+    _log: ClassVar[Logger] = Logger()
 
     def __init__(self, clock: IReactorTime, resolution: float = 0.05, horizon: float = 1.0) -> None:
         self._clock = clock

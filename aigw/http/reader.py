@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aigw.http.server import ServerLimits
 
 _CR = 13
+_BLANK = (9, 32)
 _UPPER = range(ord("A"), ord("Z") + 1)
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 
@@ -108,8 +109,6 @@ class RequestReader:
         fields, self._fields = self._fields, []
         if len(fields) > limits.head_count:
             raise HeadTooLarge(f"the request has more than {limits.head_count} header fields")
-        if b" \r\n" in head or b"\t" in head:
-            fields = [(name, value.rstrip(b" \t")) for name, value in fields]
         self.request = request = Request(self._channel, method, uri, fields, self.began)
         length = judge(request, version)
         if length == 0:
@@ -230,6 +229,8 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head; or a trailer, into a list that nobody reads (RFC 9110 section 6.5.1)."""
+        if value and value[-1] in _BLANK:
+            value = value.rstrip(b" \t")  # RFC 9112 section 5.1; llhttp leaves it
         self._fields.append((name.lower(), value))
 
     def on_body(self, data: bytes) -> None:

@@ -64,6 +64,8 @@ class ServerFactory(Factory):
     :ivar site: who answers; may be replaced at any time.
     :ivar limits: read for each request; may be replaced at any time.
     :ivar channels: the open ones.
+    :ivar date_lines: ``Date``, ``Connection: close`` in the first one, and the empty line; None where they have to be
+        made, once a second.
     :ivar board: where their number is written down for other processes of the gateway; None if there are none.
     """
 
@@ -78,7 +80,7 @@ class ServerFactory(Factory):
         self.draining = False
         self._drained: list[Deferred[None]] = []
         self._date_timer = deadlines.idle(self._forget_date)
-        self._date_lines: tuple[bytes, bytes] | None = None
+        self.date_lines: tuple[bytes, bytes] | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> ServerChannel:
         """A channel for a new connection."""
@@ -88,20 +90,15 @@ class ServerFactory(Factory):
         """What is spoken over TLS. Twisted's TLS endpoint breaks off a handshake with ALPN where nobody says."""
         return [b"http/1.1"]
 
-    @property
-    def date_lines(self) -> tuple[bytes, bytes]:
-        """``Date``, ``Connection: close`` in the first one, and the empty line; made once a second."""
-        lines = self._date_lines
-        return lines if lines is not None else self._make_date()
-
-    def _make_date(self) -> tuple[bytes, bytes]:
+    def make_date(self) -> tuple[bytes, bytes]:
+        """``date_lines``, where there are none or where they are a second old."""
         date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()).encode("ascii")
-        self._date_lines = (b"date: %s\r\nconnection: close\r\n\r\n" % date, b"date: %s\r\n\r\n" % date)
+        self.date_lines = lines = (b"date: %s\r\nconnection: close\r\n\r\n" % date, b"date: %s\r\n\r\n" % date)
         self._date_timer.restart(1.0 - time.time() % 1.0)
-        return self._date_lines
+        return lines
 
     def _forget_date(self) -> None:
-        self._date_lines = None
+        self.date_lines = None
 
     def drain(self) -> Deferred[None]:
         """Let every connection end after its response; fires when the last one is closed."""

@@ -58,7 +58,7 @@ def parse(body: bytes, operation: str) -> dict[str, Any]:
         raise BadRequest(f"the request body is not valid JSON: {error.msg} (at {error.pos})") from None
     if not isinstance(fields, dict):
         raise BadRequest("the request body must be a JSON object")
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if len(body) > 2 * MAX_DEPTH and _opened(body) > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         raise BadRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
     _check_repeated(body)
     _check_types(fields)
@@ -110,6 +110,11 @@ def _at_top_level(body: bytes, starts: list[int]) -> int:
         count += depth == 1
         begin = start
     return count
+
+
+def _opened(body: bytes) -> int:
+    """How many brackets open in ``body``, strings included: no value is nested deeper."""
+    return body.count(b"{") + body.count(b"[")
 
 
 def _depth(body: bytes) -> int:

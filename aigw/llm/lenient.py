@@ -24,11 +24,16 @@ _AROUND = 54
 
 def loads(text: bytes) -> Any:
     """``text`` as JSON; None if it is none."""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        value = _repaired(text)
+    value = peek(text)
     return value if len(text) <= 2 * _MOST_DEPTH or _is_writable(text, value) else None
+
+
+def peek(text: bytes) -> Any:
+    """``text`` as JSON that is only read, whatever its depth; None if it is none."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _repaired(text)
 
 
 def dumps(value: Any) -> str:

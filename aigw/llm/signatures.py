@@ -15,6 +15,9 @@ from aigw.llm.operations import COUNT_TOKENS, MESSAGES, RESPONSES
 
 Maker = Literal["anthropic", "gemini", "openai", "aigw"]
 
+#: Operations in whose bodies signatures come back.
+SIGNED = frozenset((MESSAGES, COUNT_TOKENS, RESPONSES))
+
 #: What begins that which clients of a translation are given in a signature's place.
 OWN = "aigw"
 _FERNET = "gAAAA"

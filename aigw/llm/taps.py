@@ -15,8 +15,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import attrs
-
 from aigw.llm import events, lenient
 from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
 from aigw.llm.frames import NO_FRAME, ChunkFrame
@@ -86,7 +84,7 @@ class JsonTap:
 
     def read(self, body: bytes) -> None:
         """Read ``body``; what is not JSON says nothing."""
-        fields = lenient.loads(body)
+        fields = lenient.peek(body)
         if isinstance(fields, dict):
             self._read_object(fields)
         self.error = error_of(fields) is not None and not (
@@ -100,7 +98,7 @@ class JsonTap:
         """
         at = tail.rfind(b'"usage"')
         while at >= 0:
-            fields = lenient.loads(b"{" + tail[at:])
+            fields = lenient.peek(b"{" + tail[at:])
             if isinstance(fields, dict):
                 self._read_object(fields)
                 return
@@ -190,9 +188,9 @@ class StreamTap:
         """
         told = self.usage
         if told is not None and (self.done or told.output):
-            return told if self.done else attrs.evolve(told, partial=True)
+            return told if self.done else told.cut()
         output = max(self.pieces, self.output_bytes // _BYTES_PER_TOKEN)
-        return attrs.evolve(told or Usage(), output=output, partial=True)
+        return (told or Usage()).cut(output)
 
     # -- inside
 
@@ -214,7 +212,7 @@ class StreamTap:
             return True
         if not data.strip() and self._known:
             return _FIELD.search(event) is None
-        fields = lenient.loads(data)
+        fields = lenient.peek(data)
         error = event_error(event, fields)
         if error is not None:
             self.error = error

@@ -241,10 +241,10 @@ class StreamTranslation:
     def partial_usage(self) -> Usage:
         """The usage of a stream that was not completed: as told, or estimated from what was passed on."""
         if self.usage is not None and (self.done or self.usage.output):
-            return self.usage if self.done else attrs.evolve(self.usage, partial=True)
+            return self.usage if self.done else self.usage.cut()
         output = max(self._pieces, self._size // _BYTES_PER_TOKEN)
         told = self.usage or Usage()
-        return attrs.evolve(told, output=output, partial=True)
+        return told.cut(output)
 
     def _written(self, events: Iterable[reply.Event]) -> bytes:
         if self.done or self.error is not None:

@@ -249,4 +249,4 @@ def _wall_clock() -> str:
     whole = int(now)
     if _second[0] != whole:
         _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
-    return f"{_second[1]}.{int((now - whole) * 1000):03d}Z"
+    return "%s.%03dZ" % (_second[1], int((now - whole) * 1000))  # noqa: UP031, half the cost of a format spec

@@ -17,7 +17,7 @@ from aigw.http.headers import HOP_BY_HOP, Header
 from aigw.llm.body import Adjustments, serialise
 from aigw.llm.operations import CHAT, RAW, STREAMED
 from aigw.llm.rescue import RescuableTranslation, Said, rescuable, takes_prefill
-from aigw.llm.signatures import leave_out_others, may_have_others
+from aigw.llm.signatures import SIGNED, leave_out_others, may_have_others
 from aigw.llm.taps import add_usage_option, asks_for_usage
 from aigw.llm.translation import Pair, Pairing, Translating
 from aigw.llm.wire import WireRequest
@@ -189,7 +189,11 @@ class Plan:
             changed = True
         if self.adjusts and self.adjustments.apply(fields):
             changed = True
-        if may_have_others(body, self.operation) and leave_out_others(fields, self.operation):
+        if (
+            self.operation in SIGNED
+            and may_have_others(body, self.operation)
+            and leave_out_others(fields, self.operation)
+        ):
             changed = True
         if self.streaming != "allow":
             changed |= self._force_streaming(fields)
@@ -237,7 +241,8 @@ class Plan:
         target = raw_path(self.path_rule.base, request.path)
         body = serialise(request.body)
         payload = self.payload(b"POST", target, headers, body, request_id, request.body, nominated, request.headers)
-        return payload._replace(operation=CHAT)
+        payload.operation = CHAT  # what an upstream that is no wire understands
+        return payload
 
     def _force_streaming(self, fields: dict[str, Any]) -> bool:
         if self.streaming == "deny":

@@ -6,7 +6,7 @@ part that survives a reload as long as its address does not change.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -23,7 +23,7 @@ from aigw.upstream.calling import Calling
 from aigw.upstream.echo import EchoCall
 
 
-class Payload(NamedTuple):
+class Payload:
     """One request as an upstream is to get it.
 
     :ivar data: the HTTP/1.1 request, head and body.
@@ -33,12 +33,23 @@ class Payload(NamedTuple):
     :ivar authoriser: makes the credential that ``data`` lacks.
     """
 
-    data: bytes
-    is_head: bool
-    partition: bytes
-    operation: str
-    fields: dict[str, Any] | None
-    authoriser: Authoriser | None = None
+    __slots__ = ("authoriser", "data", "fields", "is_head", "operation", "partition")
+
+    def __init__(
+        self,
+        data: bytes,
+        is_head: bool,
+        partition: bytes,
+        operation: str,
+        fields: dict[str, Any] | None,
+        authoriser: Authoriser | None = None,
+    ) -> None:
+        self.data = data
+        self.is_head = is_head
+        self.partition = partition
+        self.operation = operation
+        self.fields = fields
+        self.authoriser = authoriser
 
     def __repr__(self) -> str:
         return f"<Payload {self.operation}>"  # never the credential or the prompt in it

@@ -15,8 +15,6 @@ from aigw.routing.names import CatalogueMatcher
 from aigw.routing.retry import ONCE, RetryRules
 from aigw.routing.targets import Candidate, Group, Tier
 
-_MOST_LABELS_KEPT = 10_000
-
 
 class Models:
     """Public model names and the targets behind them.
@@ -151,31 +149,3 @@ def limits(backends: Mapping[str, Backend]) -> dict[str, Limits]:
         name: Limits(backend.max_in_flight, backend.queue.size, backend.retry_budget)
         for name, backend in backends.items()
     }
-
-
-class Labels:
-    """Model names as metrics may show them: configured ones, everything else is ``other`` (contract section 7)."""
-
-    def __init__(self, settings: Settings) -> None:
-        names = set(settings.models)
-        names.update(backend.model for backend in settings.backends.values() if backend.model)
-        for model in settings.models.values():
-            names.update(model.aliases)
-            names.update(target.model for target in model.targets if target.model)
-        for consumer in settings.consumers.values():
-            names.update(own.model for own in consumer.backends.values() if own.model)
-        self._names = sorted((name for name in names if "*" not in name), key=len, reverse=True)
-        self._known: dict[str, str] = {name: name for name in self._names}
-
-    def label_of(self, name: str) -> str:
-        """``name`` if it is configured; the configured name that it is a dated version of; else ``other``.
-
-        A provider answers ``gpt-4o`` as ``gpt-4o-2024-08-06``: that is the same row of a dashboard.
-        """
-        label = self._known.get(name)
-        if label is None:
-            versions = (known for known in self._names if name.startswith((known + "-", known + "@", known + ":")))
-            label = next(versions, "other")
-            if len(self._known) < _MOST_LABELS_KEPT:
-                self._known[name] = label
-        return label

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import attrs
@@ -69,7 +69,7 @@ class FrontDoor:
     :ivar draining: set when the gateway is going down: new requests are refused.
     """
 
-    _log = Logger()
+    _log: ClassVar[Logger] = Logger()
 
     def __init__(self, served: Served, ledger: Ledger, deadlines: Deadlines) -> None:
         self.served = served
@@ -260,7 +260,7 @@ class FrontDoor:
         raise error
 
     def _new_id(self) -> str:
-        return f"{self._id_prefix}{next(self._id_numbers):012x}"
+        return "%s%012x" % (self._id_prefix, next(self._id_numbers))  # noqa: UP031, half the cost of a format spec
 
     def _read(self, visit: Visit, operation: str) -> tuple[bytes, dict[str, Any] | None]:
         """The body, and what it says where the operation is one that is read."""

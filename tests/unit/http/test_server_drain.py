@@ -130,7 +130,7 @@ class DateTests(unittest.SynchronousTestCase):
     def test_it_is_made_once_a_second(self) -> None:
         """The same bytes, until the second is over."""
         connection = Connection()
-        lines = connection.factory.date_lines
+        lines = connection.factory.make_date()
         self.assertIs(connection.factory.date_lines, lines)
         connection.pass_time(1.1)
-        self.assertIsNot(connection.factory.date_lines, lines)
+        self.assertIsNone(connection.factory.date_lines)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aigw.routing.breaker import BreakerRules
 from aigw.routing.health import HealthBook
 from aigw.routing.targets import Group
-from aigw.web.models import Labels, Models, limits
+from aigw.web.labels import Labels
+from aigw.web.models import Models, limits
 from tests.unit.config.files import FileTestCase
 
 CONFIG = """
