@@ -8,7 +8,7 @@ requests under way keep the one they came in by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from aigw.llm.operations import MODELS
 from aigw.llm.providers import provider
 from aigw.proxy import credentials
 from aigw.proxy.planbook import PlanBook, is_native, provider_at
+from aigw.proxy.probing import Probe
 from aigw.routing.breaker import BreakerRules
 from aigw.routing.conditions import Conditions, conflicts
 from aigw.routing.health import HealthBook, Target
@@ -50,6 +51,8 @@ class Snapshot:
     consumers: Mapping[str, Consumer] = attrs.field(repr=False)
     book: HealthBook = attrs.field(repr=False)
     targets: set[tuple[Target, BreakerRules | None]] = attrs.field(repr=False)
+    probing: Callable[[str], Probe] = attrs.field(repr=False)
+    probes: dict[str, Probe] = attrs.field(factory=dict, repr=False)
 
     @classmethod
     def build(cls, settings: Settings, previous: Snapshot | None, reactor: Any, deadlines: Deadlines) -> Snapshot:
@@ -81,7 +84,12 @@ class Snapshot:
             clients=Clients(settings.server.trusted_proxies),
             max_in_flight=settings.server.max_in_flight,
         )
-        snapshot = cls(settings, served, upstreams, consumers, book, models.targets())
+
+        def probing(name: str) -> Probe:
+            every = settings.backends[name].probe or 0.0
+            return Probe(name, by_backend[name], plans.probe(name), every, book, deadlines)
+
+        snapshot = cls(settings, served, upstreams, consumers, book, models.targets(), probing)
         if previous is None:
             snapshot.take_over()
         return snapshot
@@ -89,9 +97,14 @@ class Snapshot:
     def take_over(self) -> None:
         """It is this snapshot that serves from now on."""
         self.book.hold(limits(self.settings.backends), self.targets)
+        for name, backend in self.settings.backends.items():
+            if backend.probe is not None and name not in self.probes:
+                self.probes[name] = self.probing(name)
 
     def retire(self, successor: Snapshot | None) -> None:
         """Make way for ``successor``, and let go of the upstreams that it did not take over."""
+        while self.probes:
+            self.probes.popitem()[1].stop()
         if successor is not None:
             successor.take_over()
         kept = set(successor.upstreams.values()) if successor is not None else set()
@@ -150,6 +163,9 @@ def _provider_problems(settings: Settings) -> Iterator[Problem]:
         missing = credentials.problem(backend.auth, backend.provider, settings.secret_values)
         if missing is not None:
             yield settings.problem(("backends", name, "auth"), missing)
+        if backend.probe is not None and (MODELS not in kind.paths or kind.name == "echo"):
+            missing = f"provider {kind.name} has no list of models that it could be asked for"
+            yield settings.problem(("backends", name, "probe"), missing)
         if backend.ca is not None:
             try:
                 certificates(str(settings.path.parent / backend.ca))

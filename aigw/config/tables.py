@@ -291,6 +291,8 @@ class Backend(Table):
     """Where calls wait for a place."""
     retry_budget: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Repeated calls for each call that is a first one."""
+    probe: SomeTime | None = None
+    """So often it is asked for its list of models, to know whether it is there; absent: never."""
     delay: Duration = 0.02
     """Between two words of a stream; provider "echo" only."""
 

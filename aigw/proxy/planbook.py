@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -28,12 +28,12 @@ from aigw.llm.translation import Pair, Pairing
 from aigw.proxy.credentials import Credentials
 from aigw.proxy.plan import DIALECT_HEADERS, NEVER_UPSTREAM, Plan, Timeouts
 from aigw.upstream.authoriser import Authoriser
-from aigw.upstream.credential import Credential, Passthrough
+from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
 from aigw.upstream.target import PathRule, raw_path
-from aigw.upstream.upstream import Address, Upstream
+from aigw.upstream.upstream import Address, Payload, Upstream
 
-_TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_PHASES = ("connect", "first_byte", "first_token", "idle", "total")
+_TWINS: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_PHASES: Final = ("connect", "first_byte", "first_token", "idle", "total")
 
 
 def merged(general: Mapping[str, Any], special: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -126,6 +126,23 @@ class PlanBook:
             own = consumer.backends[choice.backend] if special is not None and consumer is not None else None
             plan = self._plans[key] = self._make(route, choice, own, operation)
         return plan
+
+    def probe(self, name: str) -> Payload:
+        """What asks the backend ``name`` whether it is there: for its list of models, which it has.
+
+        Where the credential is each client's own it goes without: a refusal is an answer.
+        """
+        backend = self._settings.backends[name]
+        kind, parts = provider_at(backend), _parts(backend, None)
+        url = backend.url or kind.default_url
+        address = Address.of(url) if url else None
+        own = self._credentials.of(parts.auth, kind, backend.region)
+        credential = own if isinstance(own, Credential) else NO_CREDENTIAL
+        base = _base(address)
+        rule = PathRule(base, raw_path(base, kind.paths[MODELS].encode()), None, kind.query)
+        head = _static_head(address, credential, {**kind.headers, **parts.set_headers})
+        question = b"GET %s HTTP/1.1\r\n%s\r\n" % (rule.target(b"/", b"", None), head)
+        return Payload(question, False, credential.partition, MODELS, None)
 
     def _make(self, route_name: str, choice: Any, own: ConsumerBackend | None, operation: str) -> Plan:
         settings = self._settings

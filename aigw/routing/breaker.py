@@ -12,12 +12,12 @@ began before the breaker opened is old news and does not count.
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
 #: The window is counted in so many slices; what is older than the window goes slice by slice.
-_SLICES = 10
+_SLICES: Final = 10
 
 
 @attrs.frozen
@@ -114,6 +114,20 @@ class Breaker:
         """The call ended without a verdict: its client left, or it never was sent."""
         if token & 1 and token >> 1 == self._opened:
             self._probing = False
+
+    def probed(self, well: bool, now: float) -> None:
+        """The target's backend has answered a probe that is no call, or failed it.
+
+        An answer lets a call try at once; it closes nothing. A failure counts, and keeps calls away for another
+        cool-down where they are kept away already.
+        """
+        if not self.is_open:
+            if not well:
+                self.failed(self.begin(now), now)
+        elif well:
+            self.open_until = min(self.open_until, now)
+        else:
+            self.open_until = max(self.open_until, now + self._rules.cool_down)
 
     # -- the window
 

@@ -129,6 +129,12 @@ class HealthBook:
         self._slots = {name: each for name, each in self._slots.items() if name in limits}
         self._budgets = {name: each for name, each in self._budgets.items() if name in limits}
 
+    def probed(self, backend: str, well: bool, now: float) -> None:
+        """A backend has answered a probe, or failed it; see :meth:`~aigw.routing.breaker.Breaker.probed`."""
+        for (target, _), breaker in self._breakers.items():
+            if target[0] == backend:
+                breaker.probed(well, now)
+
     # -- for people and metrics
 
     def is_out(self, backend: str, now: float) -> bool:

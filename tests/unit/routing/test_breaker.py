@@ -132,6 +132,40 @@ class HalfOpenTests(unittest.TestCase):
         self.assertFalse(breaker.is_open)
 
 
+class ProbedTests(unittest.TestCase):
+    """What is learnt without calls."""
+
+    def test_failed_probes_open_it(self) -> None:
+        """As failed calls do; between them, only an answered call ends the row."""
+        breaker = Breaker(RULES)
+        for at in (0.0, 5.0):
+            breaker.probed(False, at)
+            breaker.probed(True, at + 1)
+        self.assertFalse(breaker.is_open)
+        breaker.probed(False, 10.0)
+        self.assertEqual((breaker.is_open, breaker.open_until), (True, 20.0))
+
+    def test_an_answered_one_lets_a_call_try(self) -> None:
+        """And does no more than that."""
+        breaker = Breaker(RULES)
+        fail(breaker, 0.0, 3)
+        breaker.probed(True, 4.0)
+        self.assertEqual((breaker.is_open, breaker.ready(4.0), breaker.state(4.0)), (True, True, "half-open"))
+        token = breaker.begin(4.0)
+        breaker.probed(True, 5.0)
+        self.assertFalse(breaker.ready(5.0), "one at a time")
+        breaker.failed(token, 6.0)
+        self.assertEqual(breaker.open_until, 16.0)
+
+    def test_a_failed_one_spares_the_call_that_would_try(self) -> None:
+        breaker = Breaker(RULES)
+        fail(breaker, 0.0, 3)
+        for at in (5.0, 14.0):
+            breaker.probed(False, at)
+        self.assertFalse(breaker.ready(23.9))
+        self.assertTrue(breaker.ready(24.0))
+
+
 class AnyOrderTests(unittest.TestCase):
     """Whatever calls do."""
 
