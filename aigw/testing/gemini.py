@@ -38,11 +38,14 @@ def failing(said: Said) -> Answer:
     return streamed(pieces, b"text/event-stream")
 
 
-def error(status: int) -> Answer:
-    """See :mod:`aigw.testing.said`."""
+def error(status: int, delay: str = "7s") -> Answer:
+    """See :mod:`aigw.testing.said`.
+
+    :param delay: when a 429 wants to be asked again, as ``RetryInfo`` tells it.
+    """
     told: Fields = {"code": status, "message": BUSY, "status": _STATUSES.get(status, "INTERNAL")}
     if status == 429:
-        told["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]
+        told["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}]
     return whole({"error": told}, status)
 
 
