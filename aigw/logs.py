@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 import orjson
@@ -26,15 +26,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
-_FLUSH_AFTER = 0.1
-_FLUSH_AT = 64 * 1024
-_KEEP_AT_MOST = 4 * 1024 * 1024
+_FLUSH_AFTER: Final = 0.1
+_FLUSH_AT: Final = 64 * 1024
+_KEEP_AT_MOST: Final = 4 * 1024 * 1024
 
 #: What a pipe or a terminal that polls writable takes without making the writer wait (pipe(7), PIPE_BUF).
-_PIPE_PIECE = 4096
+_PIPE_PIECE: Final = 4096
 
-_STANDARD_OUTPUT = "-"
-_OFF = "off"
+_STANDARD_OUTPUT: Final = "-"
+_OFF: Final = "off"
 
 
 class AccessLog:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
@@ -20,11 +20,11 @@ from aigw.consumers.credentials import ApiKey, digest
 from aigw.consumers.forms import Form, body_form, urlencoded
 from aigw.errors import Unauthorized
 
-_BEARER = b"bearer "
+_BEARER: Final = b"bearer "
 
 #: Seconds for which a login is remembered, and how many are.
-_GOOD_FOR = 60.0
-_MOST_LOGINS = 100_000
+_GOOD_FOR: Final = 60.0
+_MOST_LOGINS: Final = 100_000
 
 
 class Presented(Protocol):

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
     from aigw.http.server import ServerFactory
 
 #: Bytes of following requests that are kept while one is answered.
-_AHEAD = 64 * 1024
+_AHEAD: Final = 64 * 1024
 
 #: Bytes of a refused request that are read and thrown away before the connection is closed regardless,
-_LINGER_BYTES = 64 * 1024 * 1024
+_LINGER_BYTES: Final = 64 * 1024 * 1024
 #: and the times ``linger`` that this may take.
-_LINGER_TIMES = 15
+_LINGER_TIMES: Final = 15
 
 #: Seconds that a connection without a request so far has left when a drain begins: one may be on its way.
-_FIRST_REQUEST_GRACE = 1.0
+_FIRST_REQUEST_GRACE: Final = 1.0
 
 
 class ServerChannel(TwistedProtocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 #: Every kind of failure, and what it means.
-KINDS = {
+KINDS: Final = {
     "credential": "what the upstream asks for as a credential could not be made",
     "connect": "no connection: refused, unreachable, timed out by the network",
     "dns": "the host's name does not resolve",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 #: A field: its name in lower case, its value.
 Header = tuple[bytes, bytes]
 
 #: Fields that concern one connection and stop here (RFC 9110 section 7.6.1, and what older proxies invented).
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     (
         b"connection",
         b"http2-settings",
@@ -24,7 +25,7 @@ HOP_BY_HOP = frozenset(
     )
 )
 
-_PLAIN = frozenset((b"keep-alive", b"close"))
+_PLAIN: Final = frozenset((b"keep-alive", b"close"))
 
 
 def connection_tokens(headers: Sequence[Header]) -> frozenset[bytes]:

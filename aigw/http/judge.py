@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from aigw.errors import BadRequest, GatewayError, MethodNotAllowed, NotSupported
 from aigw.http.headers import connection_tokens, wants_close
@@ -15,16 +16,16 @@ from aigw.http.request import Request
 from aigw.http.target import normalise_path
 
 #: What :func:`judge` returns for a body that comes in chunks.
-CHUNKED = -1
+CHUNKED: Final = -1
 
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"Keep-Alive"))
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
+_PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"Keep-Alive"))
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
 
 #: Bytes of the longest domain name with brackets, colon and port.
-_LONGEST_HOST = 263
+_LONGEST_HOST: Final = 263
 
 #: Fields that decide how a request is read, and so come once or not at all.
-_ONCE = (b"host", b"transfer-encoding", b"expect")
+_ONCE: Final = (b"host", b"transfer-encoding", b"expect")
 
 
 class ExpectationFailed(GatewayError):

@@ -10,11 +10,11 @@ catches what it raises.
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
 
-_USES = ("_poller", "_selectables", "_doReadOrWrite")
+_USES: Final = ("_poller", "_selectables", "_doReadOrWrite")
 
 
 def poll_plainly(reactor: Any) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
@@ -30,7 +31,7 @@ from aigw.http.response import ResponseLimits
 
 #: Seconds for which an idle connection is taken without a look at its socket: those of one turn of the reactor, which
 #: has just looked itself.
-_FRESH = 0.001
+_FRESH: Final = 0.001
 
 
 class Pool:

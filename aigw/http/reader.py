@@ -13,7 +13,7 @@ llhttp, up to one empty line after the other, since such a body ends with one; t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from aigw.http.channel import ServerChannel
     from aigw.http.server import ServerLimits
 
-_CR = 13
-_BLANK = (9, 32)
-_UPPER = range(ord("A"), ord("Z") + 1)
-_VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
+_CR: Final = 13
+_TAB: Final = 9
+_SPACE: Final = 32
+_UPPER: Final = range(ord("A"), ord("Z") + 1)
+_VERSIONS: Final = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 
 #: Bytes of chunk framing, extensions and trailers that a body may have whatever its size,
-_CHUNK_OVERHEAD = 16 * 1024
+_CHUNK_OVERHEAD: Final = 16 * 1024
 #: and for each byte of it: chunks of one byte whose size is written with many zeros are odd, but not an attack.
-_CHUNK_OVERHEAD_BY_BYTE = 16
+_CHUNK_OVERHEAD_BY_BYTE: Final = 16
 
 
 class RequestReader:
@@ -229,7 +230,7 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head; or a trailer, into a list that nobody reads (RFC 9110 section 6.5.1)."""
-        if value and value[-1] in _BLANK:
+        if value and (value[-1] == _SPACE or value[-1] == _TAB):
             value = value.rstrip(b" \t")  # RFC 9112 section 5.1; llhttp leaves it
         self._fields.append((name.lower(), value))
 

@@ -10,7 +10,7 @@ callers pass as headers never holds ``Content-Length``, ``Transfer-Encoding`` or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -24,8 +24,8 @@ from aigw.http.status import STATUS_LINES, status_line
 if TYPE_CHECKING:
     from aigw.http.channel import ServerChannel
 
-_JSON = (b"content-type", b"application/json")
-_FRAMING = frozenset((b"connection", b"content-length", b"transfer-encoding"))
+_JSON: Final = (b"content-type", b"application/json")
+_FRAMING: Final = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 
 
 class Request:

@@ -14,7 +14,7 @@ heads, chunk extensions and trailers are; and the responses to HEAD, whose ``Con
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import httptools
@@ -38,9 +38,9 @@ class ResponseLimits:
     informational: int = 16
 
 
-_START = b"HTTP/1.1 "
-_OLD_START = b"HTTP/1.0 "
-_NO_BODY = (204, 304)
+_START: Final = b"HTTP/1.1 "
+_OLD_START: Final = b"HTTP/1.0 "
+_NO_BODY: Final = (204, 304)
 
 
 class ResponseReader:

@@ -13,6 +13,7 @@ event, where it is one more blank line. Where they end in LF or CRLF, the LF is 
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import attrs
 
@@ -22,15 +23,15 @@ __all__ = ["Event", "EventFramer", "EventTooLarge", "event_fields", "split_event
 
 #: Nothing but these at the end of a piece says for certain, without a look at what is before them, that it ends an
 #: event; and nearly every piece that does so ends in one of them.
-_ENDS = (b"\n\n", b"\r\n\r\n")
+_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 
 #: A line's end and a blank line, in every mixture; see the module's head about a CR at the very end.
-_BLANK = re.compile(rb"\r?\n(?:\r?\n|\r(?!\Z))|\r(?!\n)\r\n?")
+_BLANK: Final = re.compile(rb"\r?\n(?:\r?\n|\r(?!\Z))|\r(?!\n)\r\n?")
 #: The same where nothing follows, so that the last CR is whole.
-_LAST_BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LAST_BLANK: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 #: Bytes before a piece in which a blank line may have begun: a line's LF and the CR of a CRLF.
-_OVERLAP = 2
+_OVERLAP: Final = 2
 
 
 class EventFramer:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 from aigw.errors import BadRequest
 
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
-_HEX = {b"%%%02X" % byte: byte for byte in range(256)}
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_HEX: Final = {b"%%%02X" % byte: byte for byte in range(256)}
 
 #: Paths that are their own normal form: no escapes, no empty or dotted segment to look into.
-_PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)*/?")
+_PLAIN: Final = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)*/?")
 
 
 #: Bytes up to which a path is remembered with its form: the paths of an API are few and short.
-_REMEMBERED = 512
+_REMEMBERED: Final = 512
 
 
 def normalise_path(raw: bytes) -> bytes:

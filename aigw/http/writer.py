@@ -9,11 +9,11 @@ On transports without a plain socket (TLS, memory transports in tests) it is ``t
 from __future__ import annotations
 
 from errno import EAGAIN, ENOBUFS, EWOULDBLOCK
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.tcp import Connection
 
-_FULL = frozenset((EAGAIN, EWOULDBLOCK, ENOBUFS))
+_FULL: Final = frozenset((EAGAIN, EWOULDBLOCK, ENOBUFS))
 
 
 class EagerWriter:

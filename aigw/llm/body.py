@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import orjson
@@ -23,7 +23,7 @@ from aigw.errors import BadRequest
 from aigw.llm.operations import CHAT, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, MESSAGES
 
 #: How deep objects and arrays may be nested.
-MAX_DEPTH = 200
+MAX_DEPTH: Final = 200
 
 #: What an operation cannot do without, and the types it may have.
 _NEEDED: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -35,16 +35,16 @@ _NEEDED: dict[str, tuple[str, tuple[type, ...]]] = {
 }
 
 #: The two spellings of one field.
-_TWINS = ("max_tokens", "max_completion_tokens")
+_TWINS: Final = ("max_tokens", "max_completion_tokens")
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 #: A member's name of as many characters as ``model`` or ``stream`` have, each plain or escaped. A quote that opens a
 #: string never has a backslash before it, one inside a string always has.
-_NAME = re.compile(rb'(?<!\\)("(?:[^"\\\x00-\x1f]|\\u[0-9a-fA-F]{4}){5,6}")[ \t\r\n]*:')
+_NAME: Final = re.compile(rb'(?<!\\)("(?:[^"\\\x00-\x1f]|\\u[0-9a-fA-F]{4}){5,6}")[ \t\r\n]*:')
 _OPENING, _CLOSING = b"[{", b"]}"
-_NO_BRACKETS = bytes(set(range(256)) - set(_OPENING + _CLOSING))
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(_OPENING + _CLOSING))
 #: Brackets as signed bytes: 1 where one opens, -1 where one closes.
-_STEPS = bytes.maketrans(_OPENING + _CLOSING, b"\x01\x01\xff\xff")
+_STEPS: Final = bytes.maketrans(_OPENING + _CLOSING, b"\x01\x01\xff\xff")
 
 
 def parse(body: bytes, operation: str) -> dict[str, Any]:
@@ -167,9 +167,9 @@ class Adjustments:
 
 def _sent(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The names under which ``fields`` has the field ``name``."""
-    if name in _TWINS:
-        return tuple(twin for twin in _TWINS if twin in fields)
-    return (name,) if name in fields else ()
+    if name not in _TWINS:
+        return (name,) if name in fields else ()
+    return tuple([twin for twin in _TWINS if twin in fields])
 
 
 def _same(one: Any, other: Any) -> bool:

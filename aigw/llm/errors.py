@@ -7,7 +7,7 @@ or Ollama do, a list of one of these (Gemini), ``{"type": "error", …}`` (respo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import orjson
@@ -17,7 +17,7 @@ from aigw.llm import events, lenient
 from aigw.llm.operations import COUNT_TOKENS, MESSAGES, RESPONSES
 
 #: Words in an error's code or type and the status that they stand for; the first that is found counts.
-_STATUSES = (
+_STATUSES: Final = (
     ("rate_limit", 429),
     ("insufficient_quota", 429),
     ("too_many_requests", 429),

@@ -9,9 +9,10 @@ or what follows would not fit. That costs a fifth of parsing, and needs no guess
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 _TEXT, _NUMBER, _PADDING, _BLANKS = range(4)
-_TEXT_BEGINS = (
+_TEXT_BEGINS: Final = (
     b'"content":"',
     b'"content": "',
     b'"reasoning_content":"',
@@ -22,10 +23,10 @@ _TEXT_BEGINS = (
     b'"partial_json":"',
     b'"delta":"',
 )
-_NUMBER_BEGINS = b'"sequence_number":'
-_PADDING_BEGINS = b'"obfuscation":"'
+_NUMBER_BEGINS: Final = b'"sequence_number":'
+_PADDING_BEGINS: Final = b'"obfuscation":"'
 #: Anthropic pads an event with blanks before its last brace.
-_PADS_WITH_BLANKS = b"content_block_delta"
+_PADS_WITH_BLANKS: Final = b"content_block_delta"
 
 
 class ChunkFrame:
@@ -87,4 +88,4 @@ class ChunkFrame:
 
 
 #: Fits nothing: no event is a line's end and NUL.
-NO_FRAME = ChunkFrame(b"\n\x00", [])
+NO_FRAME: Final = ChunkFrame(b"\n\x00", [])

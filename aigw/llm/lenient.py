@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 #: Whole numbers of more bits are read as orjson reads them: as floats.
-_MOST_BITS = 63
+_MOST_BITS: Final = 63
 #: Levels that a value may have: fewer than the 254 that orjson writes, since writers put theirs around it.
-_MOST_DEPTH = 200
-_AROUND = 54
+_MOST_DEPTH: Final = 200
+_AROUND: Final = 54
 
 
 def loads(text: bytes) -> Any:

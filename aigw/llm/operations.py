@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-CHAT = "chat"
-COMPLETIONS = "completions"
-EMBEDDINGS = "embeddings"
-RESPONSES = "responses"
-MESSAGES = "messages"
-COUNT_TOKENS = "count_tokens"
-MODELS = "models"
-RAW = "raw"
+from typing import Final
 
-OPERATIONS = frozenset((CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES, COUNT_TOKENS, MODELS, RAW))
+CHAT: Final = "chat"
+COMPLETIONS: Final = "completions"
+EMBEDDINGS: Final = "embeddings"
+RESPONSES: Final = "responses"
+MESSAGES: Final = "messages"
+COUNT_TOKENS: Final = "count_tokens"
+MODELS: Final = "models"
+RAW: Final = "raw"
+
+OPERATIONS: Final = frozenset((CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, MESSAGES, COUNT_TOKENS, MODELS, RAW))
 
 #: Those whose answers can be streamed.
-STREAMED = frozenset((CHAT, COMPLETIONS, RESPONSES, MESSAGES))
+STREAMED: Final = frozenset((CHAT, COMPLETIONS, RESPONSES, MESSAGES))
 
 #: The methods of each operation; ``raw`` has them all.
 METHODS: dict[str, tuple[bytes, ...]] = {
@@ -28,7 +30,7 @@ METHODS: dict[str, tuple[bytes, ...]] = {
 }
 
 #: Ends of paths, the longest first (contract section 2, "Operation and upstream path").
-_ENDS = (
+_ENDS: Final = (
     (b"/chat/completions", CHAT),
     (b"/messages/count_tokens", COUNT_TOKENS),
     (b"/completions", COMPLETIONS),

@@ -13,7 +13,7 @@ and not parsed again.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from aigw.llm import events, lenient
 from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
@@ -31,27 +31,27 @@ __all__ = [
 ]
 
 #: Operations whose streams can be asked for usage.
-_HAVE_OPTION = frozenset((CHAT, COMPLETIONS))
+_HAVE_OPTION: Final = frozenset((CHAT, COMPLETIONS))
 
-_BOM = b"\xef\xbb\xbf"
+_BOM: Final = b"\xef\xbb\xbf"
 #: A line that is no comment. An event without one is a sign of life, on which no SDK breaks.
-_FIELD = re.compile(rb"(?:^|[\r\n])[^:\r\n]")
+_FIELD: Final = re.compile(rb"(?:^|[\r\n])[^:\r\n]")
 
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
-_BYTES_PER_TOKEN = 4
+_BYTES_PER_TOKEN: Final = 4
 
 #: Operations whose streams are events of JSON.
-_STREAMED = frozenset((CHAT, COMPLETIONS, MESSAGES, RESPONSES))
+_STREAMED: Final = frozenset((CHAT, COMPLETIONS, MESSAGES, RESPONSES))
 
-_TERMINAL = ("response.completed", "response.incomplete", "response.failed")
+_TERMINAL: Final = ("response.completed", "response.incomplete", "response.failed")
 
 #: Where a chunk's text is, in a choice's ``delta``.
-_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+_TEXTS: Final = ("content", "reasoning_content", "reasoning", "refusal")
 
 #: Where it is in the delta of one of Anthropic's blocks.
-_BLOCK_TEXTS = ("text", "thinking", "partial_json")
+_BLOCK_TEXTS: Final = ("text", "thinking", "partial_json")
 #: What only Anthropic's usage has. Some servers have it beside OpenAI's counts, which then say it their own way.
-_ANTHROPIC_COUNTS = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_ANTHROPIC_COUNTS: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 def asks_for_usage(fields: dict[str, Any], operation: str) -> bool:

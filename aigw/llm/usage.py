@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 #: No call uses more; a number beyond it is nonsense that neither a counter nor a log line should have to bear.
-_MOST = 10**12
+_MOST: Final = 10**12
 
-_TOLD = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+_TOLD: Final = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 
 
 class Usage:
@@ -214,11 +214,11 @@ class _Names(NamedTuple):
     written_details: str
 
 
-_CHAT = _Names("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
-_RESPONSES = _Names("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
+_CHAT: Final = _Names("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
+_RESPONSES: Final = _Names("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
 #: What was read from a cache (beside the details) or written to one (in them), by the names that servers have for it.
-_CACHED = ("prompt_cache_hit_tokens", "cached_tokens")
-_CACHE_WRITES = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+_CACHED: Final = ("prompt_cache_hit_tokens", "cached_tokens")
+_CACHE_WRITES: Final = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 
 
 def _first(counts: Any, names: tuple[str, ...]) -> int:

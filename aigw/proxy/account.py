@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aigw.board import REQUESTS, Board
 from aigw.consumers.consumer import Consumer
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from aigw.proxy.plan import Plan
 
 #: Operations whose calls are a model's, and so appear in the ``gen_ai_*`` metrics.
-MODEL_OPERATIONS = frozenset(("chat", "completions", "embeddings", "responses", "messages"))
+MODEL_OPERATIONS: Final = frozenset(("chat", "completions", "embeddings", "responses", "messages"))
 
 #: The status under which a request is booked whose client left before an answer began (nginx's word for it).
-CLIENT_GONE = 499
+CLIENT_GONE: Final = 499
 
 
 class Account:

@@ -13,7 +13,7 @@ it still runs, so it calls back no more; target, breaker and metrics are told.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.deadlines import Deadline
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 
 #: Seconds that an upstream may take to end its response after the stream's own end; then the stream is complete
 #: without it.
-_AFTER_TERMINATOR = 1.0
+_AFTER_TERMINATOR: Final = 1.0
 
 #: A limit of no piece's own: the deadline of the phase stands.
-_STANDS = 0.0
+_STANDS: Final = 0.0
 
 
 class Attempt:

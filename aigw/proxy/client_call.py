@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -25,10 +25,10 @@ from aigw.proxy.plan import DIALECT_HEADERS, Plan
 from aigw.routing.targets import Candidate
 
 #: Methods of which doing it twice is doing it once (RFC 9110 section 9.2.2).
-_IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 
 #: Fields of a call for a response that name what only the provider that made it has.
-_BINDING = ("previous_response_id", "conversation")
+_BINDING: Final = ("previous_response_id", "conversation")
 
 _ids = itertools.count(1)
 _ids_begin = os.urandom(10).hex()

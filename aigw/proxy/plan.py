@@ -8,7 +8,7 @@ adjusted and how long each phase may take. Plans are made on first use and kept 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -29,7 +29,7 @@ from aigw.upstream.upstream import Payload, Upstream
 #: The client's headers that never go upstream, besides hop-by-hop ones and all names a consumer key may have:
 #: credentials of any kind, framing, what names the client or the way it came, and what the SDKs add about
 #: themselves. ``accept-encoding`` is ours, since the response is read for usage.
-NEVER_UPSTREAM = frozenset(
+NEVER_UPSTREAM: Final = frozenset(
     (
         b"accept-encoding",
         b"api-key",
@@ -59,10 +59,10 @@ NEVER_UPSTREAM = frozenset(
     )
 ) | frozenset(HOP_BY_HOP)
 
-_NEVER_PREFIXES = (b"x-stainless-", b"sec-")
+_NEVER_PREFIXES: Final = (b"x-stainless-", b"sec-")
 
 #: Further ones where the call is translated: they speak of the client's dialect, not of the provider's.
-DIALECT_HEADERS = frozenset(
+DIALECT_HEADERS: Final = frozenset(
     (
         b"accept",
         b"anthropic-beta",
@@ -275,11 +275,10 @@ class Plan:
         drop = self.drop
         if nominated:  # RFC 9110 section 7.6.1
             drop = drop | nominated
-        lines = [
-            b"%s: %s\r\n" % header
-            for header in headers
-            if header[0] not in drop and not header[0].startswith(_NEVER_PREFIXES)
-        ]
+        lines = [b"%s %s HTTP/1.1\r\n" % (method, target), self.static_head]
+        for name, value in headers:
+            if name not in drop and not name.startswith(_NEVER_PREFIXES):
+                lines += (name, b": ", value, b"\r\n")
         if self.header_defaults:
             lines += [b"%s: %s\r\n" % each for each in self.header_defaults if not _has(headers, each[0])]
         lines += [b"%s: %s\r\n" % each for each in added]
@@ -290,16 +289,11 @@ class Plan:
             lines.append(credential.line)
         elif not isinstance(credential, Credential):
             authoriser = credential
-        framing = b"content-length: %d\r\n" % len(body) if body or method in _HAS_BODY else b""
-        head = b"%s %s HTTP/1.1\r\n%sx-request-id: %s\r\n%s%s\r\n" % (
-            method,
-            target,
-            self.static_head,
-            request_id.encode("ascii"),
-            b"".join(lines),
-            framing,
-        )
-        return Payload(head + body, method == b"HEAD", credential.partition, self.operation, fields, authoriser)
+        if body or method in _HAS_BODY:
+            lines.append(b"content-length: %d\r\n" % len(body))
+        lines += (b"x-request-id: ", request_id.encode("ascii"), b"\r\n\r\n", body)
+        is_head = method == b"HEAD"
+        return Payload(b"".join(lines), is_head, credential.partition, self.operation, fields, authoriser)
 
     def secrets(self) -> tuple[bytes, ...]:
         """What must not be shown in an upstream's error text."""
@@ -310,7 +304,7 @@ class Plan:
         return tuple(secret for secret in secrets if len(secret) >= 8)
 
 
-_HAS_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+_HAS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 def _has(headers: Sequence[Header], name: bytes) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.headers import HOP_BY_HOP, Header, connection_tokens
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
 
 #: Bytes of a response that are kept to be answered in one piece; beyond them it is passed on as it comes.
-KEPT_WHOLE = 64 * 1024
+KEPT_WHOLE: Final = 64 * 1024
 
 #: The end of a long JSON body that is searched for its usage.
-_TAIL = 8 * 1024
+_TAIL: Final = 8 * 1024
 
 _NO_BUFFERING: Header = (b"x-accel-buffering", b"no")
 
 #: Seconds; a longer ``retry-after`` is cut down to it.
-MOST_RETRY_AFTER = 60
+MOST_RETRY_AFTER: Final = 60
 
 #: Response headers that stay here: framing and hop-by-hop, what speaks for the provider's own site, and what
 #: tells whose account is behind this gateway.
-_NEVER_DOWN = frozenset(
+_NEVER_DOWN: Final = frozenset(
     (
         b"alt-svc",
         b"anthropic-organization-id",

@@ -7,12 +7,14 @@ by a little, so that a gateway with three calls a minute may repeat one.
 
 from __future__ import annotations
 
+from typing import Final
+
 #: Tokens that are there at first, and up to which the bucket fills by itself.
-_RESERVE = 10.0
+_RESERVE: Final = 10.0
 #: Tokens a second by which it does.
-_TRICKLE = 1.0
+_TRICKLE: Final = 1.0
 #: Tokens that it holds: so many repetitions may come at once after a long quiet time.
-_CAPACITY = 100.0
+_CAPACITY: Final = 100.0
 
 
 class RetryBudget:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
 
 import attrs
 
-_VERSION_END = re.compile(rb"/v\d+[a-z0-9]*$")
-_VERSION_START = re.compile(rb"/v\d+[a-z0-9]*(?=/|$)")
+_VERSION_END: Final = re.compile(rb"/v\d+[a-z0-9]*$")
+_VERSION_START: Final = re.compile(rb"/v\d+[a-z0-9]*(?=/|$)")
 
 
 def join(base: bytes, rest: bytes) -> bytes:

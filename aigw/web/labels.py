@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aigw.config.settings import Settings
 
-_MOST_KEPT = 10_000
+_MOST_KEPT: Final = 10_000
 
 
 class Labels:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 import attrs
@@ -33,8 +33,8 @@ from aigw.web.raw import model_of_raw
 from aigw.web.route import Route, check_in_flight, check_model
 from aigw.web.tree import RouteTree
 
-_SANE_ID = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
-_JSON = (b"content-type", b"application/json")
+_SANE_ID: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+_JSON: Final = (b"content-type", b"application/json")
 
 
 @attrs.frozen(eq=False)
