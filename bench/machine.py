@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sysconfig
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,6 @@ def describe(peers: Sequence[Peer]) -> dict[str, str]:
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": _python(),
         "wrk": _wrk(),
     }
     return facts | {peer.name: peer.version() for peer in peers if peer.version() != "-"}
@@ -49,12 +47,6 @@ def _cpu() -> str:
         if name.strip() == "model name":
             return value.strip()
     return platform.machine()
-
-
-def _python() -> str:
-    """The version, and whether it was built with profile-guided optimisation, which is commonly worth 10 to 20 %."""
-    optimised = "--enable-optimizations" in str(sysconfig.get_config_var("CONFIG_ARGS"))
-    return platform.python_version() + ("" if optimised else ", built without --enable-optimizations")
 
 
 def _wrk() -> str:

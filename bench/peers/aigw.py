@@ -68,9 +68,7 @@ class Aigw:
 
     def version(self) -> str:
         python = Path(self._twistd() or "").parent / "python"
-        code = "import aigw, aigw.http.reader as r; print(aigw.__version__, r.__file__.endswith('.py'))"
-        told, pure = first_line(str(python), "-I", "-c", code).split()
-        return f"{told}, {'not compiled' if pure == 'True' else 'compiled'}"
+        return first_line(str(python), "-I", "-c", _ABOUT)
 
     def _twistd(self) -> str | None:
         scripts = os.environ.get("AIGW_BENCH_SCRIPTS")
@@ -101,6 +99,14 @@ class Aigw:
                 audit=_auditor(admin, directory / "access.log"),
                 reconfigure=reconfigure,
             )
+
+
+#: Run by the gateway's own interpreter, which need not be the benchmark's.
+_ABOUT = """
+import platform, aigw, aigw.http.reader as reader
+compiled = "not compiled" if reader.__file__.endswith(".py") else "compiled"
+print(f"{aigw.__version__}, {compiled}, on Python {platform.python_version()} of {platform.python_build()[1]}")
+"""
 
 
 class Interpreted(Aigw):
