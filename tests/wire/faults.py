@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import attrs
-from twisted.internet import reactor
 
 from aigw.testing import Answer
 from aigw.testing.openai import TEXT
@@ -159,9 +158,9 @@ class MatrixTestCase(StageTestCase):
         for times in self.arrivals.values():
             times.clear()
         self.forget()
-        began = reactor.seconds()
+        began = self.clock.seconds()
         answered = await self.ask(front.request(f"{fault.backend}-{other or 'alone'}", stream), front.path)
-        self.assertLess(reactor.seconds() - began, TOTAL, where)
+        self.assertLess(self.clock.seconds() - began, TOTAL, where)
         wanted = fault.pair if other else fault.alone
         outcome = wanted[front.name] if isinstance(wanted, Mapping) else wanted
         self.assert_outcome(outcome, front, stream, answered, where)

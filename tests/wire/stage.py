@@ -10,7 +10,7 @@ import attrs
 import orjson
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial import unittest
 
 from aigw.config.settings import load
@@ -30,6 +30,41 @@ from tests.dist.raw import RawClient, connect, dechunked, post
 TOTAL = 5
 #: What every backend of these tests has: short times.
 TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", idle = "300ms", total = "{TOTAL}s" }}'
+
+
+class OwnTime:
+    """A clock that stands still while the machine does something else than this process.
+
+    Gateway and providers are one process here. When that gets no processor for a while, all of them stand still; but the
+    gateway would find that a provider has been silent. A beat that comes late tells how long that was, and comes before
+    whatever else is due, since it was due first.
+    """
+
+    _EVERY, _LATE = 0.01, 0.03
+
+    def __init__(self) -> None:
+        self._lost = 0.0
+        self._last = reactor.seconds()
+        self._beats = LoopingCall(self._beat)
+        self._beats.start(self._EVERY, now=False)
+
+    def seconds(self) -> float:
+        """Since some moment."""
+        return reactor.seconds() - self._lost
+
+    def callLater(self, delay: float, fire: Any, *arguments: Any) -> Any:
+        """The reactor's."""
+        return reactor.callLater(delay, fire, *arguments)
+
+    def stop(self) -> None:
+        """Beat no more."""
+        self._beats.stop()
+
+    def _beat(self) -> None:
+        now = reactor.seconds()
+        since, self._last = now - self._last, now
+        if since > self._LATE:
+            self._lost += since - self._EVERY
 
 
 class RememberingLedger(Ledger):
@@ -127,10 +162,11 @@ class StageTestCase(unittest.TestCase):
         path = Path(self.mktemp())
         path.write_text(config, encoding="utf-8")
         settings = load(path)
-        self.deadlines = Deadlines(reactor)
+        self.clock = OwnTime()
+        self.deadlines = Deadlines(self.clock)
         self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
         self.metrics = Metrics()
-        self.ledger = RememberingLedger(self.metrics, AccessLog("off", reactor), reactor.seconds)
+        self.ledger = RememberingLedger(self.metrics, AccessLog("off", reactor), self.clock.seconds)
         self.front_door = FrontDoor(self.snapshot.served, self.ledger, self.deadlines)
         self.factory = ServerFactory(self.front_door, self.deadlines, ServerLimits())
         self.listener = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
@@ -143,6 +179,7 @@ class StageTestCase(unittest.TestCase):
         await self.listener.stopListening()
         await self.until(lambda: not self.factory.channels and not self.snapshot.upstream_connections())
         self.deadlines.stop()
+        self.clock.stop()
 
     async def ask(self, fields: object, path: str = "/v1/chat/completions", **headers: str) -> Answered:
         """Send one request on a connection of its own, and take all of the answer."""
