@@ -138,6 +138,25 @@ class ExchangeMachine(RuleBasedStateMachine):
         }
         sink.on_data(events[what])
 
+    @precondition(lambda self: self.stream and self.open())
+    @rule(which=st.integers(0, 20), words=st.integers(1, 4), ending=st.sampled_from(["", "", "cut", "done"]))
+    def speak(self, which: int, words: int, ending: str) -> None:
+        """A good part of a stream at once, whatever phase it is in."""
+        played = self.open()[which % len(self.open())]
+        sink = played.sink
+        if not sink.sent:
+            sink.on_sent()
+        if sink.relay is None:
+            sink.on_head(200, list(EVENTS))
+        at = self.open().index(played)
+        for _ in range(words):
+            if not sink.over:
+                self.say(at, "he", "word")
+        if ending == "cut" and not sink.over:
+            played.fail("cut", began=True)
+        elif ending == "done" and not sink.over:
+            self.say(at, "he", "done")
+
     # -- what clients do, and time
 
     @precondition(lambda self: self.requests)
@@ -154,14 +173,15 @@ class ExchangeMachine(RuleBasedStateMachine):
         if producer is not None:
             producer.pauseProducing() if pause else producer.resumeProducing()
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 31.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.1, 0.1, 1.0, 6.0, 31.0]))
     def wait(self, seconds: float) -> None:
         self.play.pass_time(seconds)
 
     @precondition(lambda self: self.play.exchanges)
-    @rule(which=st.integers(0, 20))
-    def drain(self, which: int) -> None:
-        self.play.exchanges[which % len(self.play.exchanges)].cut(Overloaded("going down"))
+    @rule(which=st.integers(0, 20), really=st.sampled_from([False, False, False, True]))
+    def drain(self, which: int, really: bool) -> None:
+        if really:
+            self.play.exchanges[which % len(self.play.exchanges)].cut(Overloaded("going down"))
 
     # -- what holds
 

@@ -415,6 +415,32 @@ class SameTargetTests(FailoverTestCase):
         play.ask()
         self.assertEqual(play.asked(), "a2 b3")
 
+    def test_the_providers_own_word_counts(self) -> None:
+        """``x-should-retry``: false sends a call elsewhere that would wait, true repeats one that would not be."""
+        for status, word, asked in (
+            (503, b"false", "a1"),
+            (503, b"true", "a2"),
+            (409, b"true", "a2"),
+            (409, b"", "a1"),
+        ):
+            play = Play("a")
+            play.ask()
+            play.last("a").refuse(status, None, (b"x-should-retry", word))
+            play.pass_time(1)
+            self.assertEqual(play.asked(), asked, (status, word))
+
+    def test_calls_pay_for_repetitions(self) -> None:
+        """Each that comes for the first time puts a fifth of one in; only where there are any."""
+        for attempts, repeated in ((3, 10 + 6), (1, 0)):
+            play = Play("a", attempts=attempts)
+            play.candidates["a"].breaker = None
+            for _ in range(32):
+                play.ask()
+            for played in list(play.providers["a"].calls):
+                played.refuse(500)
+            play.clock.advance(0.3)
+            self.assertEqual(len(play.providers["a"].calls), 32 + repeated)
+
     def test_time_runs_out_over_all_attempts(self) -> None:
         """``total`` is the call's, not the attempt's: 504 at its end, however often it was tried."""
         play = Play("a", attempts=9, backoff=5.0)
