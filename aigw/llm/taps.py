@@ -134,6 +134,7 @@ class StreamTap:
     __slots__ = (
         "_finished",
         "_frame",
+        "_goes_on",
         "_hide",
         "_known",
         "_messages",
@@ -155,6 +156,8 @@ class StreamTap:
         self._note = notes.get(operation, StreamTap._note_chunk)
         self._messages = operation == MESSAGES
         self._known = operation in _STREAMED
+        # Behind an error nothing counts, least of all an end. Only responses tell by one more event that they failed.
+        self._goes_on = operation == RESPONSES
         self._told: dict[str, Any] = {}
         self._hide = hide_usage
         self._frame = NO_FRAME
@@ -202,6 +205,8 @@ class StreamTap:
     def _passes(self, event: bytes) -> bool:
         """Note what an event says; returns whether the client is to see it."""
         self.events += 1
+        if self.error is not None and self._known and not self._goes_on:
+            return False
         size = self._frame.text_size(event)
         if size >= 0:
             self._note_text(size)
@@ -216,6 +221,7 @@ class StreamTap:
         error = event_error(event, fields)
         if error is not None:
             self.error = error
+            self._frame = NO_FRAME
         elif fields is None and self._known and data.strip() != b"null":
             self.malformed = True
             return False

@@ -315,7 +315,9 @@ class EventBody:
         """Say so in the stream, and end it without its end."""
         attempt = self._attempt
         attempt.note(self.seen(), self._tap.model)
-        if self._tap.done:
+        if self._tap.error is not None:
+            attempt.abort_quietly("upstream_error")  # the client was told, and of no more than one error
+        elif self._tap.done:
             attempt.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
         else:
             attempt.write(error_event(error, attempt.request_id, attempt.operation, sequence=self._tap.events))

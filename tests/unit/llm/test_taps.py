@@ -233,7 +233,8 @@ class ChatStreamTests(StreamCase):
 
     @given(st.lists(CHAT_EVENTS, max_size=12), st.booleans())
     def test_only_the_usage_chunk_is_ever_hidden(self, stream: list[bytes], hide: bool) -> None:
-        """And what is not JSON, which is told. Judged by a reader that has no fast ways."""
+        """And what is not JSON, which is told, and what is behind an error. Judged by a reader that has no fast ways."""
+        stream, behind = self.until_error(stream)
 
         def malformed(event: bytes) -> bool:
             data = events.data(event).strip()
@@ -245,15 +246,22 @@ class ChatStreamTests(StreamCase):
             fields = events.read(events.data(event))
             return hide and isinstance(fields, dict) and fields.get("choices") == [] and bool(fields.get("usage"))
 
-        tap, visible = self.tapped(*stream, hide=hide)
+        tap, visible = self.tapped(*stream, *behind, hide=hide)
         self.assertEqual(visible, b"".join(event for event in stream if not hidden(event)))
         self.assertEqual(tap.malformed, any(map(malformed, stream)))
 
     @given(st.lists(CHAT_EVENTS, max_size=12))
     def test_fast_ways_find_what_slow_ones_find(self, stream: list[bytes]) -> None:
-        """A tap that knows no frames comes to the same."""
-        tap, _ = self.tapped(*stream)
+        """A tap that knows no frames comes to the same; what is behind an error does not count."""
+        stream, behind = self.until_error(stream)
+        tap, _ = self.tapped(*stream, *behind)
         self.assertEqual((tap.usage, tap.model, tap.done, tap.error, tap.finished_cleanly()), self.found_slowly(stream))
+
+    def until_error(self, stream: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """The stream up to its first error, that one included, and the rest."""
+        failed = (number for number, event in enumerate(stream, 1) if self.tapped(event)[0].error is not None)
+        end = next(failed, len(stream))
+        return stream[:end], stream[end:]
 
     def found_slowly(self, stream: list[bytes]) -> tuple[Any, ...]:
         """Each event by a tap of its own, which therefore parses it."""

@@ -343,6 +343,24 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertEqual(scene.request.body.count(b'"error"'), 1)
         self.assertEqual(scene.request.ended, "aborted")
 
+    def test_nothing_behind_an_error_makes_a_stream_look_whole(self) -> None:
+        """No ``[DONE]``, no ``finish_reason``, however the upstream goes on; nor is a second error told."""
+        error = b'data: {"error":{"message":"gpu fell off","type":"server_error","code":500}}\n\n'
+        for behind in ([DONE], [chunk("llo"), chunk(None, "stop") + DONE], [chunk("he"), chunk("he")]):
+            for end in ("end", "cut", "linger"):
+                scene = Scene(stream=True)
+                sink = scene.events()
+                for event in (chunk("he"), chunk("he"), error, *behind):
+                    sink.on_data(event)
+                if end == "end":
+                    sink.on_end(True)
+                elif end == "cut":
+                    sink.on_failure(CallFailure("cut", "connection lost", began=True))
+                else:
+                    scene.pass_time(21)
+                self.assertEqual((scene.request.body, scene.request.ended), (chunk("he") * 2 + error, "aborted"))
+                self.assertEqual(scene.account.error, "upstream_error")
+
     def test_malformed_event_ends_the_stream_honestly(self) -> None:
         """The SDK would stumble over it; what came before it is passed on."""
         scene = Scene(stream=True)
