@@ -8,6 +8,10 @@ It ends in exactly one of four ways, each through :meth:`Attempt.close`: it brou
 client had seen anything of one (then its :class:`~aigw.proxy.exchange.Exchange` decides what comes next), the answer
 broke after it had begun, or nobody wants it any more. Whatever ends it first wins: the upstream call is cancelled if
 it still runs, so it calls back no more; target, breaker and metrics are told.
+
+The module is long because an attempt stands between four others (the upstream's call, the clock, the client and the
+relay), and its state is what they have in common. What a failure means is :mod:`aigw.proxy.refusal`'s to say, which way
+an answer takes :mod:`aigw.proxy.ways`'.
 """
 
 from __future__ import annotations
