@@ -261,6 +261,21 @@ class OtherTargetTests(FailoverTestCase):
         self.assertIsNone(play.account.usage)
         self.assertIsNone(play.account.response_model)
 
+    def test_what_a_greeting_said_of_its_tokens_is_forgotten(self) -> None:
+        """Anthropic tells with its first event what it has read; of that one nothing was delivered."""
+        play = Play(stream=True)
+        play.plans["a"] = make_plan(play.providers["a"], backend="a", operation="messages")
+        play.ask()
+        begun = {
+            "type": "message_start",
+            "message": {"model": "c", "usage": {"input_tokens": 1000, "output_tokens": 1}},
+        }
+        play.last("a").stream(b"event: message_start\ndata: " + orjson.dumps(begun) + b"\n\n")
+        play.last("a").sink.on_end(True)
+        self.assertEqual(play.asked(), "a1 b1")
+        play.last("b").fail()
+        self.assertIsNone(play.account.usage)
+
     def test_who_cannot_be_asked_for_this_is_passed_over(self) -> None:
         play = Play("abc")
         play.plans["b"] = BadRequest("it has no such thing")

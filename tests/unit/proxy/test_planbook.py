@@ -1,0 +1,69 @@
+"""Plans: what route, model and backend say, merged; and what a probe asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.trial import unittest
+
+from aigw.config.settings import load
+from aigw.proxy.plan import Timeouts
+from aigw.proxy.planbook import PlanBook
+from tests.unit.proxy.fakes import FakeUpstream, make_candidate
+
+CONFIG = """
+[backends.one]
+provider = "openai"
+timeouts = { connect = 1, first_byte = 2, first_token = 3, idle = 4, total = 5 }
+[backends.claude]
+provider = "anthropic"
+auth = { inline = "sk-ant-1" }
+headers = { set = { x-team = "ml" } }
+[backends.azure]
+provider = "azure"
+url = "https://a.openai.azure.com"
+auth = { passthrough = true }
+[models.m]
+targets = [{ backend = "one" }]
+timeouts = { first_byte = 20, first_token = 30, idle = 40 }
+[routes.plain]
+paths = ["/plain"]
+[routes.patient]
+paths = ["/patient"]
+timeouts = { first_token = 300, idle = 400, total = 500 }
+"""
+
+
+class PlanBookTests(unittest.TestCase):
+    """See the module's head."""
+
+    def setUp(self) -> None:
+        path = Path(self.mktemp())
+        path.write_text(CONFIG)
+        settings = load(path)
+        upstreams: dict[str, Any] = {name: FakeUpstream() for name in settings.backends}
+        self.plans = PlanBook(settings, upstreams, frozenset(), lambda key: False, lambda name: name, None)
+
+    def timeouts(self, route: str, model: str | None) -> Timeouts:
+        candidate = make_candidate("one")
+        candidate.public_model = model
+        return self.plans.plan(route, candidate, None, "chat").timeouts
+
+    def test_timeouts(self) -> None:
+        """The route's win over the model's, which win over the backend's; each by itself."""
+        self.assertEqual(self.timeouts("plain", None), Timeouts(1, 2, 3, 4, 5))
+        self.assertEqual(self.timeouts("plain", "m"), Timeouts(1, 20, 30, 40, 5))
+        self.assertEqual(self.timeouts("patient", "m"), Timeouts(1, 20, 300, 400, 500))
+        self.assertEqual(self.timeouts("patient", None), Timeouts(1, 2, 300, 400, 500))
+
+    def test_probes(self) -> None:
+        """What calls have that say nothing; a client's own credential is nobody's to ask with."""
+        question = self.plans.probe("claude").data
+        self.assertTrue(question.startswith(b"GET /v1/models HTTP/1.1\r\nhost: api.anthropic.com\r\n"), question)
+        self.assertTrue(question.endswith(b"\r\n\r\n"))
+        for line in (b"x-api-key: sk-ant-1", b"anthropic-version: 2023-06-01", b"x-team: ml"):
+            self.assertEqual(question.count(b"\r\n" + line + b"\r\n"), 1, line)
+        question = self.plans.probe("azure").data
+        self.assertTrue(question.startswith(b"GET /openai/models?api-version=2024-10-21 HTTP/1.1\r\n"), question)
+        self.assertNotIn(b"api-key", question)
