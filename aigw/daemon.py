@@ -112,15 +112,16 @@ class Daemon(MultiService):
     def startService(self) -> None:
         """Begin to serve."""
         self.open()
+        # Either would end the process as long as nobody has said what to do about it.
+        self._on_signal(signal.SIGHUP, self.reload)
+        self._on_signal(signal.SIGUSR1, self.reopen)
         self._publish(self.settings)
         self.metrics.reloaded(True, self._loaded_at, self.settings.sha256)
         super().startService()
-        # The reactor installs its own signal functions when it starts; ours come after them.
+        # The reactor installs its own functions for the other signals when it starts; ours come after them.
         self._reactor.callWhenRunning(self._running)
 
     def _running(self) -> None:
-        self._on_signal(signal.SIGHUP, self.reload)
-        self._on_signal(signal.SIGUSR1, self.reopen)
         # Twisted would end by raising the signal on itself; a drained gateway ends with status 0.
         self._on_signal(signal.SIGTERM, self.end)
         self._on_signal(signal.SIGINT, self.end)

@@ -130,6 +130,21 @@ class TogetherTests(WorkersTestCase):
         cores = len(os.sched_getaffinity(0))
         self.assertEqual(len(workers(daemon)), cores if cores > 1 else 0)
 
+    async def test_reload_during_the_start(self) -> None:
+        """Is taken when the start is over."""
+        text = CONFIG.format(url="http://127.0.0.1:1", log="off")
+        daemon = await self.start_daemon(text, {"PROVIDER_KEY": "x"}, wait=False)
+
+        async def parent_is_there() -> bool:
+            with contextlib.suppress(OSError):
+                return bool(await fetch(f"{daemon.admin_url}/healthz"))
+            return False
+
+        await self.until(parent_is_there)
+        daemon.signal("HUP")
+        await daemon.says(r"(?s)aigw \S+ serves .*reloaded /")
+        await daemon.ready()
+
     async def test_metrics_are_the_sum(self) -> None:
         """Counters, gauges and histograms; what is the gateway's as a whole is there once."""
         daemon, upstream = await self.serve()
