@@ -261,20 +261,19 @@ class OtherTargetTests(FailoverTestCase):
         self.assertIsNone(play.account.usage)
         self.assertIsNone(play.account.response_model)
 
-    def test_what_a_greeting_said_of_its_tokens_is_forgotten(self) -> None:
-        """Anthropic tells with its first event what it has read; of that one nothing was delivered."""
-        play = Play(stream=True)
-        play.plans["a"] = make_plan(play.providers["a"], backend="a", operation="messages")
+    def test_what_a_failed_answer_said_of_its_tokens_is_forgotten(self) -> None:
+        """Some say an error with a 200, and what it has cost beside it; nothing of that was delivered."""
+        play = Play()
         play.ask()
-        begun = {
-            "type": "message_start",
-            "message": {"model": "c", "usage": {"input_tokens": 1000, "output_tokens": 1}},
-        }
-        play.last("a").stream(b"event: message_start\ndata: " + orjson.dumps(begun) + b"\n\n")
-        play.last("a").sink.on_end(True)
+        sink = play.last("a").sink
+        sink.on_sent()
+        sink.on_head(200, list(JSON))
+        sink.on_data(b'{"error":{"message":"busy","code":503},"model":"x","usage":{"prompt_tokens":1000}}')
+        sink.on_end(True)
         self.assertEqual(play.asked(), "a1 b1")
-        play.last("b").fail()
+        play.last("b").fail("tls")
         self.assertIsNone(play.account.usage)
+        self.assertIsNone(play.account.response_model)
 
     def test_who_cannot_be_asked_for_this_is_passed_over(self) -> None:
         play = Play("abc")
