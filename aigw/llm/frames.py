@@ -37,7 +37,7 @@ class ChunkFrame:
     def __init__(self, first: bytes, rest: Sequence[tuple[int, bytes]]) -> None:
         """:param rest: what may differ, by kind, and what follows it up to the next that may."""
         self._first, self._size = first, len(first)
-        self._rest = tuple((kind, part[:1], part, len(part)) for kind, part in rest)
+        self._rest = tuple((kind, part[:1], part[1:], len(part) - 1) for kind, part in rest)
 
     @classmethod
     def of(cls, event: bytes) -> ChunkFrame | None:
@@ -74,17 +74,17 @@ class ChunkFrame:
         """The length of the text if ``event`` is of this frame, else -1."""
         if not event.startswith(self._first):
             return -1
-        at, text = self._size, 0
+        rest, text = event[self._size :], 0
         for kind, stop, part, size in self._rest:
-            end = event.find(stop, at)
-            if not event.startswith(part, end):
+            gap, _, rest = rest.partition(stop)
+            if not rest.startswith(part):
                 return -1
+            rest = rest[size:]
             if kind == _TEXT:
-                text = end - at
-            elif (kind == _NUMBER and not event[at:end].isdigit()) or (kind == _BLANKS and event[at:end].strip(b" ")):
+                text = len(gap)
+            elif (kind == _NUMBER and not gap.isdigit()) or (kind == _BLANKS and gap.strip(b" ")):
                 return -1
-            at = end + size
-        return text if at == len(event) else -1
+        return -1 if rest else text
 
 
 #: Fits nothing: no event is a line's end and NUL.
