@@ -6,6 +6,7 @@ from typing import Any
 
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.nodes import Node
+from aigw.config.values import hash_on
 
 _BALANCE = {
     "round-robin": "weighted",
@@ -68,8 +69,17 @@ def _choice(draft: Draft, balancer: Node) -> dict[str, Any]:
     elif _BALANCE[name] != "weighted":
         values["balance"] = _BALANCE[name]
     if name == "consistent-hashing":
-        values["hash_on"] = f"header:{balancer.text('hash_on_header') or _DEFAULTS['hash_on_header']}"
+        values["hash_on"] = _hash_on(balancer)
     return values
+
+
+def _hash_on(balancer: Node) -> str:
+    """:raises Refused: it is no header's name."""
+    wanted = f"header:{balancer.text('hash_on_header') or _DEFAULTS['hash_on_header']}"
+    try:
+        return hash_on(wanted)
+    except ValueError:
+        raise (balancer.get("hash_on_header") or balancer).refuse("is no header's name") from None
 
 
 def prioritise(entries: list[dict[str, Any]]) -> None:

@@ -35,4 +35,5 @@ def import_kubernetes(
     routes = RouteReader(draft, resources, backends, AccessReader(draft, resources))
     for route in resources.of_kind("HTTPRoute"):
         draft.attempt(routes.read, route)
+    routes.close()
     resources.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -33,13 +33,14 @@ _FORMATS = {"Completions": "chat", "Responses": "responses", "Embeddings": "embe
 
 @attrs.define(eq=False)
 class Made:
-    """One LLM of a resource: a backend's keys, and the path that it is asked for in any case."""
+    """One LLM of a resource: a backend's keys, the path that it is asked for in any case (it stands at ``told``)."""
 
     node: Node
     kind: Kind
     values: dict[str, Any]
     name: str = ""
     full_path: str | None = None
+    told: Node | None = None
 
 
 @attrs.frozen
@@ -48,6 +49,7 @@ class Served:
 
     :ivar backends: one of each LLM, with its priority.
     :ivar model: the entry of ``[models]`` if there are several.
+    :ivar full_path: what it is asked for in any case; where that stands is ``told``.
     :ivar operations: which paths are which operation, where the resource says that.
     """
 
@@ -55,6 +57,7 @@ class Served:
     model: str | None
     full_path: str | None
     operations: Operations | None
+    told: Node | None = None
 
     def choice(self) -> dict[str, Any]:
         """The route's keys that lead here."""
@@ -82,6 +85,10 @@ class BackendReader:
             self._made[key] = self.draft.whole(resource.node, self._make, resource, headers)
         return self._made[key]
 
+    def with_paths(self) -> Iterator[Served]:
+        """All that have a path of their own."""
+        return (served for served in self._made.values() if served.full_path is not None)
+
     def _make(self, resource: Resource, headers: dict[str, Any]) -> Served:
         ai = resource.spec("ai")
         if ai is None:
@@ -93,19 +100,19 @@ class BackendReader:
             raise ai.refuse("has no provider")
         several = sum(len(pool) for pool in pools) > 1
         entries: list[tuple[Entry, int]] = []
-        paths = []
+        llms: list[Made] = []
         for priority, pool in enumerate(pools):
             for node in pool:
                 made = self._llm(node, resource)
                 if headers:
                     made.values["headers"] = headers
                 entries.append((self._entry(resource, made, several), priority))
-                paths.append(made.full_path)
-        if several and any(paths):
+                llms.append(made)
+        if several and any(made.full_path for made in llms):
             raise resource.node.refuse("has a path that is no provider's usual one, among several providers")
         operations = self._operations(resource)
         model = self._model(resource, entries) if several else None
-        return Served(tuple(entries), model, paths[0], operations)
+        return Served(tuple(entries), model, llms[0].full_path, operations, llms[0].told)
 
     def _pools(self, resource: Resource, ai: Node) -> list[list[Node]]:
         """The LLMs by priority, the first first.
@@ -234,13 +241,14 @@ class BackendReader:
 
     def _place(self, made: Made, config: Node, around: list[Node], resource: Resource) -> None:
         """``hostOverride``, ``customHost``, ``host`` and ``port``, ``path``, ``pathPrefix``."""
-        host = port = path = prefix = None
+        host = port = prefix = None
         for node in around:
             for holder in (node.get("hostOverride"), node.get("customHost"), node):
                 if holder is not None and holder.get("host") is not None:
                     host, port = host or self.texts.filled(holder.get("host")), port or holder.number("port")
                     prefix = prefix or holder.text("pathPrefix")
-            path = path or node.text("pathOverride", "fullPath") or _path(node)
+            made.told = made.told or node.get("pathOverride", "fullPath") or _path(node)
+        path = (made.told.scalar() or None) if made.told is not None else None
         if config.get("backendRef") is not None:
             raise child(config, "backendRef").refuse("is a Service of the cluster; aigw needs host and port")
         if host is None:
@@ -290,6 +298,6 @@ class BackendReader:
                     made.values[key] = fields | made.values.get(key, {})
 
 
-def _path(node: Node) -> str | None:
+def _path(node: Node) -> Node | None:
     path = node.get("path")
-    return path.scalar() if path is not None and isinstance(path.content, str) else None
+    return path if path is not None and isinstance(path.content, str) else None

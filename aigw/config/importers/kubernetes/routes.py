@@ -26,6 +26,13 @@ class RouteReader:
         self.resources = resources
         self.backends = backends
         self.access = access
+        self._asked: set[int] = set()  # backends of which some route asks for the path that they have of their own
+
+    def close(self) -> None:
+        """Say what paths of backends no route asks for."""
+        for served in self.backends.with_paths():
+            if id(served) not in self._asked and served.told is not None:
+                self.draft.warn(served.told, "no route that was imported asks for it")
 
     def read(self, resource: Resource) -> None:
         """All rules of one HTTPRoute; a rule that cannot be had is left out whole, with a warning."""
@@ -96,6 +103,8 @@ class RouteReader:
                         raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
                     del values["rewrite"]  # The provider's own path for each of them is right
                 effect = effect or values.get("rewrite") == rewrite
+                if values.get("rewrite") == {"full_path": served.full_path}:
+                    self._asked.add(id(served))
                 self._route(resource, rule, name, values, closed)
         if not effect:
             filters = [node.get("urlRewrite", "path") for node in rule.maps("filters")]

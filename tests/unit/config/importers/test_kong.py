@@ -224,6 +224,13 @@ class ConsumerTests(ImportTestCase):
         (warning,) = [one for one in imported.warnings if "llama2_format" in one.key]
         self.assertIn("does not speak (allowed: ollama, openai)", warning.message)
 
+    def test_nothing_to_hash_on(self) -> None:
+        """Kong takes any text for a header's name."""
+        balancer = "balancer: {algorithm: consistent-hashing, hash_on_header: a b}"
+        targets = "targets: [{model: {provider: openai, name: a}}, {model: {provider: openai, name: b}}]"
+        problems = self.problems(f"plugins: [{{name: ai-proxy-advanced, config: {{{balancer}, {targets}}}}}]")
+        self.assertTrue(any(each.key.endswith("balancer.hash_on_header") for each in problems), problems)
+
     def test_another_provider(self) -> None:
         config = "route_type: llm/v1/chat, model: {provider: mistral, name: m, options: {mistral_format: openai}}"
         imported = self.imported(SERVICE, self.CONSUMER, self.own(config))

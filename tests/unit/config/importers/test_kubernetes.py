@@ -270,6 +270,25 @@ class RouteTests(ImportTestCase):
             found = self.routes(rule)["r"]
             self.assertEqual((found.get("rewrite"), found.get("operation")), wanted, (kind, value))
 
+    def test_rewrite_without_effect(self) -> None:
+        """It is said where it stands."""
+        rewrite = "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /v2}}}"
+        rule = f"  - {{filters: [{rewrite}], backendRefs: [{{name: b, kind: Backend}}]}}\n"
+        imported = self.imported(BACKEND + ROUTE[: ROUTE.index("  - matches")] + rule)
+        (note,) = [each for each in imported.notes if "own path for the operation" in each.message]
+        self.assertTrue(note.key.endswith("filters[0].urlRewrite.path"), note)
+
+    def test_path_that_no_route_asks_for(self) -> None:
+        """A backend's own, where the routes that lead to it cannot have it."""
+        backend = agentgateway("{ai: {provider: {path: /p, host: llm, port: 443, openai: {}}}}")
+        second = BACKEND.replace("name: b", "name: c")
+        references = "[{name: b, kind: AgentgatewayBackend}, {name: c, kind: Backend}]"
+        alone = "  - backendRefs: [{name: c, kind: Backend}]\n"
+        both = f"  - backendRefs: {references}\n"
+        text = backend + second + ROUTE[: ROUTE.index("  - matches")] + alone + both
+        (warning,) = [each for each in self.imported(text).warnings if "asks for it" in each.message]
+        self.assertTrue(warning.key.endswith("ai.provider.path"), warning)
+
     def test_two_rewrites(self) -> None:
         """Which of them counts is nobody's to say."""
         rewrite = "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /}}}"
