@@ -32,6 +32,7 @@ _LAST_BLANK: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 #: Bytes before a piece in which a blank line may have begun: a line's LF and the CR of a CRLF.
 _OVERLAP: Final = 2
+_CR: Final = 0x0D
 
 
 class EventFramer:
@@ -69,7 +70,7 @@ class EventFramer:
         rest = self._rest
         start = max(0, len(rest) - _OVERLAP)
         rest += data
-        if b"\r" in data or b"\r" in rest[start : start + _OVERLAP]:
+        if _CR in data or _CR in rest[start : start + _OVERLAP]:
             end = max((match.end() for match in _BLANK.finditer(rest, start)), default=0)
         else:
             found = rest.rfind(b"\n\n", start)

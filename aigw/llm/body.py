@@ -34,6 +34,9 @@ _NEEDED: dict[str, tuple[str, tuple[type, ...]]] = {
     COUNT_TOKENS: ("messages", (list,)),
 }
 
+#: As a number: bytes are looked for in bytes at thrice the cost.
+_BACKSLASH: Final = 0x5C
+
 #: The two spellings of one field.
 _TWINS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -97,7 +100,9 @@ def _check_repeated(body: bytes) -> None:
 
 def _spells_letters(body: bytes) -> bool:
     """Whether small letters are escaped, as nobody does who does not want to hide them."""
-    return b"\\" in body and b"\\u00" in body and (b"\\u006" in body or b"\\u007" in body)
+    if _BACKSLASH not in body:
+        return False
+    return b"\\u006" in body or b"\\u007" in body
 
 
 def _at_top_level(body: bytes, starts: list[int]) -> int:

@@ -240,6 +240,7 @@ def _ms(seconds: float) -> float:
 
 
 _second = (0, "")
+_MILLISECONDS: Final = [f".{number:03d}Z" for number in range(1000)]
 
 
 def _wall_clock() -> str:
@@ -249,4 +250,4 @@ def _wall_clock() -> str:
     whole = int(now)
     if _second[0] != whole:
         _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
-    return "%s.%03dZ" % (_second[1], int((now - whole) * 1000))  # noqa: UP031, half the cost of a format spec
+    return _second[1] + _MILLISECONDS[int((now - whole) * 1000)]

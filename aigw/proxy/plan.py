@@ -275,10 +275,10 @@ class Plan:
         drop = self.drop
         if nominated:  # RFC 9110 section 7.6.1
             drop = drop | nominated
-        lines = [b"%s %s HTTP/1.1\r\n" % (method, target), self.static_head]
+        lines = [method, b" ", target, b" HTTP/1.1\r\n", self.static_head]
         for name, value in headers:
             if name not in drop and not name.startswith(_NEVER_PREFIXES):
-                lines += (name, b": ", value, b"\r\n")
+                lines.append(b"%s: %s\r\n" % (name, value))
         if self.header_defaults:
             lines += [b"%s: %s\r\n" % each for each in self.header_defaults if not _has(headers, each[0])]
         lines += [b"%s: %s\r\n" % each for each in added]
@@ -291,7 +291,10 @@ class Plan:
             authoriser = credential
         if body or method in _HAS_BODY:
             lines.append(b"content-length: %d\r\n" % len(body))
-        lines += (b"x-request-id: ", request_id.encode("ascii"), b"\r\n\r\n", body)
+        lines.append(b"x-request-id: ")
+        lines.append(request_id.encode("ascii"))
+        lines.append(b"\r\n\r\n")
+        lines.append(body)
         is_head = method == b"HEAD"
         return Payload(b"".join(lines), is_head, credential.partition, self.operation, fields, authoriser)
 

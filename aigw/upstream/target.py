@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import attrs
 
+_BRACE: Final = 0x7B
 _VERSION_END: Final = re.compile(rb"/v\d+[a-z0-9]*$")
 _VERSION_START: Final = re.compile(rb"/v\d+[a-z0-9]*(?=/|$)")
 
@@ -62,7 +63,7 @@ class PathRule:
         """
         if self.full is not None:
             upstream = self.full
-            if b"{" in upstream:
+            if _BRACE in upstream:
                 upstream = upstream.replace(b"{model}", quote(model or "", safe="").encode())
         elif self.prefix is not None:
             upstream = replace_prefix(path, matched, self.prefix)
