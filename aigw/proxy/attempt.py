@@ -153,6 +153,12 @@ class Attempt:
 
     def on_head(self, status: int, headers: list[Header]) -> None:
         """Choose the way down."""
+        try:
+            self._choose(status, headers)
+        except Exception:
+            self.exchange.fault()
+
+    def _choose(self, status: int, headers: list[Header]) -> None:
         account, timeouts = self.account, self.plan.timeouts
         account.head_at = self._now()
         head = self._head = ResponseHead(status, headers)
@@ -176,19 +182,27 @@ class Attempt:
         if limit and not self._paused:
             at = self._now() + limit
             self._deadline.at = at if at < self._total_at else self._total_at
-        self.relay.data(data)  # type: ignore[union-attr]
+        try:
+            self.relay.data(data)  # type: ignore[union-attr]
+        except Exception:
+            self.exchange.fault()
 
     def on_end(self, delimited: bool) -> None:
         """The upstream is done."""
         self.account.upstream_done_at = self._now()
         self._call = None
-        assert self.relay is not None
-        self.relay.end(delimited)
+        try:
+            self.relay.end(delimited)  # type: ignore[union-attr]
+        except Exception:
+            self.exchange.fault()
 
     def on_failure(self, failure: CallFailure) -> None:
         """The upstream call broke."""
         self._call = None
-        self._fail(of_call(self.backend, failure, sent=self.sent, repeatable=self._repeatable))
+        try:
+            self._fail(of_call(self.backend, failure, sent=self.sent, repeatable=self._repeatable))
+        except Exception:
+            self.exchange.fault()
 
     # -- the clock
 

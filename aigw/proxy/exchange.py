@@ -231,18 +231,19 @@ class Exchange:
             else:
                 self._prepare(step.candidate)
         except Exception:
-            # Nobody else would end this: the first attempt is prepared by the front door, this one by a timer.
-            self._log.failure("request {id}: another attempt failed", id=self.request.request_id)
-            self.refuse(GatewayError("an internal error occurred; the gateway's log tells more"))
+            self.fault()
         else:
             self._again(attempt)
 
     def _expired(self) -> None:
         wake, self._wake = self._wake, None
-        if wake is not None:
-            wake()
-        elif self.attempt is not None:
-            self.attempt.expired()
+        try:
+            if wake is not None:
+                wake()
+            elif self.attempt is not None:
+                self.attempt.expired()
+        except Exception:
+            self.fault()
 
     # -- what ends it from outside
 
@@ -263,6 +264,39 @@ class Exchange:
             self.attempt.cut(error)
         else:
             self.refuse(error)
+
+    # -- faults of our own
+
+    def fault(self) -> None:
+        """Something raised what it should not, within a call back of the upstream's or a timer's. The first attempt is
+        prepared under the front door's eyes; nobody but us would end what comes after it."""
+        self._log.failure("request {id} failed", id=self.request.request_id)
+        error = GatewayError("an internal error occurred; the gateway's log tells more")
+        attempt = self.attempt
+        try:
+            if attempt is not None and not self.over:
+                attempt.cut(error)
+            elif not self.over:
+                self.refuse(error)
+        except Exception:
+            self._log.failure("request {id}: nor can its client be told", id=self.request.request_id)
+        if not self.account.closed:
+            self._break_off(attempt)
+
+    def _break_off(self, attempt: Attempt | None) -> None:
+        """The way out that asks for nothing: connection, place and books are given back one by one."""
+        self.over = True
+        self.account.error = GatewayError.default_code
+        closing = [self._deadline.discard, lambda: self.ledger.close(self.account)]
+        if not self.request.finished:
+            closing.insert(0, self.request.abort)
+        if attempt is not None:
+            closing.insert(0, lambda: attempt.close("cancelled"))
+        for close in closing:
+            try:
+                close()
+            except Exception:
+                self._log.failure("request {id}: not all of it is ended", id=self.request.request_id)
 
     # -- the client's answer
 

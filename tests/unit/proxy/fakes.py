@@ -75,6 +75,10 @@ class FakeRequest:
     def unregisterProducer(self) -> None:
         self.producer = None
 
+    @property
+    def finished(self) -> bool:
+        return bool(self.ended)
+
     def leave(self) -> None:
         """The client's connection is lost."""
         self.disconnected = True
@@ -139,6 +143,8 @@ class FakeLedger:
         self.timeouts.append((backend, which))
 
     def close(self, account: Account) -> None:
+        assert not account.closed, "closed twice"
+        account.closed = True
         self.closed.append(account)
 
 

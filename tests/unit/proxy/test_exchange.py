@@ -385,6 +385,97 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertTrue(scene.call.cancelled)
 
 
+class FaultTests(SettledMixin, unittest.TestCase):
+    """Faults of the gateway's own cost one request, which ends at once, and leave nothing behind."""
+
+    def faulty(self, scene: Scene, *names: str) -> None:
+        """Methods of the attempt's relay raise from now on."""
+
+        def raising(*_arguments: Any) -> None:
+            raise ZeroDivisionError
+
+        relay: Any = scene.exchange.attempt.relay  # type: ignore[union-attr]
+        faulty = type("Faulty", (), dict.fromkeys(("data", "end", "broken", "seen"), raising))()
+        for name in {"data", "end", "broken", "seen"} - set(names):
+            setattr(faulty, name, getattr(relay, name))
+        scene.exchange.attempt.relay = faulty  # type: ignore[union-attr]
+
+    def assert_told(self, scene: Scene, faults: int = 1) -> None:
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), faults)
+        self.assertEqual(scene.account.error, "internal_error")
+        self.assert_settled(scene, "cancelled")
+
+    def test_in_an_answer(self) -> None:
+        for name in ("data", "end"):
+            scene = Scene()
+            sink = scene.head()
+            self.faulty(scene, name)
+            sink.on_data(ANSWER)
+            if name == "end":
+                sink.on_end(True)
+            self.assertEqual(scene.request.status, 500, name)
+            self.assertIn(b"internal_error", scene.request.body)
+            self.assert_told(scene)
+
+    def test_in_a_stream(self) -> None:
+        """It is an error event, and no end."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        self.faulty(scene, "data")
+        sink.on_data(chunk("llo"))
+        self.assertIn(b'"internal_error"', scene.request.body)
+        self.assertNotIn(b"[DONE]", scene.request.body)
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assertTrue(scene.call.cancelled)
+        self.assert_told(scene)
+
+    def test_in_telling_of_it(self) -> None:
+        """Then the connection's end has to."""
+        scene = Scene(stream=True)
+        sink = scene.events()
+        sink.on_data(chunk("he"))
+        self.faulty(scene, "data", "broken", "seen")
+        sink.on_data(chunk("llo"))
+        self.assertEqual(scene.request.ended, "aborted")
+        self.assertTrue(scene.call.cancelled)
+        self.assert_told(scene, 2)
+
+    def test_in_a_failure_and_in_a_timeout(self) -> None:
+        for failing in (lambda scene, sink: sink.on_failure(CallFailure("cut", "gone", began=True)),
+                        lambda scene, sink: scene.pass_time(700)):  # fmt: skip
+            scene = Scene(stream=True)
+            sink = scene.events()
+            sink.on_data(chunk("he"))
+            self.faulty(scene, "broken")
+            failing(scene, sink)
+            self.assertEqual(scene.request.ended, "aborted")
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+            scene.pass_time(700)
+            self.assertEqual(scene.ledger.closed, [scene.account])
+            self.assertEqual(scene.clock.getDelayedCalls(), [])
+
+    def test_in_the_books(self) -> None:
+        """They are closed all the same."""
+        scene = Scene()
+        sink = scene.head()
+        close = scene.exchange.attempt.close  # type: ignore[union-attr]
+        calls: list[str] = []
+
+        def closing(outcome: str = "") -> None:
+            close(outcome)
+            calls.append(outcome)
+            if len(calls) == 1:
+                raise ZeroDivisionError
+
+        scene.exchange.attempt.close = closing  # type: ignore[union-attr, method-assign]
+        sink.on_data(ANSWER)
+        sink.on_end(True)
+        self.assertEqual(scene.request.status, 200)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(scene.ledger.closed, [scene.account])
+
+
 class TimeoutTests(SettledMixin, unittest.TestCase):
     """Five timeouts, told apart."""
 
