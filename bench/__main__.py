@@ -1,4 +1,5 @@
-"""``python -m bench [--quick]`` measures; ``profile`` shows where time goes, ``soak`` whether memory grows."""
+"""``python -m bench [--quick]`` measures; ``profile`` shows where time goes, ``instructions`` counts it, ``soak`` looks
+whether memory grows."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from bench import body, chat, growth, machine, memory, peers, profiling, start, stream, tls, workers
 from bench.errors import BenchError
+from bench.instructions import instructions
 from bench.peers.peer import Peer
 from bench.plan import FULL, LOAD_CORE, QUICK, Plan
 from bench.programs import ROOT
@@ -51,6 +53,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     profile.add_argument("--lines", type=int, default=45, help="how many functions to show")
     profile.add_argument("--native", action="store_true", help="C functions too")
     profile.add_argument("--stacks", help="keep py-spy's collapsed stacks in this file")
+    count = commands.add_parser("instructions", help="instructions of aigw's own program a call, by callgrind")
+    count.add_argument("work", nargs="?", choices=("chat", "stream"), default="chat")
     long = commands.add_parser("soak", help="half load for a long time; is memory flat?")
     long.add_argument("--peer", default="aigw", help="which gateway (default: aigw)")
     long.add_argument("--minutes", type=float, default=30.0)
@@ -131,6 +135,9 @@ def main() -> int:
         prepare()
         if options.command == "profile":
             print(profiling.profile(options))
+            return 0
+        if options.command == "instructions":
+            print(instructions(options))
             return 0
         report = soak(options) if options.command == "soak" else bench(options)
     except BenchError as error:

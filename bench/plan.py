@@ -140,8 +140,8 @@ class Goal:
 _REQUESTS, _CPU, _CHUNK = "requests_per_second", "cpu_us_per_request", "cpu_us_per_chunk"
 _BASE = Side("growth", f"aigw, {SMALL}")
 GOALS = (
-    Goal("requests/s at 32 connections", _REQUESTS, Side("chat-32", "aigw"), Side("chat-32", "envoy"), 0.65, True),
-    Goal("CPU per relayed chunk", _CHUNK, Side("stream", "aigw"), Side("stream", "envoy"), 1.5, False),
+    Goal("requests/s at 32 connections", _REQUESTS, Side("chat-32", "aigw"), Side("chat-32", "envoy"), 1.0, True),
+    Goal("CPU per relayed chunk", _CHUNK, Side("stream", "aigw"), Side("stream", "envoy"), 1.0, False),
     Goal("CPU per translated chunk", _CHUNK, Side("translated", "aigw"), Side("stream", "aigw"), 2.5, False),
     *(Goal("CPU per request", _CPU, Side("growth", f"aigw, {sizes}"), _BASE, 1.05, False) for sizes in FULL.grown),
     Goal("CPU per request", _CPU, Side("growth", f"aigw, {FULL.crowd:,} idle connections"), _BASE, 1.05, False),

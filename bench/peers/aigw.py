@@ -62,6 +62,8 @@ class Aigw:
     name = "aigw"
     works = frozenset({"chat", "stream", "translated", "memory", "body", "tls", "growth", "start", "workers"})
     slow = False
+    #: What to run the program under, if anything.
+    wrapper: tuple[str, ...] = ()
 
     def obstacle(self) -> str | None:
         return None if self._twistd() else "there is no twistd in AIGW_BENCH_SCRIPTS or beside this Python"
@@ -79,7 +81,9 @@ class Aigw:
         port, admin = free_port(), free_port()
         config, log = directory / "gateway.toml", directory / "output.log"
         config.write_text(_config(directory, port, admin, upstream, setup))
-        twistd = [str(self._twistd()), "--nodaemon", "--pidfile=", f"--logfile={directory / 'twistd.log'}"]
+        program = str(self._twistd())
+        started_by = [*self.wrapper, str(Path(program).parent / "python")] if self.wrapper else []
+        twistd = [*started_by, program, "--nodaemon", "--pidfile=", f"--logfile={directory / 'twistd.log'}"]
         environ = {_SECRET_VARIABLE: traffic.PROVIDER_KEY}
         with started([*twistd, "aigw", "-c", str(config)], cores=setup.cores, log=log, environ=environ) as child:
             await_port(child, port, log)
