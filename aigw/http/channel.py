@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -57,7 +57,7 @@ class ServerChannel(TwistedProtocol):
     :ivar stalled: the client does not take what was written; it is taken again from whoever feeds it.
     """
 
-    log = Logger()
+    log: ClassVar[Logger] = Logger()
     transport: Any
 
     def __init__(self, factory: ServerFactory, address: IAddress | None) -> None:
@@ -107,6 +107,8 @@ class ServerChannel(TwistedProtocol):
         self._ahead = b""
         answering, self._answering = self._answering, None
         request = answering or self._reader.request
+        # It knows us: without this, every connection would be work for the garbage collector.
+        del self._reader
         try:
             if request is not None:
                 request.lost()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 
 from twisted.trial import unittest
 
@@ -200,3 +202,25 @@ class CapTests(unittest.SynchronousTestCase):
         flood = [Connection(factory=first.factory, site=first.site) for _ in range(2 * LIMITS.max_connections)]
         self.assertTrue(flood[-1].transport.aborted)
         self.assertEqual(flood[-1].received, b"")
+
+
+class FreedTests(unittest.SynchronousTestCase):
+    """Memory of connections that are gone."""
+
+    def test_closed_connections_are_freed_at_once(self) -> None:
+        """Without the garbage collector, which is asked rarely; whether they had a request in part or not."""
+        for sent in (get(), b"", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"):
+            connection = Connection()
+            if sent:
+                connection.send(sent)
+            gc.disable()
+            try:
+                channel = weakref.ref(connection.channel)
+                connection.leave()
+                connection.transport.producer = None  # as Twisted's own does
+                connection.site.requests.clear()
+                connection.site.admitted.clear()
+                del connection.channel
+                self.assertIsNone(channel(), sent)
+            finally:
+                gc.enable()
