@@ -57,6 +57,8 @@ class ServerChannel(TwistedProtocol):
     :ivar stalled: the client does not take what was written; it is taken again from whoever feeds it.
     """
 
+    __deletable__ = ["_reader"]  # mypyc asks to be told
+
     log: ClassVar[Logger] = Logger()
     transport: Any
 
