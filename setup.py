@@ -1,7 +1,7 @@
 """Compiles the modules on every request's path with mypyc, where this machine can.
 
 The code is the same: what is compiled is type-checked Python, and what is not compiled runs as it is. A compiled
-gateway spends about two thirds of the processor time on a request (docs/performance.md). ``AIGW_COMPILE=0`` leaves
+gateway spends less than half of the processor time on a request (docs/performance.md). ``AIGW_COMPILE=0`` leaves
 it, ``AIGW_COMPILE=1`` insists on it; otherwise it is done where a C compiler and Python's headers are there. An
 editable install is never compiled: changes to a module would not show.
 
