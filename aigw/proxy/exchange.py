@@ -9,6 +9,9 @@ It ends in exactly one of four ways, each through :meth:`Exchange._settle`: answ
 the answer began, or left by its client. Whatever ends the exchange first wins, in whatever state it is: queueing for a
 place at a backend, waiting before a repetition, or in an attempt. Then nothing is left of it: no place, no deadline, no
 call upstream; the account is closed.
+
+The module is long because all of these ends share one state. Which target comes next is the course's to say, what a
+failure means :mod:`aigw.proxy.refusal`'s, how one call goes :mod:`aigw.proxy.attempt`'s.
 """
 
 from __future__ import annotations
@@ -280,23 +283,14 @@ class Exchange:
                 self.refuse(error)
         except Exception:
             self._log.failure("request {id}: nor can its client be told", id=self.request.request_id)
-        if not self.account.closed:
-            self._break_off(attempt)
-
-    def _break_off(self, attempt: Attempt | None) -> None:
-        """The way out that asks for nothing: connection, place and books are given back one by one."""
-        self.over = True
-        self.account.error = GatewayError.default_code
-        closing = [self._deadline.discard, lambda: self.ledger.close(self.account)]
-        if not self.request.finished:
-            closing.insert(0, self.request.abort)
-        if attempt is not None:
-            closing.insert(0, lambda: attempt.close("cancelled"))
-        for close in closing:
-            try:
-                close()
-            except Exception:
-                self._log.failure("request {id}: not all of it is ended", id=self.request.request_id)
+        if self.over:
+            return
+        self.account.error = error.code
+        try:
+            if not self.request.finished:
+                self.request.abort()
+        finally:
+            self._settle("cancelled")
 
     # -- the client's answer
 
@@ -388,6 +382,12 @@ class Exchange:
         if self.over:
             return
         self.over = True
+        try:
+            self._let_go(outcome)
+        finally:
+            self.ledger.close(self.account)
+
+    def _let_go(self, outcome: str) -> None:
         self._deadline.discard()
         self.request.gone = self.request.cut = self._wake = None
         if self._place is not None:
@@ -402,7 +402,6 @@ class Exchange:
             if self._course is not None:
                 took, error = self.now() - attempt.started, attempt.error or self.account.error
                 self.account.tell(attempt.backend, attempt.model, attempt.outcome, took, error)
-        self.ledger.close(self.account)
 
 
 def id_lines(request: Request) -> bytes:

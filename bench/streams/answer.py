@@ -126,3 +126,21 @@ class Answer:
         if len(stamp) != STAMP_DIGITS or not stamp.isdigit() or event != head + stamp + TAIL:
             raise WrongAnswerError(f"{self._name}: chunk {self._count} is {event!r}, not {head!r}…")
         return int(stamp)
+
+
+class AnswerByEvents(Answer):
+    """Reads one answer that is not the upstream's byte for byte, event by event."""
+
+    def _read_events(self) -> list[int]:
+        stamps: list[int] = []
+        while (end := self._events.find(b"\n\n")) >= 0:
+            event, self._events = self._events[: end + 2], self._events[end + 2 :]
+            stamps += self._read_event(event)
+        return stamps
+
+    def _read_event(self, event: bytes) -> list[int]:
+        """The stamps in a whole event.
+
+        :raises WrongAnswerError: it is not the one that must come.
+        """
+        raise NotImplementedError

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from bench.errors import WrongAnswerError
-from bench.streams.answer import Answer
+from bench.streams.answer import AnswerByEvents
 from bench.streams.events import DONE, STAMP_DIGITS
 from bench.traffic import PROMPT_TOKENS
 
@@ -48,15 +48,8 @@ def ending(stream: bytes, fingerprint: bytes, chunks: int) -> list[bytes]:
     return [stop, _event(b"message_delta", _STOP % chunks), b'event: message_stop\ndata: {"type":"message_stop"}\n\n']
 
 
-class TranslatedAnswer(Answer):
+class TranslatedAnswer(AnswerByEvents):
     """Reads one answer of OpenAI's shape that was translated: its words, its end and its usage are checked."""
-
-    def _read_events(self) -> list[int]:
-        stamps: list[int] = []
-        while (end := self._events.find(b"\n\n")) >= 0:
-            event, self._events = self._events[: end + 2], self._events[end + 2 :]
-            stamps += self._read_event(event)
-        return stamps
 
     def _read_event(self, event: bytes) -> list[int]:
         place, self._count = self._count, self._count + 1

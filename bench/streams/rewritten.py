@@ -6,23 +6,16 @@ import json
 from typing import Any
 
 from bench.errors import WrongAnswerError
-from bench.streams.answer import Answer
+from bench.streams.answer import AnswerByEvents
 from bench.streams.events import DONE, STAMP_DIGITS
 from bench.traffic import PROMPT_TOKENS
 
 
-class RewrittenAnswer(Answer):
+class RewrittenAnswer(AnswerByEvents):
     """Reads one answer of OpenAI's shape: the stream's name, fingerprint, words in order, stamps, finish and usage.
 
     Chunks that say nothing may stand anywhere before the end.
     """
-
-    def _read_events(self) -> list[int]:
-        stamps: list[int] = []
-        while (end := self._events.find(b"\n\n")) >= 0:
-            event, self._events = self._events[: end + 2], self._events[end + 2 :]
-            stamps += self._read_event(event)
-        return stamps
 
     def _read_event(self, event: bytes) -> list[int]:
         """The stamp of the chunk, if it has a word. ``_count`` goes on with everything that must be there."""

@@ -455,6 +455,20 @@ class FaultTests(SettledMixin, unittest.TestCase):
             self.assertEqual(scene.ledger.closed, [scene.account])
             self.assertEqual(scene.clock.getDelayedCalls(), [])
 
+    def test_in_a_wait(self) -> None:
+        """A place in a queue is given up, whether the client can be told or not."""
+        for can_be_told in (True, False):
+            scene = Scene()
+            exchange: Any = scene.exchange
+            left: list[bool] = []
+            exchange._place = type("Place", (), {"leave": lambda _self, left=left: left.append(True)})()
+            exchange._wake = lambda: 1 / 0
+            if not can_be_told:
+                exchange.attempt.cut = lambda error: 1 / 0
+            exchange._expired()
+            self.assertEqual((left, scene.request.status), ([True], 500 if can_be_told else 0))
+            self.assert_told(scene, 1 if can_be_told else 2)
+
     def test_in_the_books(self) -> None:
         """They are closed all the same."""
         scene = Scene()
