@@ -1,10 +1,13 @@
-"""Polling without a logging context around every event.
+"""Polling without a logging context around every event, and without a turn of the main loop around every poll.
 
 Twisted wraps each read and each write in ``log.callWithLogger``, which makes, copies and drops a context so that
 messages of its old logging system know which connection they are about. A gateway logs by other means and has tens of
 thousands of events a second; the context cost a tenth of its time (docs/performance.md). This replaces the loop
 around ``epoll_wait`` by the same one without the context, in which the commonest event, that something can be read, is
 looked at first. What an event leads to is Twisted's own code.
+
+Between two polls Twisted looks for timers, for calls from other threads and for an order to stop, through half a dozen
+Python functions. Here it is asked for that only when there is one of them; otherwise the next poll follows at once.
 """
 
 from __future__ import annotations
@@ -16,8 +19,20 @@ from typing import Any, Final
 from twisted.internet.epollreactor import EPollReactor
 from twisted.python import log
 
-_USES: Final = ("_poller", "_selectables", "_doReadOrWrite", "_disconnectSelectable")
+_USES: Final = (
+    "_disconnectSelectable",
+    "_doReadOrWrite",
+    "_justStopped",
+    "_newTimedCalls",
+    "_pendingTimedCalls",
+    "_poller",
+    "_selectables",
+    "threadCallQueue",
+)
 _READABLE: Final = select.EPOLLIN
+
+#: Seconds that a poll may wait; epoll counts them in thousandths, in 32 bits.
+_LONGEST: Final = 1_000_000.0
 
 
 def poll_plainly(reactor: Any) -> bool:
@@ -31,29 +46,39 @@ def poll_plainly(reactor: Any) -> bool:
     read_or_write = reactor._doReadOrWrite
     disconnect = reactor._disconnectSelectable
     poll = reactor._poller.poll
+    seconds = reactor.seconds
 
     def do_poll(timeout: float | None) -> None:
-        try:
-            events = poll(-1 if timeout is None else timeout, len(selectables))
-        except OSError as error:
-            if error.errno == errno.EINTR:
-                return
-            raise
-        for fd, event in events:
-            selectable = selectables.get(fd)
-            if selectable is None:
-                continue
-            if event != _READABLE:
-                read_or_write(selectable, fd, event)
-                continue
+        while True:
             try:
-                why = selectable.doRead()
-            except BaseException as error:  # as there
-                log.err()
-                disconnect(selectable, error, False)
-            else:
-                if why:
-                    disconnect(selectable, why, True)
+                events = poll(-1 if timeout is None else timeout, len(selectables))
+            except OSError as error:
+                if error.errno == errno.EINTR:
+                    return
+                raise
+            for fd, event in events:
+                selectable = selectables.get(fd)
+                if selectable is None:
+                    continue
+                if event != _READABLE:
+                    read_or_write(selectable, fd, event)
+                    continue
+                try:
+                    why = selectable.doRead()
+                except BaseException as error:  # as there
+                    log.err()
+                    disconnect(selectable, error, False)
+                else:
+                    if why:
+                        disconnect(selectable, why, True)
+            if timeout == 0 or reactor._newTimedCalls or reactor.threadCallQueue or not reactor.running:
+                return
+            pending = reactor._pendingTimedCalls
+            if reactor._justStopped or not pending:
+                return
+            timeout = min(pending[0].time - seconds(), _LONGEST)
+            if timeout <= 0:
+                return
 
     loop: Any = reactor
     loop.doPoll = loop.doIteration = do_poll

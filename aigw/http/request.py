@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aigw.http.channel import ServerChannel
 
 _JSON: Final = (b"content-type", b"application/json")
+#: The lines before chunks of usual sizes, made once: formatting one costs as much as the rest of a write.
+_SIZES: Final = 1024
+_SIZE_LINES: Final = [b"%x\r\n" % size for size in range(_SIZES)]
 _FRAMING: Final = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 
 
@@ -183,7 +186,7 @@ class Request:
             self.left -= size
         self.bytes_out += size
         if self.chunked:
-            data = b"%x\r\n%s\r\n" % (size, data)
+            data = b"".join((_SIZE_LINES[size] if size < _SIZES else b"%x\r\n" % size, data, b"\r\n"))
         if self.head_pending:
             data, self.head_pending = self.head_pending + data, b""
         self.channel.write(data)
