@@ -248,6 +248,7 @@ def _route(
         prefix=prefix.encode() if prefix is not None else None,
         models=models,
         plans=plans,
+        alike=plans.alike(name),
     )
 
 

@@ -40,6 +40,7 @@ class Plans(Protocol):
     def plan(self, route: str, candidate: Candidate, consumer: Consumer | None, operation: str) -> Plan:
         """The plan of this combination, made on first use.
 
+        :param route: a route with that plan.
         :raises aigw.errors.BadRequest: the candidate has nothing like the operation.
         """
 
@@ -49,14 +50,14 @@ class ClientCall:
 
     :param account: of the request.
     :param matched: the part of the path that the route matched.
-    :ivar route: the route's name.
+    :ivar alike: the name of a route whose plans are those of the request's.
     :ivar stream: the client wants a stream.
     :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
     :ivar said: what it has got of one, where others can take it up.
     :ivar without_prefill: who would not be given the beginning of its answer.
     """
 
-    route = ""
+    alike = ""
     consumer: Consumer | None = None
     stream = False
     bound = False
@@ -75,14 +76,14 @@ class ClientCall:
         self.matched = matched
 
     def asks(
-        self, operation: str, query: bytes | None, body: bytes, fields: dict[str, Any] | None, route: str, plans: Plans
+        self, operation: str, query: bytes | None, body: bytes, fields: dict[str, Any] | None, alike: str, plans: Plans
     ) -> None:
         """What for.
 
         :param query: without what is this gateway's business, ``body`` likewise.
         :param fields: ``body``, parsed, where the operation is one that is read; given away.
         """
-        self.route = route
+        self.alike = alike
         self.operation = operation
         self._plans = plans
         self._query = query
@@ -110,7 +111,7 @@ class ClientCall:
 
         :raises aigw.errors.BadRequest: it has nothing like the operation.
         """
-        return self._plans.plan(self.route, candidate, self.consumer, self.operation)
+        return self._plans.plan(self.alike, candidate, self.consumer, self.operation)
 
     def attempt(self, candidate: Candidate, plan: Plan) -> Attempt:
         """The call as the candidate is to get it, ready to be started.

@@ -8,7 +8,7 @@ backend's. Timeouts: the route's, then the model's, then the backend's. ``max_to
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -112,10 +112,19 @@ class PlanBook:
         self._is_consumer_key = is_consumer_key
         self._label_of = label_of
         self._plans: dict[tuple[str, str, str | None, str | None, str | None, str], Plan] = {}
+        self._alike: dict[Hashable, str] = {}
+
+    def alike(self, route: str) -> str:
+        """The first route whose plans are those of ``route``, too. Asked for by that name, they are there once: a
+        thousand routes to one backend fit the processor's caches.
+        """
+        own = self._settings.routes[route]
+        return self._alike.setdefault((own.rewrite, own.streaming, own.timeouts), route)
 
     def plan(self, route: str, choice: Any, consumer: Consumer | None, operation: str) -> Plan:
         """The plan for a call.
 
+        :param route: what :meth:`alike` says of the route.
         :param choice: an :class:`aigw.routing.targets.Candidate`: backend, model and public model.
         """
         # Only a consumer with settings of its own for this backend needs plans of its own.

@@ -35,6 +35,7 @@ class Route:
         is that provider's own.
     :ivar full_path: ``rewrite.full_path``.
     :ivar prefix: ``rewrite.prefix``.
+    :ivar alike: the name by which ``plans`` are asked.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Route:
         prefix: bytes | None,
         models: Models,
         plans: Plans,
+        alike: str,
     ) -> None:
         self.name = name
         self.authenticator = authenticator
@@ -61,6 +63,7 @@ class Route:
         self.prefix = prefix
         self.models = models
         self.plans = plans
+        self.alike = alike
         self.by_path: dict[bytes, str] = {}
         self.fixed: Group | None = models.alone(backend) if backend is not None else None
 

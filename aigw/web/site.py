@@ -218,7 +218,7 @@ class FrontDoor:
         query = request.query
         if query is not None and route.authenticator is not None:
             query = route.authenticator.clean_query(query)
-        visit.asks(operation, query, body, fields, route.name, route.plans)
+        visit.asks(operation, query, body, fields, route.alike, route.plans)
         candidate = group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
         try:
             attempt = self._attempt(visit, group, candidate)

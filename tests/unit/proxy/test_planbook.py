@@ -32,6 +32,16 @@ paths = ["/plain"]
 [routes.patient]
 paths = ["/patient"]
 timeouts = { first_token = 300, idle = 400, total = 500 }
+[routes.second]
+paths = ["/second"]
+hosts = ["b.example"]
+operation = "chat"
+[routes.strict]
+paths = ["/strict"]
+streaming = "deny"
+[routes.moved]
+paths = ["/moved"]
+rewrite = { prefix = "/elsewhere" }
 """
 
 
@@ -44,6 +54,11 @@ class PlanBookTests(unittest.TestCase):
         settings = load(path)
         upstreams: dict[str, Any] = {name: FakeUpstream() for name in settings.backends}
         self.plans = PlanBook(settings, upstreams, frozenset(), lambda key: False, lambda name: name, None)
+
+    def test_routes_that_are_alike(self) -> None:
+        """What makes plans differ keeps routes apart, and nothing else does."""
+        names = ("plain", "second", "patient", "strict", "moved")
+        self.assertEqual([self.plans.alike(name) for name in names], ["plain", "plain", "patient", "strict", "moved"])
 
     def timeouts(self, route: str, model: str | None) -> Timeouts:
         candidate = make_candidate("one")
