@@ -116,7 +116,9 @@ class ParseTests(unittest.TestCase):
     def test_many_brackets_are_not_depth(self) -> None:
         """Neither side by side nor in strings."""
         parse(b'{"x":[%s]}' % b",".join([b'{"a":[]}'] * 1000), "raw")
-        parse(b'{"x":"%s","y":"\\"%s\\\\"}' % (b"[" * 1000, b"{" * 1000), "raw")
+        for text in (rb"%s", rb"\"%s\\", rb"\\\"%s", rb"\n\"%s\"\\\\", rb"\u005c%s\\\u0022"):
+            for brackets in (b"[" * 1000, b"{" * 1000, b"]" * 1000 + b"[" * 1000):
+                parse(b'{"x":"%s","y":[]}' % (text % brackets), "raw")
 
     def test_repeated_model_is_refused(self) -> None:
         """One reader takes the first, another the last."""
@@ -133,6 +135,22 @@ class ParseTests(unittest.TestCase):
             for body in (b'{"model":"a",%s,"%s":"b"}', b'{"model":"\\u00e9\\\\",%s,"%s" \t:"b"}'):
                 self.assertEqual(self.refused(body % (MESSAGES, second)).param, "model")
         self.refused(rb'{"\u006dodel":"a","\u006dodel":"b"}', "raw")
+
+    def test_repetition_in_a_long_body_is_refused(self) -> None:
+        """Wherever the two are, with few strings or many, short or long, around them."""
+        picture = "A" * 20_000
+        for strings in (0, 10, *range(120, 128), 1000):
+            few = ",".join(['"a"'] * strings)
+            for first, second in (("model", "model"), ("stream", "stream"), ("model", "\\u006dodel")):
+                for members in (
+                    f'"{first}":null,"x":[{few}],"y":"{picture}","{second}":null',
+                    f'"x":[{few}],"{first}":null,"y":"{picture}","{second}":null',
+                    f'"x":[{few}],"y":"{picture}","{first}":null,"{second}":null',
+                    f'"{first}":null,"{second}":null,"y":"{picture}","x":[{few}]',
+                ):
+                    self.assertEqual(self.refused(f"{{{members}}}".encode(), "raw").code, "repeated_parameter")
+            once = f'{{"model":null,"x":[{few}],"y":"{picture}","stream":null,"z":{{"model":1,"stream":2}}}}'
+            parse(once.encode(), "raw")
 
     def test_model_elsewhere_is_no_repetition(self) -> None:
         """In nested objects, as a value, in a text that looks like JSON."""
