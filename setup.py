@@ -34,6 +34,7 @@ ON_THE_WAY = (
     "aigw/http/reader.py",
     "aigw/http/request.py",
     "aigw/http/response.py",
+    "aigw/http/secure.py",
     "aigw/http/sse.py",
     "aigw/http/status.py",
     "aigw/http/target.py",

@@ -8,17 +8,20 @@ import idna
 from OpenSSL import SSL
 from twisted.internet import error
 from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    wrapClientTLS,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from aigw.http.failures import CertificateRefused
+from aigw.http.secure import without_detours
 from aigw.http.trust import Verifying, certificates
 
 __all__ = ["certificates", "client_endpoint", "failure_kind", "failure_text"]
@@ -63,7 +66,23 @@ def client_endpoint(
     if not tls:
         result: IStreamClientEndpoint = endpoint
         return result
-    return wrapClientTLS(Verifying(host, ca), endpoint, clock=reactor)
+    return _OverTls(reactor, endpoint, Verifying(host, ca))
+
+
+@implementer(IStreamClientEndpoint)
+class _OverTls:
+    """As ``twisted.internet.endpoints.wrapClientTLS``, by :mod:`aigw.http.secure`."""
+
+    def __init__(self, reactor: Any, endpoint: IStreamClientEndpoint, verifying: Verifying) -> None:
+        self._reactor = reactor
+        self._endpoint = endpoint
+        self._verifying = verifying
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
+        """Connect; the protocol is made by ``factory`` before TLS is established."""
+        around: Any = TLSMemoryBIOFactory(self._verifying, True, factory, self._reactor)
+        connecting: Deferred[Any] = self._endpoint.connect(without_detours(around))
+        return connecting.addCallback(lambda protocol: protocol.wrappedProtocol)
 
 
 def ascii_name(host: str) -> str:

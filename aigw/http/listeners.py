@@ -11,7 +11,10 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
+
+from aigw.http.secure import without_detours
 
 #: Opens one listener: an endpoint description and who is to be connected.
 Listen = Callable[[str, Factory], "Deferred[IListeningPort]"]
@@ -113,7 +116,8 @@ def shown(address: Any) -> str:
 
 
 class Stand:
-    """A reactor that leaves the file of a Unix socket alone where the socket was opened by somebody else."""
+    """A reactor as endpoints see it, whose TLS is :mod:`aigw.http.secure`'s, and which leaves the file of a Unix socket
+    alone where the socket was opened by somebody else."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -121,10 +125,21 @@ class Stand:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
 
+    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Any:
+        """See ``twisted.internet.interfaces.IReactorTCP``."""
+        return self._reactor.listenTCP(port, without_detours(factory), backlog, interface)
+
+    def listenSSL(
+        self, port: int, factory: Factory, contextFactory: Any, backlog: int = 50, interface: str = ""
+    ) -> Any:
+        """See ``twisted.internet.interfaces.IReactorSSL``."""
+        around: Any = TLSMemoryBIOFactory(contextFactory, False, factory)
+        return self.listenTCP(port, around, backlog, interface)
+
     def adoptStreamPort(self, descriptor: int, family: int, factory: Factory) -> Any:
         """See ``twisted.internet.interfaces.IReactorSocket``."""
         if family != socket.AF_UNIX:
-            return self._reactor.adoptStreamPort(descriptor, family, factory)
+            return self._reactor.adoptStreamPort(descriptor, family, without_detours(factory))
         port = _SharedUnixPort._fromListeningDescriptor(self._reactor, descriptor, factory)
         port.startListening()
         return port

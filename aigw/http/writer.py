@@ -4,6 +4,9 @@ Twisted's own ``write`` puts the bytes into a buffer and asks the reactor to sen
 ``epoll_ctl`` calls and a turn more for each write. Nearly every write of a gateway fits the socket's buffer, so
 :class:`EagerWriter` offers it to the socket first and gives the transport only what the kernel did not take.
 On transports without a plain socket (TLS, memory transports in tests) it is ``transport.write``.
+
+The kernel, too, would wait: until what was sent before is acknowledged (RFC 9293 section 3.7.4, Nagle). Behind a
+network of some milliseconds that makes bunches of a stream's tokens, so it is told not to.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ class EagerWriter:
         self._transport = transport
         # A Connection that started TLS on itself has a TLS protocol between write and socket.
         self._plain = isinstance(transport, Connection) and not getattr(transport, "TLS", False)
+        if self._plain:
+            transport.setTcpNoDelay(True)
 
     def write(self, data: bytes) -> bool:
         """Send ``data``, in order with everything written before.

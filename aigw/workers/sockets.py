@@ -28,7 +28,6 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
 from aigw.http.listeners import Listen, Stand
@@ -105,9 +104,6 @@ class _Reserving(Stand):
             raise
         return Reserved(sockets)
 
-    def listenSSL(self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = "") -> Reserved:
-        return self.listenTCP(port, factory, backlog, interface)
-
     def listenUNIX(self, *arguments: Any, **options: Any) -> Reserved:
         port: Any = _UnreadUnixPort(*arguments, **options)
         port.startListening()
@@ -181,7 +177,3 @@ class _Accepting(Stand):
         with self._sock as sock:
             sock.setblocking(False)
             return self.adoptStreamPort(sock.fileno(), sock.family, factory)
-
-    def listenSSL(self, port: int, factory: Factory, context: Any, backlog: int = 50, interface: str = "") -> Any:
-        around: Any = TLSMemoryBIOFactory(context, False, factory)
-        return self.listenTCP(port, around, backlog, interface)

@@ -16,6 +16,7 @@ from twisted.internet.task import deferLater
 
 from aigw.http.endpoints import client_endpoint
 from aigw.http.pool import Pool
+from aigw.http.secure import SecureTransport
 from aigw.http.trust import Verifying
 from tests.wire.raw_upstream import HELLO, OK, POST, RawConnection, RawServer, WireTestCase, hang, say
 
@@ -174,6 +175,14 @@ class ConnectionTests(TLSTestCase):
 
     def trusted(self, *script: Any, **settings: Any) -> Pool:
         return self.pool_with(self.authority.issue_cert("localhost"), *script, **settings)
+
+    async def test_transport(self) -> None:
+        """Ours, on a socket that sends small writes at once."""
+        sink, call = self.begin(self.trusted(say(OK + b"Content-Length: 5\r\n\r\nhel")))
+        await sink.began
+        transport = call.connection.transport
+        self.assertIsInstance(transport, SecureTransport)
+        self.assertTrue(transport.getTcpNoDelay())
 
     async def test_closed_while_idle(self) -> None:
         pool = self.trusted()

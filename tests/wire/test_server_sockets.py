@@ -13,14 +13,15 @@ import attrs
 import trustme
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
 from aigw.errors import GatewayError
 from aigw.http.deadlines import Deadlines
+from aigw.http.listeners import endpoints
 from aigw.http.request import Request
+from aigw.http.secure import SecureTransport
 from aigw.http.server import ServerFactory, ServerLimits
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -104,7 +105,7 @@ class SocketTestCase(unittest.TestCase):
         self.site = Site()
         self.deadlines = Deadlines(reactor, resolution=0.02)
         self.factory = ServerFactory(self.site, self.deadlines, LIMITS)
-        self.listener = await serverFromString(reactor, self.endpoint).listen(self.factory)
+        self.listener = await endpoints(reactor)(self.endpoint, self.factory)
 
     async def tearDown(self) -> None:
         self.factory.close_all()
@@ -126,6 +127,13 @@ class SocketTestCase(unittest.TestCase):
         while len(self.site.requests) < count:
             await deferLater(reactor, 0.01)
 
+    async def assert_sends_at_once(self) -> None:
+        """The kernel does not hold small writes back until earlier ones are acknowledged."""
+        client = await deferToThread(self.connect)
+        client.sendall(GET)
+        await self.asked()
+        self.assertTrue(self.site.requests[0].channel.transport.getTcpNoDelay())
+
     def connect(self) -> socket.socket:
         """A client, within its thread."""
         client = socket.create_connection(("127.0.0.1", self.listener.getHost().port), timeout=50)
@@ -135,6 +143,9 @@ class SocketTestCase(unittest.TestCase):
 
 class PlainTests(SocketTestCase):
     """TCP."""
+
+    async def test_small_writes_are_sent_at_once(self) -> None:
+        await self.assert_sends_at_once()
 
     async def test_client_that_sends_all_before_it_reads_gets_the_refusal(self) -> None:
         """Megabytes behind a 413, and the answer is there, whole, instead of a reset."""
@@ -314,6 +325,16 @@ class TLSTests(SocketTestCase):
             super().connect(), server_hostname="gateway.example", suppress_ragged_eofs=False
         )
 
+    async def test_small_writes_are_sent_at_once(self) -> None:
+        await self.assert_sends_at_once()
+
+    async def test_transport(self) -> None:
+        """Ours, without Twisted's detours."""
+        client = await deferToThread(self.connect)
+        client.sendall(GET)
+        await self.asked()
+        self.assertIsInstance(self.site.requests[0].channel.transport, SecureTransport)
+
     async def test_requests(self) -> None:
         """Keep-alive, pipelining; closed with a close-notify, so that the end is known to be one."""
 
@@ -356,6 +377,7 @@ class TLSTests(SocketTestCase):
 
     async def test_idle_connection_whose_client_does_not_close_is_closed(self) -> None:
         """A drain does not wait for a close-notify that may never come."""
+        self.limit(linger=0.5)
         client = await deferToThread(self.connect)
         client.sendall(GET)
         await self.asked()

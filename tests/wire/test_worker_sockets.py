@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import socket
+import ssl
 import stat
 import tempfile
+from pathlib import Path
 from typing import Any
 
+import trustme
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, connectProtocol
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
 from aigw.http.listeners import listening, shown
@@ -139,6 +142,29 @@ class TcpTests(SocketsTestCase):
         self.assertEqual(made, [("192.0.2.7", b"hello")])
 
 
+class TlsTests(SocketsTestCase):
+    """TLS is spoken at the workers' end."""
+
+    async def test_both_spellings(self) -> None:
+        authority = trustme.CA()
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(parents=True)
+        pem = str(folder / "localhost.pem")
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(pem)
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+
+        def ask(port: int) -> bytes:
+            with socket.create_connection(("127.0.0.1", port), timeout=50) as client:
+                with context.wrap_socket(client, server_hostname="localhost") as secure:
+                    return secure.recv(100)
+
+        for listen in (f"ssl:0:privateKey={pem}:certKey={pem}", f"tls:{folder}:0"):
+            port = self.reserve(f"{listen}:interface=127.0.0.1", 1)
+            self.accept(port, listen, 0)
+            self.assertEqual(await deferToThread(ask, port.getHost().port), b"worker 0", listen)
+
+
 class UnixTests(SocketsTestCase):
     """One socket for all: a path has only one."""
 
@@ -146,7 +172,7 @@ class UnixTests(SocketsTestCase):
         # A socket's path has at most 107 bytes, fewer than the test's own directory.
         self.sockets = tempfile.TemporaryDirectory()
         self.addCleanup(self.sockets.cleanup)
-        self.path = pathlib.Path(self.sockets.name) / "s"
+        self.path = Path(self.sockets.name) / "s"
 
     async def test_file_is_the_parents(self) -> None:
         """Its mode stays when a worker opens it, and the file when one closes it; with the parent's port it goes."""
