@@ -95,9 +95,7 @@ def _check_needed(fields: dict[str, Any], name: str, types: tuple[type, ...]) ->
 
 def _check_repeated(body: bytes) -> None:
     """:raises BadRequest: ``model`` or ``stream`` comes twice at the top level, in whatever spelling."""
-    deciding = _deciding(body)
-    once = len(deciding) < 2 or (deciding.count(b'"model"') < 2 and deciding.count(b'"stream"') < 2)
-    if once and not _spells_letters(body):
+    if not _names_twice(body) and not _spells_letters(body):
         return
     found = [(orjson.loads(match[1]), match.start()) for match in _NAME.finditer(body)]
     for name in ("model", "stream"):
@@ -106,20 +104,23 @@ def _check_repeated(body: bytes) -> None:
             raise BadRequest(f"{name} comes twice in the request body", param=name, code="repeated_parameter")
 
 
-def _deciding(body: bytes) -> list[bytes]:
-    """``"model"`` and ``"stream"`` as often as they stand in ``body``, wherever that is."""
+def _names_twice(body: bytes) -> bool:
+    """Whether ``"model"`` or ``"stream"`` stands in ``body`` more than once, wherever that is."""
+    if len(body) <= _LONG:
+        return body.count(b'"model"') > 1 or body.count(b'"stream"') > 1
     found: list[bytes] = []
     at = 0
-    if len(body) > _LONG:
-        for _ in range(_FEW_QUOTES):
-            at = body.find(b'"', at)
-            if at < 0:
-                return found
-            match = _DECIDING.match(body, at)
-            if match is not None:
-                found.append(match[0])
-            at += 1
-    return found + _DECIDING.findall(body, at)
+    for _ in range(_FEW_QUOTES):
+        at = body.find(b'"', at)
+        if at < 0:
+            break
+        match = _DECIDING.match(body, at)
+        if match is not None:
+            found.append(match[0])
+        at += 1
+    else:
+        found += _DECIDING.findall(body, at)
+    return found.count(b'"model"') > 1 or found.count(b'"stream"') > 1
 
 
 def _spells_letters(body: bytes) -> bool:
