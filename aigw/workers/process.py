@@ -23,6 +23,9 @@ from aigw.workers.link import Link, Message
 #: Where a worker finds its end of the link.
 LINK = 3
 
+#: Signals that a terminal, or an operator, sends to all processes of a daemon, and that are its parent's business.
+PARENTS_SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)
+
 #: What is between the service manager and the parent alone.
 _PARENTS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 
@@ -80,7 +83,12 @@ class WorkerProcess(ProcessProtocol):
         nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
             descriptors: dict[int, Any] = {0: nothing, 1: "r", 2: "r", LINK: theirs.fileno()}
-            reactor.spawnProcess(self, command[0], command, environment(os.environ), childFDs=descriptors)
+            # A worker that is not ready yet must not die of them. The mask outlives the start of another program.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, PARENTS_SIGNALS)
+            try:
+                reactor.spawnProcess(self, command[0], command, environment(os.environ), childFDs=descriptors)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             ours.setblocking(False)
             reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, _Once(self.link))
         finally:

@@ -30,7 +30,7 @@ from aigw.memory import resident
 from aigw.serving import Prepared, Serving
 from aigw.snapshot import secrets_of
 from aigw.workers.link import Link, Message
-from aigw.workers.process import Beat
+from aigw.workers.process import PARENTS_SIGNALS, Beat
 from aigw.workers.sockets import accepting
 from aigw.workers.totals import exported
 
@@ -94,8 +94,9 @@ class Worker:
         self._reactor.callWhenRunning(self._running)
 
     def _running(self) -> None:
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # sent to the whole group by a terminal; the parent's business
+        for number in PARENTS_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PARENTS_SIGNALS)  # blocked by the parent until now
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._reactor.callFromThread(self.end))
 
     def _in_turn(self, act: Callable[[Message], Any]) -> Callable[[Message], Deferred[Any]]:

@@ -145,6 +145,24 @@ class TogetherTests(WorkersTestCase):
         await daemon.says(r"(?s)aigw \S+ serves .*reloaded /")
         await daemon.ready()
 
+    async def test_signals_to_the_group_during_the_start(self) -> None:
+        """What a terminal sends to all processes is the parent's business, also before a worker is ready."""
+        text = CONFIG.format(url="http://127.0.0.1:1", log="off")
+        daemon = await self.start_daemon(text, {"PROVIDER_KEY": "x"}, wait=False)
+
+        def started() -> list[int]:
+            with contextlib.suppress(OSError):
+                return workers(daemon)
+            return []
+
+        await self.until(lambda: len(started()) == 2)
+        children = started()
+        for child in children:
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+                os.kill(child, number)
+        await daemon.ready()
+        self.assertEqual(workers(daemon), children)
+
     async def test_metrics_are_the_sum(self) -> None:
         """Counters, gauges and histograms; what is the gateway's as a whole is there once."""
         daemon, upstream = await self.serve()
