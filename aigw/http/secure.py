@@ -45,6 +45,7 @@ class SecureTransport(TLSMemoryBIOProtocol):
         """TCP is over; was TLS, before that?"""
         self._due += 1  # the end, which OpenSSL is to judge
         super().connectionLost(reason)
+        self._producer = None  # it knows us: every connection would be work for the garbage collector
 
     def _flushReceiveBIO(self) -> None:
         """Take what is complete. Twisted's own asks on until that raises, and then looks for something to send."""

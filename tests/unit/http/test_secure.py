@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
+import weakref
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,6 +56,7 @@ class Ears(Protocol):
     def __init__(self) -> None:
         self.heard: list[bytes] = []
         self.lost: Any = None
+        self.producer: Any = None
 
     def dataReceived(self, data: bytes) -> None:
         self.heard.append(data)
@@ -154,6 +157,19 @@ class SecureTransportTests(unittest.TestCase):
             self.assertEqual(self.wire.disconnecting, goodbye)
             self.server.connectionLost(Failure(ConnectionDone()))
             self.assertEqual((self.ears.heard, self.ears.lost), ([b"all"], lost))
+
+    def test_connection_that_is_gone_is_free(self) -> None:
+        """Without the garbage collector."""
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.connect()
+        self.server.registerProducer(self.ears, True)
+        self.ears.producer = self.server
+        freed = weakref.ref(self.server)
+        self.wire.unregisterProducer()  # a socket does that by itself
+        self.server.connectionLost(Failure(ConnectionDone()))
+        del self.server, self.ears
+        self.assertIsNone(freed())
 
     def test_forged_record(self) -> None:
         """Nothing of it is heard, and the connection ends."""
