@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -31,6 +31,8 @@ from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
 from aigw.upstream.target import PathRule, raw_path
 from aigw.upstream.upstream import Address, Payload, Upstream
+
+_V = TypeVar("_V", bound=Hashable)
 
 _TWINS: Final = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _PHASES: Final = ("connect", "first_byte", "first_token", "idle", "total")
@@ -113,6 +115,7 @@ class PlanBook:
         self._label_of = label_of
         self._plans: dict[tuple[str, str, str | None, str | None, str | None, str], Plan] = {}
         self._alike: dict[Hashable, str] = {}
+        self._values: dict[Any, Any] = {}
 
     def alike(self, route: str) -> str:
         """The first route whose plans are those of ``route``, too. Asked for by that name, they are there once: a
@@ -135,6 +138,11 @@ class PlanBook:
             own = consumer.backends[choice.backend] if special is not None and consumer is not None else None
             plan = self._plans[key] = self._make(route, choice, own, operation)
         return plan
+
+    def _once(self, value: _V) -> _V:
+        """``value`` as the plans before had it: a set of headers is kilobytes, and few of them differ."""
+        same: _V = self._values.setdefault(value, value)
+        return same
 
     def probe(self, name: str) -> Payload:
         """What asks the backend ``name`` whether it is there: for its list of models, which it has.
@@ -185,8 +193,8 @@ class PlanBook:
             adjusts=bool(adjustments.defaults or adjustments.overrides),
             credential=credential,
             static_head=_static_head(address, credential, set_headers),
-            drop=_dropped(self._key_names, parts, set_headers, native),
-            timeouts=merged_timeouts(backend, _timeouts(model), _timeouts(route)),
+            drop=self._once(_dropped(self._key_names, parts, set_headers, native)),
+            timeouts=self._once(merged_timeouts(backend, _timeouts(model), _timeouts(route))),
             streaming=route.streaming,
             asks_usage=operation in kind.asks_usage,
             is_consumer_key=self._is_consumer_key,

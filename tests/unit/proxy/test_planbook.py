@@ -60,6 +60,14 @@ class PlanBookTests(unittest.TestCase):
         names = ("plain", "second", "patient", "strict", "moved")
         self.assertEqual([self.plans.alike(name) for name in names], ["plain", "plain", "patient", "strict", "moved"])
 
+    def test_equal_parts_of_plans_are_there_once(self) -> None:
+        plain, moved, patient = (
+            self.plans.plan(route, make_candidate("one"), None, "chat") for route in ("plain", "moved", "patient")
+        )
+        self.assertIs(plain.drop, moved.drop)
+        self.assertIs(plain.timeouts, moved.timeouts)
+        self.assertNotEqual(plain.timeouts, patient.timeouts)
+
     def timeouts(self, route: str, model: str | None) -> Timeouts:
         candidate = make_candidate("one")
         candidate.public_model = model
