@@ -13,13 +13,13 @@ one byte of a request is written before.
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
+from twisted.internet.protocol import ClientFactory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
-from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -231,6 +231,10 @@ class Connection(TwistedProtocol):
         """The connection is gone; so is the call that it carried, unless its body ends exactly here."""
         self.ready = False
         self._input = None
+        connector = getattr(self._wire, "connector", None)
+        if connector is not None:
+            # They know each other: without this, every connection would be work for the garbage collector.
+            connector.transport, connector.factory = None, _NOBODY
         call, self.call = self.call, None
         reader = self._reader
         reader.close()
@@ -285,6 +289,10 @@ class Connection(TwistedProtocol):
         if getattr(wire, "dataBuffer", None) or getattr(wire, "_tempDataBuffer", None):
             return True
         return self._secure and bool(getattr(self.transport, "_appSendBuffer", None))
+
+
+#: Told in the place of whoever dialled that a connection is gone, which he knows.
+_NOBODY: Final = ClientFactory()
 
 
 def _input_of(wire: Any) -> select.poll | None:

@@ -218,7 +218,8 @@ class Pool:
         lane.dials.append(dial)
         self.dialling += 1
         dial.attempt = self._endpoint.connect(dial)
-        dial.attempt.addErrback(self._failed, dial)
+        # The connection comes by itself, see connected(). What dialled must not keep it, since it keeps itself.
+        dial.attempt.addCallbacks(lambda _connection: None, self._failed, errbackArgs=(dial,))
 
     def _failed(self, failure: Failure, dial: Dial) -> None:
         """A dial has brought nothing."""
