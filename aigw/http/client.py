@@ -291,7 +291,7 @@ class Connection(TwistedProtocol):
         return self._secure and bool(getattr(self.transport, "_appSendBuffer", None))
 
 
-#: Told in the place of whoever dialled that a connection is gone, which he knows.
+#: Told that a connection is gone in the place of whoever dialled, who has no use for it.
 _NOBODY: Final = ClientFactory()
 
 

@@ -46,7 +46,6 @@ def poll_plainly(reactor: Any) -> bool:
     read_or_write = reactor._doReadOrWrite
     disconnect = reactor._disconnectSelectable
     poll = reactor._poller.poll
-    seconds = reactor.seconds
 
     def do_poll(timeout: float | None) -> None:
         while True:
@@ -71,15 +70,20 @@ def poll_plainly(reactor: Any) -> bool:
                 else:
                     if why:
                         disconnect(selectable, why, True)
-            if timeout == 0 or reactor._newTimedCalls or reactor.threadCallQueue or not reactor.running:
+            if timeout == 0:
                 return
-            pending = reactor._pendingTimedCalls
-            if reactor._justStopped or not pending:
-                return
-            timeout = min(pending[0].time - seconds(), _LONGEST)
+            timeout = _free(reactor)
             if timeout <= 0:
                 return
 
     loop: Any = reactor
     loop.doPoll = loop.doIteration = do_poll
     return True
+
+
+def _free(reactor: Any) -> float:
+    """For how many seconds nothing but events can want the main loop; 0 or less where something does now."""
+    if reactor._newTimedCalls or reactor.threadCallQueue or reactor._justStopped or not reactor.running:
+        return 0.0
+    pending = reactor._pendingTimedCalls
+    return min(pending[0].time - reactor.seconds(), _LONGEST) if pending else 0.0

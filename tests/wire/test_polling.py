@@ -155,7 +155,6 @@ class TwistedTests(unittest.TestCase):
         self.assertIn("read", seen)
 
     def test_timer_that_an_event_sets(self) -> None:
-
         def read() -> None:
             self.watched.socket.recv(1)
             self.reactor.callLater(0.01, self.reactor.stop)
