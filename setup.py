@@ -49,6 +49,7 @@ ON_THE_WAY = (
     "aigw/llm/usage.py",
     "aigw/logs.py",
     "aigw/metrics.py",
+    "aigw/proxy/access_line.py",
     "aigw/proxy/account.py",
     "aigw/proxy/attempt.py",
     "aigw/proxy/client_call.py",
@@ -66,6 +67,7 @@ ON_THE_WAY = (
     "aigw/web/route.py",
     "aigw/web/site.py",
 )
+
 
 def can_compile() -> bool:
     """Whether this machine has what it takes."""

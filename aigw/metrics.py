@@ -9,7 +9,6 @@ whoever calls.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -99,7 +98,12 @@ class Distribution:
 
     def observe(self, value: float) -> None:
         """Count ``value``; a bucket holds what is at most its bound."""
-        self.counts[bisect_left(self.bounds, value)] += 1
+        at = 0
+        for bound in self.bounds:  # most are found at once: compiled, a search would take longer
+            if value <= bound:
+                break
+            at += 1
+        self.counts[at] += 1
         self.sum += value
 
     def buckets(self) -> list[tuple[str, float]]:
@@ -158,36 +162,62 @@ class Family(Collector, Generic[S]):
         yield family
 
 
-class ModelSeries:
-    """The ``gen_ai_*`` series of one operation, provider, pair of models and route."""
+class CallSeries:
+    """The series in which calls with the same labels are counted: found at one look, since a call has a dozen.
 
-    def __init__(self, metrics: Metrics, labels: tuple[str, ...]) -> None:
-        self._duration = metrics.model_duration.series(*labels)
-        self._first_token = metrics.model_first_token.series(*labels)
-        self._per_token = metrics.model_per_token.series(*labels)
-        self._usage = metrics.model_usage
-        self._labels = labels
-        self._by_consumer: dict[str, tuple[Count, ...]] = {}
+    :param labels: those of ``aigw_requests_total``, the code as a number.
+    :param model_labels: those of the ``gen_ai_*`` metrics; their series are made when first one is told of.
+    """
 
-    def done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
-        """A call ended; all in seconds, None where the call had no such thing."""
+    def __init__(self, metrics: Metrics, labels: tuple[str, str, str, int], model_labels: tuple[str, ...]) -> None:
+        route, self._consumer, operation, code = labels
+        self._metrics = metrics
+        self._model_labels = model_labels
+        self._requests = metrics.requests.series(route, self._consumer, operation, str(code))
+        self._overhead = metrics.overhead.series(route)
+        self._duration: Distribution | None = None
+        self._first_token: Distribution | None = None
+        self._per_token: Distribution | None = None
+        self._input: Count | None = None
+        self._output: Count | None = None
+        self._cached: Count | None = None
+        self._reasoning: Count | None = None
+
+    def done(self, overhead: float) -> None:
+        """A call ended.
+
+        :param overhead: our own time in it, seconds.
+        """
+        self._requests.value += 1
+        self._overhead.observe(overhead)
+
+    def model_done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
+        """It was a model's; all in seconds, None where the call had no such thing."""
+        if self._duration is None:
+            labels, metrics = self._model_labels, self._metrics
+            self._duration = metrics.model_duration.series(*labels)
+            self._first_token = metrics.model_first_token.series(*labels)
+            self._per_token = metrics.model_per_token.series(*labels)
+        assert self._first_token is not None and self._per_token is not None
         self._duration.observe(duration)
         if first_token is not None:
             self._first_token.observe(first_token)
         if per_token is not None:
             self._per_token.observe(per_token)
 
-    def tokens(self, consumer: str, read: int, written: int, cached: int, reasoning: int) -> None:
-        """Tokens of one call: input, output, and of these cached input and reasoning."""
-        counts = self._by_consumer.get(consumer)
-        if counts is None:
-            kinds = ("input", "output", "cached_input", "reasoning")
-            counts = tuple(self._usage.series(*self._labels, consumer, kind) for kind in kinds)
-            self._by_consumer[consumer] = counts
-        counts[0].value += read
-        counts[1].value += written
-        counts[2].value += cached
-        counts[3].value += reasoning
+    def tokens(self, read: int, written: int, cached: int, reasoning: int) -> None:
+        """What it used: input, output, and of these cached input and reasoning."""
+        if self._input is None:
+            usage, labels = self._metrics.model_usage, (*self._model_labels, self._consumer)
+            self._input = usage.series(*labels, "input")
+            self._output = usage.series(*labels, "output")
+            self._cached = usage.series(*labels, "cached_input")
+            self._reasoning = usage.series(*labels, "reasoning")
+        assert self._output is not None and self._cached is not None and self._reasoning is not None
+        self._input.value += read
+        self._output.value += written
+        self._cached.value += cached
+        self._reasoning.value += reasoning
 
 
 class Metrics:
@@ -205,8 +235,7 @@ class Metrics:
         self.registry = registry
         self._define_gateway()
         self._define_models()
-        self._done: dict[tuple[str, str, str, int], tuple[Count, Distribution]] = {}
-        self._models: dict[tuple[str, str, str, str, str], ModelSeries] = {}
+        self._calls: dict[tuple[str, str, str, int, str, str, str], CallSeries] = {}
 
     def _counter(self, name: str, text: str, *labels: str) -> Family[Count]:
         return self._register(Family(CounterMetricFamily, name, text, labels, Count))
@@ -277,18 +306,23 @@ class Metrics:
 
     # -- what happens
 
-    def request_done(self, route: str, consumer: str, operation: str, code: int, overhead: float) -> None:
-        """A request was answered.
-
-        :param overhead: our own time in it, seconds.
-        """
-        key = (route, consumer, operation, code)
-        pair = self._done.get(key)
-        if pair is None:
-            count = self.requests.series(route, consumer, operation, str(code))
-            pair = self._done[key] = (count, self.overhead.series(route))
-        pair[0].value += 1
-        pair[1].observe(overhead)
+    def calls(
+        self,
+        route: str,
+        consumer: str,
+        operation: str,
+        code: int,
+        provider: str = "",
+        request_model: str = "",
+        response_model: str = "",
+    ) -> CallSeries:
+        """Where calls with these labels are counted; without the last three, calls that are no model's."""
+        key = (route, consumer, operation, code, provider, request_model, response_model)
+        series = self._calls.get(key)
+        if series is None:
+            model_labels = (operation, provider, request_model, response_model, route)
+            series = self._calls[key] = CallSeries(self, (route, consumer, operation, code), model_labels)
+        return series
 
     def attempt(self, backend: str, outcome: str) -> None:
         """A call to a backend ended: ok, connect, timeout, status_4xx, status_5xx, cut or cancelled."""
@@ -313,14 +347,6 @@ class Metrics:
     def breaker(self, backend: str) -> Count:
         """1 while the breaker of ``backend`` is open."""
         return self._breakers.series(backend)
-
-    def genai(self, operation: str, provider: str, request_model: str, response_model: str, route: str) -> ModelSeries:
-        """The ``gen_ai_*`` series with these labels."""
-        key = (operation, provider, request_model, response_model, route)
-        series = self._models.get(key)
-        if series is None:
-            series = self._models[key] = ModelSeries(self, key)
-        return series
 
     def reloaded(self, ok: bool, when: float, sha256: str) -> None:
         """A configuration was loaded, or refused.

@@ -9,7 +9,6 @@ refused.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from aigw.errors import BadRequest
@@ -22,8 +21,11 @@ _HEX: Final = {b"%%%02X" % byte: byte for byte in range(256)}
 _PLAIN: Final = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)*/?")
 
 
-#: Bytes up to which a path is remembered with its form: the paths of an API are few and short.
-_REMEMBERED: Final = 512
+#: Bytes up to which a path is remembered with its form, and how many are: the paths of an API are few and short.
+_LONGEST_REMEMBERED: Final = 512
+_MOST_REMEMBERED: Final = 4096
+
+_remembered: Final[dict[bytes, bytes]] = {}
 
 
 def normalise_path(raw: bytes) -> bytes:
@@ -33,7 +35,14 @@ def normalise_path(raw: bytes) -> bytes:
 
     :raises BadRequest: the path has no safe form.
     """
-    return _remembered(raw) if len(raw) <= _REMEMBERED else _normalise(raw)
+    path = _remembered.get(raw)
+    if path is None:
+        path = _normalise(raw)
+        if len(raw) <= _LONGEST_REMEMBERED:
+            if len(_remembered) >= _MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[raw] = path
+    return path
 
 
 def _normalise(raw: bytes) -> bytes:
@@ -46,9 +55,6 @@ def _normalise(raw: bytes) -> bytes:
     path = _ESCAPE.sub(_unescape, raw)
     _check_utf8(path)
     return b"/" + b"/".join(_without_dots(path))
-
-
-_remembered = lru_cache(maxsize=1024)(_normalise)
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

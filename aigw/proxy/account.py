@@ -7,7 +7,6 @@ contract section 7. An account never holds a key, a query string or a prompt.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,8 @@ from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.usage import Usage
 from aigw.logs import AccessLog
-from aigw.metrics import Metrics
+from aigw.metrics import Count, Metrics
+from aigw.proxy.access_line import access_line, server_timing
 
 if TYPE_CHECKING:
     from aigw.proxy.plan import Plan
@@ -43,6 +43,7 @@ class Account:
     :ivar upstream_done_at: when the upstream's response ended.
     :ivar answered_at: when the first byte of the answer was given to the client's connection.
     :ivar first_token_at: when the first event of a stream was.
+    :ivar flying: the gauge in which its route counts it, once it has a route.
     :ivar error: a short word for what went wrong, empty if nothing did.
     """
 
@@ -67,6 +68,7 @@ class Account:
     first_token_at = 0.0
     error = ""
     closed = False
+    flying: Count | None = None
 
     def __init__(self, request: Request, client: str) -> None:
         self.request = request
@@ -80,8 +82,8 @@ class Account:
         """``Server-Timing`` of a response whose head is written now: our own time and the upstream's, in ms."""
         began = self.request.complete or self.request.received
         upstream = ((self.upstream_done_at or self.head_at or now) - self.started_at) if self.started_at else 0.0
-        own = max(0.0, now - began - upstream)
-        return b"gw;dur=%.2f, upstream;dur=%.2f" % (own * 1000, upstream * 1000)
+        own = now - began - upstream
+        return server_timing(own, upstream)
 
     def overhead(self, now: float) -> float:
         """Seconds of our own in this request: from its last byte to the upstream's connection, and from the
@@ -121,10 +123,14 @@ class Ledger:
             self.board.put(REQUESTS, self.in_flight)
         return Account(request, client)
 
-    def admit(self, account: Account, route: str) -> None:
-        """The request is its route's from here on."""
+    def admit(self, account: Account, route: str, flying: Count) -> None:
+        """The request is its route's from here on.
+
+        :param flying: the gauge of those.
+        """
         account.route = route
-        self.metrics.in_flight(route).inc()
+        account.flying = flying
+        flying.value += 1
 
     def hold(self, account: Account, consumer: Consumer) -> None:
         """The request is this consumer's, and counts among those it has in flight."""
@@ -147,13 +153,15 @@ class Ledger:
         consumer = account.consumer.name if account.consumer is not None else ""
         if consumer:
             self._release(consumer)
-        if account.route:
-            self.metrics.in_flight(account.route).dec()
+        if account.flying is not None:
+            account.flying.value -= 1
         overhead = account.overhead(now)
-        self.metrics.request_done(account.route, consumer, account.operation, status, overhead)
         if account.plan is not None and account.operation in MODEL_OPERATIONS:
-            self._book_model(account, account.plan, consumer, now)
-        self._write_line(account, consumer, status, now, overhead)
+            self._book_model(account, account.plan, consumer, status, now, overhead)
+        else:
+            self.metrics.calls(account.route, consumer, account.operation, status).done(overhead)
+        if self.access_log.enabled:
+            self.access_log.write(access_line(account, consumer, status, now, overhead))
 
     def _release(self, consumer: str) -> None:
         left = self.flights[consumer] - 1
@@ -173,10 +181,18 @@ class Ledger:
         count = self.flights.get(consumer, 0)
         return count if self.board is None else count + self.board.consumer_elsewhere(consumer)
 
-    def _book_model(self, account: Account, plan: Plan, consumer: str, now: float) -> None:
+    def _book_model(
+        self, account: Account, plan: Plan, consumer: str, status: int, now: float, overhead: float
+    ) -> None:
         response_model = plan.label_of(account.response_model) if account.response_model else ""
-        series = self.metrics.genai(
-            account.operation, plan.genai_name, account.label_model, response_model, account.route
+        series = self.metrics.calls(
+            account.route,
+            consumer,
+            account.operation,
+            status,
+            plan.genai_name,
+            account.label_model,
+            response_model,
         )
         duration = now - account.request.received
         usage = account.usage
@@ -184,70 +200,7 @@ class Ledger:
         per_token = None
         if ttft is not None and usage is not None and usage.output > 1:
             per_token = max(0.0, duration - ttft) / (usage.output - 1)
-        series.done(duration, ttft, per_token)
+        series.done(overhead)
+        series.model_done(duration, ttft, per_token)
         if usage is not None:
-            series.tokens(consumer, usage.input, usage.output, usage.cached_input, usage.reasoning)
-
-    def _write_line(self, account: Account, consumer: str, status: int, now: float, overhead: float) -> None:
-        if not self.access_log.enabled:
-            return
-        request, plan, usage = account.request, account.plan, account.usage
-        upstream_ms = None
-        if account.started_at:
-            upstream_ms = _ms((account.upstream_done_at or now) - account.started_at)
-        line = {
-            "time": _wall_clock(),
-            "request_id": request.request_id,
-            "client": account.client,
-            "consumer": consumer,
-            "route": account.route,
-            "operation": account.operation,
-            "method": request.method.decode("latin-1"),
-            "path": request.path.decode("latin-1"),
-            "status": status,
-            "backend": plan.backend if plan is not None else "",
-            "provider": plan.provider if plan is not None else "",
-            "model": account.asked_model or "",
-            "response_model": account.response_model or "",
-            "stream": account.stream,
-            "attempts": account.attempts,
-            "input_tokens": usage.input if usage is not None else None,
-            "output_tokens": usage.output if usage is not None else None,
-            "cached_input_tokens": usage.cached_input if usage is not None else None,
-            "reasoning_tokens": usage.reasoning if usage is not None else None,
-            "bytes_in": request.bytes_in,
-            "bytes_out": request.bytes_out,
-            "duration_ms": _ms(now - request.received),
-            "upstream_ms": upstream_ms,
-            "overhead_ms": _ms(overhead),
-            "ttft_ms": _ms(account.first_token_at - request.received) if account.first_token_at else None,
-            "error": account.error,
-        }
-        if len(account.tried) > 1:
-            line["tried"] = [
-                {"backend": backend, "model": model, "outcome": outcome, "ms": _ms(seconds), "error": error}
-                for backend, model, outcome, seconds, error in account.tried
-            ]
-        if account.continued:
-            line["continued"] = True
-        if usage is not None and usage.partial:
-            line["usage_partial"] = True
-        self.access_log.write(line)
-
-
-def _ms(seconds: float) -> float:
-    return int(seconds * 1e6) / 1e3
-
-
-_second = (0, "")
-_MILLISECONDS: Final = [f".{number:03d}Z" for number in range(1000)]
-
-
-def _wall_clock() -> str:
-    """Now, in UTC, RFC 3339 with milliseconds; the part down to the second is made once a second."""
-    global _second
-    now = time.time()
-    whole = int(now)
-    if _second[0] != whole:
-        _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
-    return _second[1] + _MILLISECONDS[int((now - whole) * 1000)]
+            series.tokens(usage.input, usage.output, usage.cached_input, usage.reasoning)

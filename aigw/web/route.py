@@ -9,6 +9,7 @@ from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed
 from aigw.http.request import Request
 from aigw.llm import operations
+from aigw.metrics import Count
 from aigw.proxy.client_call import Plans
 from aigw.routing.targets import Group
 from aigw.upstream.target import replace_prefix
@@ -36,7 +37,10 @@ class Route:
     :ivar full_path: ``rewrite.full_path``.
     :ivar prefix: ``rewrite.prefix``.
     :ivar alike: the name by which ``plans`` are asked.
+    :ivar flying: the gauge of its requests in flight, once it had one.
     """
+
+    flying: Count | None = None
 
     def __init__(
         self,
@@ -64,7 +68,6 @@ class Route:
         self.models = models
         self.plans = plans
         self.alike = alike
-        self.by_path: dict[bytes, str] = {}
         self.fixed: Group | None = models.alone(backend) if backend is not None else None
 
     # -- who
@@ -84,18 +87,19 @@ class Route:
 
     # -- what
 
-    def operation_of(self, request: Request, matched: bytes) -> str:
-        """What is asked for: the route's operation, else what the end of the path says (after ``rewrite``).
+    def operation_of(self, request: Request, by_path: str) -> str:
+        """What is asked for: the route's operation, else what the path says.
 
+        :param by_path: what :meth:`operation_at` says of the request's path.
         :raises MethodNotAllowed: the operation has another method.
         """
         operation = self.operation
         if operation is None:
-            operation = self._operation_by_path(request.path, matched)
-            if request.method not in operations.METHODS.get(operation, (request.method,)):
+            if request.method not in operations.METHODS.get(by_path, (request.method,)):
                 # GET …/chat/completions lists stored completions: known to the provider, not to us.
-                return operation if request.method == b"OPTIONS" else operations.RAW
-        elif request.method != b"OPTIONS":
+                return by_path if request.method == b"OPTIONS" else operations.RAW
+            return by_path
+        if request.method != b"OPTIONS":
             allowed = operations.METHODS.get(operation)
             if allowed and request.method not in allowed:
                 raise MethodNotAllowed(
@@ -104,18 +108,16 @@ class Route:
                 )
         return operation
 
-    def _operation_by_path(self, path: bytes, matched: bytes) -> str:
-        known = self.by_path.get(path)
-        if known is None:
-            upstream = path
-            if self.full_path is not None:
-                upstream = self.full_path
-            elif self.prefix is not None:
-                upstream = replace_prefix(path, matched, self.prefix)
-            known = operations.by_path(upstream)
-            if len(self.by_path) < 1024:
-                self.by_path[path] = known
-        return known
+    def operation_at(self, path: bytes, matched: bytes) -> str:
+        """What the end of a path says, after ``rewrite``.
+
+        :param matched: the part of it that the route matched.
+        """
+        if self.full_path is not None:
+            path = self.full_path
+        elif self.prefix is not None:
+            path = replace_prefix(path, matched, self.prefix)
+        return operations.by_path(path)
 
     # -- where
 
@@ -137,6 +139,20 @@ class Route:
         if group is None:
             raise BadRequest(f"model {_shown(wanted)} is not served here", param="model", code="model_not_found")
         return group
+
+
+class Found:
+    """A route, and what a path that leads to it says.
+
+    :param path: normalised.
+    :ivar matched: the part of the path that the route matched.
+    :ivar operation: what the path asks for, where the route leaves it open.
+    """
+
+    def __init__(self, route: Route, path: bytes, matched: bytes) -> None:
+        self.route = route
+        self.matched = matched
+        self.operation = route.operation_at(path, matched)
 
 
 def check_model(consumer: Consumer | None, name: str | None) -> None:

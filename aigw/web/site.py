@@ -22,6 +22,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.llm.body import parse
+from aigw.metrics import Count
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
@@ -30,7 +31,7 @@ from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.raw import model_of_raw
-from aigw.web.route import Route, check_in_flight, check_model
+from aigw.web.route import Found, Route, check_in_flight, check_model
 from aigw.web.tree import RouteTree
 
 _SANE_ID: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -55,10 +56,11 @@ class Visit(ClientCall):
 
     recognised = False
 
-    def __init__(self, account: Account, served: Served, entry: Route, matched: bytes) -> None:
-        super().__init__(account, matched)
+    def __init__(self, account: Account, served: Served, found: Found) -> None:
+        super().__init__(account, found.matched)
         self.served = served
-        self.entry = entry
+        self.entry = found.route
+        self.by_path = found.operation
 
 
 class FrontDoor:
@@ -107,7 +109,7 @@ class FrontDoor:
     def refused(self, request: Request | None, client: str, error: GatewayError) -> None:
         """The wire refused something by itself; it is booked like everything else."""
         if request is None:
-            self.ledger.metrics.request_done("", "", "", error.status, 0.0)
+            self.ledger.metrics.calls("", "", "", error.status).done(0.0)
             return
         visit = request.state
         account = visit.account if isinstance(visit, Visit) else self.ledger.open(request, client)
@@ -132,12 +134,18 @@ class FrontDoor:
                 raise Overloaded("the gateway is short of memory", code="short_of_memory", retry_after=2)
             if served.max_in_flight and self.ledger.all_in_flight() > served.max_in_flight:
                 raise Overloaded(f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1)
-            match = served.root.route(request)
+            found = served.root.route(request)
         except GatewayError as error:
             self._refuse(account, error)
             return None
-        self.ledger.admit(account, match.value.name)
-        return Visit(account, served, match.value, match.prefix)
+        self.ledger.admit(account, found.route.name, self._flying(found.route))
+        return Visit(account, served, found)
+
+    def _flying(self, route: Route) -> Count:
+        flying = route.flying
+        if flying is None:
+            flying = route.flying = self.ledger.metrics.in_flight(route.name)
+        return flying
 
     def _name(self, request: Request) -> str:
         """The request's id: the client's own if it is a sane one, else a new one."""
@@ -167,7 +175,7 @@ class FrontDoor:
         if not visit.recognised:
             self._recognise(visit)
         request, account = visit.account.request, visit.account
-        operation = account.operation = visit.entry.operation_of(request, visit.matched)
+        operation = account.operation = visit.entry.operation_of(request, visit.by_path)
         if operations.dialect(operation) == "anthropic":
             request.anthropic = True
         if request.method == b"OPTIONS" and operation in operations.METHODS:

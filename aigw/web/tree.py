@@ -15,7 +15,7 @@ from zope.interface import implementer
 from aigw.http.request import Request
 from aigw.routing.conditions import Conditions
 from aigw.routing.table import Match, Node, RouteTable, select
-from aigw.web.route import Route
+from aigw.web.route import Found, Route
 
 _MOST_REMEMBERED = 4096
 
@@ -81,9 +81,9 @@ class RouteTree(PathResource):
         routes = list(routes)
         super().__init__(RouteTable(routes).root)
         self._by_headers = any(conditions.headers for conditions, _ in routes)
-        self._found: dict[tuple[bytes, bytes, bytes], Match[Route]] = {}
+        self._found: dict[tuple[bytes, bytes, bytes], Found] = {}
 
-    def route(self, request: Request) -> Match[Route]:
+    def route(self, request: Request) -> Found:
         """The route of ``request``, by a walk through the tree; what was found is remembered for the next one
         with the same method, host and path, unless headers have a say.
 
@@ -91,9 +91,10 @@ class RouteTree(PathResource):
         :raises MethodNotAllowed: there is one for another method.
         """
         key = (request.method, request.host, request.path)
-        match = self._found.get(key)
-        if match is None:
+        found = self._found.get(key)
+        if found is None:
             match = getChildForRequest(self, request).select(request)
+            found = Found(match.value, request.path, match.prefix)
             if not self._by_headers and len(self._found) < _MOST_REMEMBERED:
-                self._found[key] = match
-        return match
+                self._found[key] = found
+        return found

@@ -25,6 +25,11 @@ from aigw import logs
 from aigw.logs import AccessLog, JsonObserver, Redactor
 
 
+def line(fields: object) -> bytes:
+    """A line as the log is given it."""
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
 def open_files() -> int:
     """How many files this process has open."""
     return len(list(pathlib.Path("/proc/self/fd").iterdir()))
@@ -59,42 +64,41 @@ class AccessLogTestCase(unittest.TestCase):
 class WritingTests(AccessLogTestCase):
     """Lines, and when they reach the file."""
 
-    def test_one_json_object_a_line(self) -> None:
-        """In order, each on its own line, whatever the values hold."""
+    def test_lines_in_order(self) -> None:
+        """As they were given, byte for byte."""
         log = self.open()
-        wanted = [{"status": 200, "path": "/v1", "ttft_ms": None}, {"model": 'a\n"b"\u2028é', "overhead_ms": 0.25}]
-        for fields in wanted:
-            log.write(fields)
+        lines = [line({"status": 200, "ttft_ms": None}), '{"model":"a\u2028é"}\n'.encode()]
+        for each in lines:
+            log.write(each)
         log.flush()
-        self.assertEqual(self.lines(), wanted)
-        self.assertEqual(self.path.read_bytes().count(b"\n"), 2)
+        self.assertEqual(self.path.read_bytes(), b"".join(lines))
 
     def test_lines_wait_a_moment_for_others(self) -> None:
         """0.1 s after the first one that waits, not after the last."""
         log = self.open()
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         self.clock.advance(0.06)
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         self.assertEqual(self.path.read_bytes(), b"")
         self.clock.advance(0.05)
         self.assertEqual(self.lines(), [{"n": 1}, {"n": 2}])
-        log.write({"n": 3})
+        log.write(line({"n": 3}))
         self.clock.advance(0.11)
         self.assertEqual(len(self.lines()), 3)
 
     def test_a_block_does_not_wait(self) -> None:
-        """64 KiB are written at once."""
+        """16 KiB are written at once."""
         log = self.open()
-        for number in range(70):
-            log.write({"n": number, "path": "x" * 1000})
-        self.assertGreaterEqual(len(self.lines()), 64)
+        for number in range(20):
+            log.write(line({"n": number, "path": "x" * 1000}))
+        self.assertEqual(len(self.lines()), 17)
         self.clock.advance(0.2)
-        self.assertEqual([line["n"] for line in self.lines()], list(range(70)))
+        self.assertEqual([each["n"] for each in self.lines()], list(range(20)))
 
     def test_no_timer_without_lines(self) -> None:
         """An idle gateway sleeps."""
         log = self.open()
-        log.write({})
+        log.write(line({}))
         self.clock.advance(0.2)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -102,7 +106,7 @@ class WritingTests(AccessLogTestCase):
         """A restart keeps what is there."""
         self.path.write_text('{"n": 0}\n')
         log = self.open()
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.flush()
         self.assertEqual(self.lines(), [{"n": 0}, {"n": 1}])
 
@@ -115,16 +119,16 @@ class WritingTests(AccessLogTestCase):
         """Lines need not even be made."""
         log = self.open("off")
         self.assertFalse(log.enabled)
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.reopen()
         self.assertEqual((log.dropped, self.clock.getDelayedCalls()), (0, []))
 
     def test_close_writes_what_waits(self) -> None:
         """And nothing after it, without a timer left behind."""
         log = self.open()
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.close()
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.close()
         self.assertEqual(self.lines(), [{"n": 1}])
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -145,9 +149,9 @@ class WritingTests(AccessLogTestCase):
         self.patch(sys, "__stdout__", out)
         self.patch(sys, "stdout", object())
         log = self.open("-")
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.reopen()
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.close()
         self.assertEqual(self.lines(), [{"n": 1}, {"n": 2}])
         out.write(b"still open")
@@ -167,11 +171,11 @@ class RotationTests(AccessLogTestCase):
         """What was written before goes to the renamed file, the rest to the new one. Nothing is lost."""
         log = self.open()
         old = self.path.with_suffix(".1")
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         self.path.rename(old)
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.reopen()
-        log.write({"n": 3})
+        log.write(line({"n": 3}))
         log.flush()
         self.assertEqual((self.lines(old), self.lines(), log.dropped), ([{"n": 1}, {"n": 2}], [{"n": 3}], 0))
 
@@ -195,7 +199,7 @@ class RotationTests(AccessLogTestCase):
         moved = pathlib.Path(self.mktemp())
         folder.rename(moved)
         log.reopen()
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.flush()
         self.assertEqual(self.lines(moved / "access.log"), [{"n": 1}])
         self.assertEqual(len(self.daemon_log), 1)
@@ -215,9 +219,9 @@ class RotationTests(AccessLogTestCase):
         """What waited goes to the old file."""
         log = self.open()
         other = self.path.with_suffix(".other")
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.switch(str(other))
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.flush()
         self.assertEqual((self.lines(), self.lines(other)), ([{"n": 1}], [{"n": 2}]))
 
@@ -228,7 +232,7 @@ class RotationTests(AccessLogTestCase):
         self.assertFalse(log.enabled)
         log.switch(str(self.path))
         self.assertTrue(log.enabled)
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.flush()
         self.assertEqual(self.lines(), [{"n": 1}])
 
@@ -236,7 +240,7 @@ class RotationTests(AccessLogTestCase):
         """It is a reload's business to say so."""
         log = self.open()
         self.assertRaises(OSError, log.switch, str(self.path / "no" / "folder"))
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.flush()
         self.assertEqual(self.lines(), [{"n": 1}])
 
@@ -255,9 +259,9 @@ class TroubleTests(AccessLogTestCase):
         """Lines are lost and counted; the daemon's log says so once, not once a line."""
         log = self.open("/dev/full")
         for _ in range(3):
-            log.write({"n": 1})
+            log.write(line({"n": 1}))
             self.clock.advance(0.2)
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.close()
         self.assertEqual(log.dropped, 4)
         self.assertEqual(self.daemon_log, ["access log /dev/full: No space left on device"])
@@ -267,10 +271,10 @@ class TroubleTests(AccessLogTestCase):
         log = self.open()
         self.patch(os, "write", self.refuse)
         for _ in range(2):
-            log.write({"n": 1})
+            log.write(line({"n": 1}))
             log.flush()
         self.patch(os, "write", self.real_write)
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.flush()
         self.assertEqual((self.lines(), log.dropped), ([{"n": 2}], 2))
         self.assertEqual(len(self.daemon_log), 2)
@@ -296,13 +300,13 @@ class TroubleTests(AccessLogTestCase):
 
         self.patch(os, "write", little_room)
         for number in (1, 2, 3):
-            log.write({"n": number})  # 8 bytes each: there is room for one and a half
+            log.write(line({"n": number}))  # 8 bytes each: there is room for one and a half
         log.flush()
         self.clock.advance(0.2)
-        log.write({"n": 4})
+        log.write(line({"n": 4}))
         self.clock.advance(0.2)
         room[0] = 1000
-        log.write({"n": 5})
+        log.write(line({"n": 5}))
         log.flush()
         self.assertEqual(self.path.read_bytes(), b'{"n":1}\n{"n"\n{"n":5}\n')
         self.assertEqual(log.dropped, 3)
@@ -312,9 +316,9 @@ class TroubleTests(AccessLogTestCase):
         reader, path = self.pipe()
         log = self.open(path)
         os.close(reader)
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.flush()
-        log.write({"n": 2})
+        log.write(line({"n": 2}))
         log.close()
         self.assertEqual(log.dropped, 2)
         self.assertIn("Broken pipe", self.daemon_log[0])
@@ -327,7 +331,7 @@ class TroubleTests(AccessLogTestCase):
         self.patch(sys, "__stdout__", out)
         log = self.open("-")
         os.close(reader)
-        log.write({"n": 1})
+        log.write(line({"n": 1}))
         log.flush()
         self.assertEqual(log.dropped, 1)
 
@@ -338,7 +342,7 @@ class TroubleTests(AccessLogTestCase):
         fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
         log = self.open(path)
         for number in range(300):
-            log.write({"n": number, "path": "x" * 1000})
+            log.write(line({"n": number, "path": "x" * 1000}))
         self.assertEqual(log.dropped, 0)
         received = b""
         for _ in range(500):
@@ -365,7 +369,7 @@ class TroubleTests(AccessLogTestCase):
         self.patch(sys, "__stdout__", out)
         log = self.open("-")
         for number in range(100):
-            log.write({"n": number, "path": "x" * 1000})
+            log.write(line({"n": number, "path": "x" * 1000}))
         log.flush()
         self.assertTrue(os.get_blocking(writer))
         log.close()
@@ -380,18 +384,9 @@ class TroubleTests(AccessLogTestCase):
         self.addCleanup(os.close, reader)
         log = self.open(path)
         for number in range(6000):
-            log.write({"n": number, "path": "x" * 1000})
+            log.write(line({"n": number, "path": "x" * 1000}))
         self.assertGreater(log.dropped, 6000 - 5 * 1024)
         self.assertLess(sum(map(len, log._lines)), 4 * 1024 * 1024 + 2048)
-
-    def test_field_that_is_no_json(self) -> None:
-        """Costs its line, not the request."""
-        log = self.open()
-        log.write({"path": "\udcff"})
-        log.write({"path": object()})
-        log.write({"n": 1})
-        log.flush()
-        self.assertEqual((self.lines(), log.dropped), ([{"n": 1}], 2))
 
 
 SECRET = "sk-proj-Zm9v/Bar+baz=0123456789"

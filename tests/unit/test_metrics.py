@@ -68,7 +68,7 @@ SHA = "5e88" * 16
 def busy() -> Metrics:
     """Metrics after one of everything, without the process's own collectors."""
     metrics = Metrics(CollectorRegistry())
-    metrics.request_done("chat", "ann", "chat", 200, 0.0004)
+    metrics.calls("chat", "ann", "chat", 200).done(0.0004)
     metrics.in_flight("chat").inc()
     metrics.connections("downstream").read = lambda: 3
     metrics.attempt("openai", "ok")
@@ -78,9 +78,9 @@ def busy() -> Metrics:
     metrics.reloaded(True, 1795251600.5, SHA)
     metrics.loop_lag.observe(0.002)
     metrics.watch_worker(1, lambda: 1 << 20, lambda: 0.5)
-    series = metrics.genai("chat", "openai", "gpt-4o", "gpt-4o", "chat")
-    series.done(1.5, 0.3, 0.02)
-    series.tokens("ann", 10, 20, 4, 5)
+    series = metrics.calls("chat", "ann", "chat", 200, "openai", "gpt-4o", "gpt-4o")
+    series.model_done(1.5, 0.3, 0.02)
+    series.tokens(10, 20, 4, 5)
     return metrics
 
 
@@ -144,7 +144,7 @@ class BookingTests(unittest.TestCase):
     def test_requests(self) -> None:
         """By route, consumer, operation and status; own time by route alone."""
         for code, seconds in ((200, 0.0003), (200, 0.5), (401, 0.0001)):
-            self.metrics.request_done("chat", "ann", "chat", code, seconds)
+            self.metrics.calls("chat", "ann", "chat", code).done(seconds)
         self.assertEqual(
             samples(self.metrics, "aigw_requests_total"),
             {("200", "ann", "chat", "chat"): 2, ("401", "ann", "chat", "chat"): 1},
@@ -179,9 +179,9 @@ class BookingTests(unittest.TestCase):
 
     def test_model_call(self) -> None:
         """Durations where the call had them."""
-        series = self.metrics.genai("chat", "openai", "smart", "gpt-4o", "all")
-        series.done(1.5, 0.3, 0.02)
-        series.done(2.5, None, None)
+        series = self.metrics.calls("all", "ann", "chat", 200, "openai", "smart", "gpt-4o")
+        series.model_done(1.5, 0.3, 0.02)
+        series.model_done(2.5, None, None)
         labels = ("chat", "openai", "smart", "gpt-4o", "all")
         self.assertEqual(samples(self.metrics, "gen_ai_server_request_duration_seconds_sum"), {labels: 4.0})
         self.assertEqual(samples(self.metrics, "gen_ai_server_time_to_first_token_seconds_count"), {labels: 1})
@@ -190,11 +190,34 @@ class BookingTests(unittest.TestCase):
     def test_tokens(self) -> None:
         """By consumer and kind, added up over calls, apart for each pair of models."""
         for response_model in ("gpt-4o", "gpt-4o", "other"):
-            self.metrics.genai("chat", "openai", "smart", response_model, "all").tokens("ann", 10, 20, 4, 5)
+            series = self.metrics.calls("all", "ann", "chat", 200, "openai", "smart", response_model)
+            series.tokens(10, 20, 4, 5)
         found = samples(self.metrics, "gen_ai_client_token_usage_total")
         for kind, one in (("input", 10), ("output", 20), ("cached_input", 4), ("reasoning", 5)):
             self.assertEqual(found[("ann", "chat", "openai", "smart", "gpt-4o", kind, "all")], 2 * one, kind)
             self.assertEqual(found[("ann", "chat", "openai", "smart", "other", kind, "all")], one, kind)
+
+    def test_calls_with_some_labels_alike(self) -> None:
+        """Share the series that have only those."""
+        for code, consumer in ((200, "ann"), (502, "ann"), (200, "bob")):
+            series = self.metrics.calls("all", consumer, "chat", code, "openai", "smart", "gpt-4o")
+            series.done(0.001)
+            series.model_done(1.0, None, None)
+            series.tokens(1, 0, 0, 0)
+        self.assertEqual(set(samples(self.metrics, "aigw_requests_total").values()), {1})
+        self.assertEqual(samples(self.metrics, "aigw_overhead_seconds_count"), {("all",): 3})
+        labels = ("chat", "openai", "smart", "gpt-4o", "all")
+        self.assertEqual(samples(self.metrics, "gen_ai_server_request_duration_seconds_count"), {labels: 3})
+        found = samples(self.metrics, "gen_ai_client_token_usage_total")
+        kinds = {key[0]: value for key, value in found.items() if "input" in key}
+        self.assertEqual(kinds, {"ann": 2, "bob": 1})
+
+    def test_no_model_no_model_series(self) -> None:
+        """A call that was no model's has none, nor has one without usage any of tokens."""
+        self.metrics.calls("all", "ann", "models", 200).done(0.001)
+        self.assertNotIn(b"gen_ai_server_request_duration_seconds_count", self.metrics.render())
+        self.metrics.calls("all", "ann", "chat", 200, "openai", "smart", "").model_done(1.0, None, None)
+        self.assertEqual(samples(self.metrics, "gen_ai_client_token_usage_total"), {})
 
     def test_reloads_are_there_before_the_first(self) -> None:
         """increase() over a series that appears with its first failure would see none."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from aigw.errors import BadRequest
+from aigw.http import target
 from aigw.http.target import normalise_path
 
 KEPT = [
@@ -127,6 +128,13 @@ class PathTests(unittest.SynchronousTestCase):
         self.assertEqual(normalise_path(b"/" + b"a" * 5000), b"/" + b"a" * 5000)
         self.assertEqual(normalise_path(b"/x" * 2000 + b"/.."), b"/x" * 1999 + b"/")
         self.assertRaises(BadRequest, normalise_path, b"/x" * 2000 + b"/%5c")
+
+    def test_memory_is_bounded(self) -> None:
+        """Of all the paths that clients think of, so many are remembered and no more, and no long ones."""
+        for number in range(10_000):
+            self.assertEqual(normalise_path(b"//%d" % number), b"/%d" % number)
+        self.assertLessEqual(len(target._remembered), 4096)
+        self.assertLessEqual(max(map(len, target._remembered)), 512)
 
 
 #: What paths are made of, and what walks around in them.

@@ -121,3 +121,54 @@ class TreeTests(unittest.TestCase):
         except NoRoute:
             found = set()
         self.assertEqual(found, naive.answer(routes, asked))
+
+
+class NamedRoute:
+    """What a tree asks of a route; counts how often it is."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.asked: list[tuple[bytes, bytes]] = []
+
+    def operation_at(self, path: bytes, matched: bytes) -> str:
+        """It has none."""
+        self.asked.append((path, matched))
+        return self.name
+
+
+class RememberedTests(unittest.TestCase):
+    """RouteTree.route"""
+
+    def found(self, tree: RouteTree, path: bytes, **asked: Any) -> tuple[str, bytes, str]:
+        request: Any = FakeRequest.of(Asked(path=path, **asked))
+        found: Any = tree.route(request)
+        return found.route.name, found.matched, found.operation
+
+    def tree(self, **routes: dict[str, Any]) -> tuple[RouteTree, dict[str, NamedRoute]]:
+        named = {name: NamedRoute(name) for name in routes}
+        entries: Any = [(Conditions.of(**each, normalise=normalise_path), named[n]) for n, each in routes.items()]
+        return RouteTree(entries), named
+
+    def test_one_look_for_each_path(self) -> None:
+        """What the path says is worked out once, and not mixed up with another path's."""
+        tree, named = self.tree(a={"paths": ["/a"]}, b={"paths": ["/a/b"]})
+        for _ in range(3):
+            self.assertEqual(self.found(tree, b"/a/x"), ("a", b"/a", "a"))
+            self.assertEqual(self.found(tree, b"/a/b/x"), ("b", b"/a/b", "b"))
+            self.assertEqual(self.found(tree, b"/a/y"), ("a", b"/a", "a"))
+        self.assertEqual(named["a"].asked, [(b"/a/x", b"/a"), (b"/a/y", b"/a")])
+        self.assertEqual(named["b"].asked, [(b"/a/b/x", b"/a/b")])
+
+    def test_methods_and_hosts_have_a_say(self) -> None:
+        """Each time, also for a path that is known."""
+        tree, _ = self.tree(a={"methods": ["GET"]}, b={"methods": ["POST"]}, c={"hosts": ["c.example"]})
+        for _ in range(2):
+            self.assertEqual(self.found(tree, b"/x", method=b"GET")[0], "a")
+            self.assertEqual(self.found(tree, b"/x", method=b"POST")[0], "b")
+            self.assertEqual(self.found(tree, b"/x", method=b"GET", host=b"c.example")[0], "c")
+
+    def test_headers_have_a_say(self) -> None:
+        """Where a route asks for one, nothing is remembered."""
+        tree, _ = self.tree(a={}, b={"headers": {"x-team": "b"}})
+        for headers, name in (((), "a"), (((b"x-team", b"b"),), "b"), ((), "a")):
+            self.assertEqual(self.found(tree, b"/x", headers=headers)[0], name)

@@ -57,8 +57,8 @@ class TotalsTests(unittest.TestCase):
         """Bucket by bucket: the same as if one had observed everything."""
         one = Metrics(CollectorRegistry())
         for metrics, seconds in zip(self.theirs, (0.0003, 0.4), strict=True):
-            metrics.request_done("r", "c", "chat", 200, seconds)
-            one.request_done("r", "c", "chat", 200, seconds)
+            metrics.calls("r", "c", "chat", 200).done(seconds)
+            one.calls("r", "c", "chat", 200).done(seconds)
         alone = Totals(one).render()
         lines = {line for line in alone.splitlines() if line.startswith(b"aigw_overhead_seconds")}
         self.assertGreater(len(lines), 10)
@@ -103,7 +103,7 @@ class TotalsTests(unittest.TestCase):
         for metrics in self.theirs:
             metrics.attempt("b", "ok")
             metrics.in_flight("r").inc()
-            metrics.request_done("r", "c", "chat", 200, 0.1)
+            metrics.calls("r", "c", "chat", 200).done(0.1)
         self.scraped()
         self.totals.ended(self.workers[0])
         for found in (self.rendered(), self.rendered()):
