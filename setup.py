@@ -22,6 +22,7 @@ from setuptools import setup
 #: decorate in ways that mypyc does not know, and whatever runs once a configuration.
 ON_THE_WAY = (
     "aigw/consumers/authenticator.py",
+    "aigw/consumers/consumer.py",
     "aigw/http/channel.py",
     "aigw/http/client.py",
     "aigw/http/deadlines.py",
@@ -35,6 +36,7 @@ ON_THE_WAY = (
     "aigw/http/request.py",
     "aigw/http/response.py",
     "aigw/http/secure.py",
+    "aigw/http/server.py",
     "aigw/http/sse.py",
     "aigw/http/status.py",
     "aigw/http/target.py",
@@ -60,6 +62,9 @@ ON_THE_WAY = (
     "aigw/proxy/ways.py",
     "aigw/routing/breaker.py",
     "aigw/routing/budget.py",
+    "aigw/routing/health.py",
+    "aigw/routing/retry.py",
+    "aigw/routing/targets.py",
     "aigw/upstream/target.py",
     "aigw/upstream/upstream.py",
     "aigw/web/clients.py",

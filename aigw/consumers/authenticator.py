@@ -15,9 +15,10 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.python.failure import Failure
 
-from aigw.consumers.consumer import Consumer, IConsumer
+from aigw.consumers.consumer import Consumer
 from aigw.consumers.credentials import ApiKey, digest
 from aigw.consumers.forms import Form, body_form, urlencoded
+from aigw.consumers.interfaces import IConsumer
 from aigw.errors import Unauthorized
 
 _BEARER: Final = b"bearer "

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import attrs
-from zope.interface import Attribute, Interface, implementer
+from zope.interface import classImplements
 
-
-class IConsumer(Interface):
-    """What a portal gives out for an API key: who came in, and what they may do."""
-
-    name = Attribute("As the configuration calls it, a string.")
-
-    def may_use_route(route: str) -> bool:  # noqa: N805, interfaces have no self
-        """Whether it may go to ``route``."""
-
-    def may_use_model(name: str) -> bool:  # noqa: N805
-        """Whether it may ask for model ``name``."""
+from aigw.consumers.interfaces import IConsumer
 
 
 class ModelPatterns:
@@ -51,8 +41,7 @@ def _expression(pattern: str) -> str:
     return first + "".join(f"(?>.*?{part})" for part in middle) + ".*" + last
 
 
-@implementer(IConsumer)
-@attrs.frozen(eq=False)
+@dataclass(frozen=True, eq=False)
 class Consumer:
     """One ``[consumers]`` entry.
 
@@ -69,7 +58,7 @@ class Consumer:
     models: ModelPatterns | None = None
     groups: tuple[str, ...] = ()
     max_in_flight: int = 0
-    backends: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    backends: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def may_use_route(self, route: str) -> bool:
         """Whether it may go to ``route``."""
@@ -78,3 +67,7 @@ class Consumer:
     def may_use_model(self, name: str) -> bool:
         """Whether it may ask for model ``name``."""
         return self.models is None or self.models.allows(name)
+
+
+# Not by a decorator: mypyc lays out no class that has one which it does not know.
+classImplements(Consumer, IConsumer)

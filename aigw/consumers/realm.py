@@ -8,7 +8,8 @@ from typing import Any
 from twisted.cred.portal import IRealm
 from zope.interface import implementer
 
-from aigw.consumers.consumer import Consumer, IConsumer
+from aigw.consumers.consumer import Consumer
+from aigw.consumers.interfaces import IConsumer
 
 
 def _nothing() -> None:

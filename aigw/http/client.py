@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IHandshakeListener, ISSLTransport
 from twisted.internet.protocol import ClientFactory, connectionDone
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from aigw.http.failures import BadResponse, CallFailure
 from aigw.http.headers import Header
@@ -111,7 +111,6 @@ class Call:
             sink.on_failure(CallFailure(kind, message, began=self.began))
 
 
-@implementer(IHandshakeListener)
 class Connection(TwistedProtocol):
     """A connection of one lane of a pool.
 
@@ -131,6 +130,8 @@ class Connection(TwistedProtocol):
         self.carried = 0
         self.ready = False
         self._paused = False
+        self._secure = False
+        self._wire: Any = None
         self._input: select.poll | None = None
         self._reader = ResponseReader(limits)
 
@@ -144,7 +145,7 @@ class Connection(TwistedProtocol):
         call.reused = self.carried > 0
         self.carried += 1
         self._reader.expect(call.head)
-        self._write(call.request)
+        self._writer.write(call.request)
         sink = call.sink
         if sink is not None:
             sink.on_sent()
@@ -189,7 +190,7 @@ class Connection(TwistedProtocol):
     def connectionMade(self) -> None:
         """The transport is there; over TLS the handshake is yet to come."""
         transport = self.transport
-        self._write = EagerWriter(transport).write
+        self._writer = EagerWriter(transport)
         secure = ISSLTransport.providedBy(transport)
         self._wire = wire = transport.transport if secure else transport
         self._input = _input_of(wire)
@@ -290,6 +291,9 @@ class Connection(TwistedProtocol):
             return True
         return self._secure and bool(getattr(self.transport, "_appSendBuffer", None))
 
+
+# Not by a decorator: mypyc lays out no class that has one which it does not know.
+classImplements(Connection, IHandshakeListener)
 
 #: Told that a connection is gone in the place of whoever dialled, who has no use for it.
 _NOBODY: Final = ClientFactory()

@@ -6,13 +6,13 @@ A connection itself is a :class:`~aigw.http.channel.ServerChannel`.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
-from zope.interface import implementer
+from zope.interface import classImplements
 
 from aigw.board import CONNECTIONS, Board
 from aigw.errors import GatewayError
@@ -21,7 +21,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class ServerLimits:
     """What one connection may ask of the server; sizes in bytes, times in seconds.
 
@@ -57,7 +57,6 @@ class Site(Protocol):
         """The wire refused something by itself; ``request`` is None where not even a head could be read."""
 
 
-@implementer(IProtocolNegotiationFactory)
 class ServerFactory(Factory):
     """Makes the channels of one listener or several.
 
@@ -145,3 +144,7 @@ class ServerFactory(Factory):
         for done in waiting:
             if not done.called:
                 done.callback(None)
+
+
+# Not by a decorator: mypyc lays out no class that has one which it does not know.
+classImplements(ServerFactory, IProtocolNegotiationFactory)

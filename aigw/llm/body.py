@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
 
-import attrs
 import orjson
 
 from aigw.errors import BadRequest
@@ -173,7 +173,7 @@ def serialise(fields: Mapping[str, Any]) -> bytes:
     return orjson.dumps(fields)
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class Adjustments:
     """What a configuration does to bodies.
 

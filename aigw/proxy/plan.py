@@ -8,9 +8,8 @@ adjusted and how long each phase may take. Plans are made on first use and kept 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
-
-import attrs
 
 from aigw.errors import BadRequest
 from aigw.http.headers import HOP_BY_HOP, Header
@@ -79,7 +78,7 @@ DIALECT_HEADERS: Final = frozenset(
 )
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class Timeouts:
     """How long each phase of a call may take, in seconds (contract section 2).
 
@@ -97,7 +96,7 @@ class Timeouts:
     total: float
 
 
-@attrs.frozen(repr=False)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """See the module's head.
 

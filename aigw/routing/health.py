@@ -88,14 +88,14 @@ class Limits:
     retry_budget: float = 0.2
 
 
-@attrs.define
 class HealthBook:
     """See the module's head. Everything is made when it is first asked for."""
 
-    _health: dict[Target, Health] = attrs.field(factory=dict)
-    _breakers: dict[tuple[Target, BreakerRules], Breaker] = attrs.field(factory=dict)
-    _slots: dict[str, Slots] = attrs.field(factory=dict)
-    _budgets: dict[str, RetryBudget] = attrs.field(factory=dict)
+    def __init__(self) -> None:
+        self._health: dict[Target, Health] = {}
+        self._breakers: dict[tuple[Target, BreakerRules], Breaker] = {}
+        self._slots: dict[str, Slots] = {}
+        self._budgets: dict[str, RetryBudget] = {}
 
     def health(self, target: Target) -> Health:
         """Of a target."""

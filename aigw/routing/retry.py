@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import attrs
 
@@ -74,7 +75,7 @@ KINDS = {
 }
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class RetryRules:
     """How often and after which failures (``retry`` of contract section 2).
 

@@ -9,8 +9,7 @@ well. Which of them have been tried is a call's own knowledge (:class:`aigw.rout
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-
-import attrs
+from dataclasses import dataclass, field
 
 from aigw.routing.admission import Slots
 from aigw.routing.balance import Asking, Balance
@@ -20,7 +19,7 @@ from aigw.routing.health import Health
 from aigw.routing.retry import RetryRules
 
 
-@attrs.define(eq=False)
+@dataclass(eq=False)
 class Candidate:
     """One target.
 
@@ -60,7 +59,7 @@ class Candidate:
         return max(now, self.health.resting_until, breaker)
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class Tier:
     """Candidates of equal rank, and how one of them is chosen."""
 
@@ -68,7 +67,7 @@ class Tier:
     balance: Balance
 
 
-@attrs.frozen(eq=False)
+@dataclass(frozen=True, eq=False)
 class Group:
     """See the module's head.
 
@@ -83,9 +82,9 @@ class Group:
     rules: RetryRules
     tries_open: bool = True
     patience: float = 0.0
-    only: Candidate | None = attrs.field(init=False)
+    only: Candidate | None = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
         alone = len(self.tiers) == 1 and len(self.tiers[0].candidates) == 1
         object.__setattr__(self, "only", self.tiers[0].candidates[0] if alone else None)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
-
-import attrs
 
 _BRACE: Final = 0x7B
 _VERSION_END: Final = re.compile(rb"/v\d+[a-z0-9]*$")
@@ -40,7 +38,7 @@ def replace_prefix(path: bytes, matched: bytes, replacement: bytes) -> bytes:
     return join(replacement, path[len(matched.rstrip(b"/")) :])
 
 
-@attrs.frozen
+@dataclass(frozen=True)
 class PathRule:
     """How a request's path becomes the upstream's, where client and backend speak one dialect.
 
@@ -53,7 +51,7 @@ class PathRule:
     base: bytes
     full: bytes | None
     prefix: bytes | None
-    query: Mapping[str, str] = MappingProxyType({})
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def target(self, path: bytes, matched: bytes, query: bytes | None, model: str | None = None) -> bytes:
         """The request target on the upstream host.

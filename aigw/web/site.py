@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
-import attrs
 from twisted.logger import Logger
 
 from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized
@@ -38,15 +38,15 @@ _SANE_ID: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 _JSON: Final = (b"content-type", b"application/json")
 
 
-@attrs.frozen(eq=False)
+@dataclass(frozen=True, eq=False)
 class Served:
     """What one snapshot serves.
 
     :ivar max_in_flight: requests in flight above which new ones are refused; 0 for no limit.
     """
 
-    root: RouteTree = attrs.field(repr=False)
-    catalogue: Catalogue = attrs.field(repr=False)
+    root: RouteTree = field(repr=False)
+    catalogue: Catalogue = field(repr=False)
     clients: Clients
     max_in_flight: int
 

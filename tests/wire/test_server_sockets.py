@@ -6,10 +6,10 @@ import socket
 import ssl
 import struct
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import attrs
 import trustme
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -115,7 +115,7 @@ class SocketTestCase(unittest.TestCase):
 
     def limit(self, **seconds: float) -> None:
         """Connections from now on have so little time for this."""
-        self.factory.limits = attrs.evolve(LIMITS, **seconds)
+        self.factory.limits = replace(LIMITS, **seconds)
 
     async def emptied(self) -> None:
         """All connections are gone."""

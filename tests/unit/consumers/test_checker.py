@@ -10,8 +10,9 @@ from twisted.trial import unittest
 from zope.interface.verify import verifyObject
 
 from aigw.consumers.checker import ApiKeyChecker
-from aigw.consumers.consumer import Consumer, IConsumer
+from aigw.consumers.consumer import Consumer
 from aigw.consumers.credentials import ApiKey, IApiKey, digest
+from aigw.consumers.interfaces import IConsumer
 from aigw.consumers.realm import ConsumerRealm
 from tests.unit.consumers.fakes import portal_of
 

@@ -6,10 +6,10 @@ and streams that others may take up. More examples: ``AIGW_EXAMPLES=3000``.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any, ClassVar
 
-import attrs
 import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -244,7 +244,7 @@ class RescueMachine(ExchangeMachine):
         super().__init__()
         pair = pairing(CHAT, PROVIDERS["openai"], Adjustments(defaults={}, overrides={}), drop_unsupported=False)
         for name, plan in self.play.plans.items():
-            self.play.plans[name] = attrs.evolve(plan, rescue=pair)
+            self.play.plans[name] = dataclasses.replace(plan, rescue=pair)
 
 
 class WholeMachine(ExchangeMachine):

@@ -1,0 +1,69 @@
+"""What every request goes through is laid out by mypyc: its fields are found without a dictionary.
+
+A decorator that mypyc does not know (attrs', zope's) makes a class an ordinary one, and nobody is told: each look at
+one of its fields, and each call of its methods, then costs ten times as much (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from twisted.trial import unittest
+
+import aigw
+
+ROOT = Path(aigw.__file__).parent.parent
+
+#: What mypyc knows.
+KNOWN = {"dataclass", "mypyc_attr"}
+
+#: Classes that are made or looked at once a configuration, once a connection, or where something has failed.
+RARE = {
+    "Address",
+    "BreakerRules",
+    "Event",
+    "Failure",
+    "JsonObserver",
+    "Kind",
+    "Limits",
+    "ResponseLimits",
+    "StreamError",
+    "UpstreamKey",
+    "_Parts",
+}
+
+
+def modules() -> list[Path]:
+    """Those that setup.py compiles."""
+    setup = ROOT / "setup.py"
+    if not setup.exists():
+        raise unittest.SkipTest("an installation has no setup.py")
+    return [ROOT / name for name in re.findall(r'^    "(aigw/.*\.py)",$', setup.read_text(), re.M)]
+
+
+def decorators(node: ast.ClassDef) -> set[str]:
+    """Their names, without arguments."""
+    calls = (each.func if isinstance(each, ast.Call) else each for each in node.decorator_list)
+    return {ast.unparse(each) for each in calls}
+
+
+class LaidOutTests(unittest.TestCase):
+    """The modules of setup.py's list."""
+
+    def test_no_class_has_a_decorator_that_mypyc_does_not_know(self) -> None:
+        """But for the rare ones; and of those, none is listed for nothing."""
+        found = set()
+        for path in modules():
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef) and decorators(node) - KNOWN:
+                    found.add(node.name)
+        self.assertEqual(found, RARE)
+
+    def test_all_of_them_are_there(self) -> None:
+        """And no module twice."""
+        paths = modules()
+        self.assertGreater(len(paths), 40)
+        self.assertEqual(len(paths), len(set(paths)))
+        self.assertEqual([path for path in paths if not path.exists()], [])
