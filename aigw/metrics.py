@@ -64,11 +64,16 @@ class Count:
     :ivar read: what tells it at a scrape.
     """
 
-    __slots__ = ("read", "value")
+    __slots__ = ("_parts", "read", "value")
 
     def __init__(self) -> None:
         self.value: float = 0.0
         self.read: Callable[[], float] | None = None
+        self._parts: tuple[Callable[[], float], ...] = ()
+
+    def add(self, part: Callable[[], float]) -> None:
+        """What ``part`` tells at a scrape is counted in."""
+        self._parts = (*self._parts, part)
 
     def inc(self, by: float = 1) -> None:
         """Count up."""
@@ -80,38 +85,53 @@ class Count:
 
     def now(self) -> float:
         """The value at a scrape."""
-        return self.read() if self.read is not None else self.value
+        if self.read is not None:
+            return self.read()
+        return sum([part() for part in self._parts], self.value)
 
 
 class Distribution:
     """One series of a histogram.
 
+    Values that follow each other are mostly of one bucket. They are counted here, and put to the others when another
+    bucket's turn comes: the list of all buckets is three more lines of the processor's cache, for each route.
+
     :param bounds: upper bounds of the buckets, without infinity.
     """
 
-    __slots__ = ("bounds", "counts", "sum")
+    __slots__ = ("_at", "_bounds", "_counts", "_run", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
+        self._at = 0
+        self._run = 0.0
         self.sum = 0.0
+        self._bounds = tuple(bounds)
+        self._counts = [0.0] * (len(bounds) + 1)
 
     def observe(self, value: float) -> None:
         """Count ``value``; a bucket holds what is at most its bound."""
         at = 0
-        for bound in self.bounds:  # most are found at once: compiled, a search would take longer
+        for bound in self._bounds:  # most are found at once: compiled, a search would take longer
             if value <= bound:
                 break
             at += 1
-        self.counts[at] += 1
+        if at != self._at:
+            self._put_away()
+            self._at = at
+        self._run += 1
         self.sum += value
+
+    def _put_away(self) -> None:
+        self._counts[self._at] += self._run
+        self._run = 0.0
 
     def buckets(self) -> list[tuple[str, float]]:
         """Bounds and cumulative counts, as the text format has them."""
-        total, made = 0, []
-        for bound, count in zip((*self.bounds, float("inf")), self.counts, strict=True):
+        self._put_away()
+        total, made = 0.0, []
+        for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
             total += count
-            made.append((floatToGoString(bound), float(total)))
+            made.append((floatToGoString(bound), total))
         return made
 
 
@@ -163,38 +183,44 @@ class Family(Collector, Generic[S]):
 
 
 class CallSeries:
-    """The series in which calls with the same labels are counted: found at one look, since a call has a dozen.
+    """What is counted of the calls of one route that have all other labels alike, too.
 
-    :param labels: those of ``aigw_requests_total``, the code as a number.
-    :param model_labels: those of the ``gen_ai_*`` metrics; their series are made when first one is told of.
+    A call has a dozen series. They are here together, so that a call finds them at one look, and its numbers in a few
+    lines of the processor's cache however many routes there are; at a scrape the families' series read them.
+
+    :param labels: consumer, operation and code of ``aigw_requests_total``.
+    :param models: provider, request model and response model of the ``gen_ai_*`` metrics, whose series are made when
+        the first one is told of.
     """
 
-    def __init__(self, metrics: Metrics, labels: tuple[str, str, str, int], model_labels: tuple[str, ...]) -> None:
-        route, self._consumer, operation, code = labels
-        self._metrics = metrics
-        self._model_labels = model_labels
-        self._requests = metrics.requests.series(route, self._consumer, operation, str(code))
-        self._overhead = metrics.overhead.series(route)
+    def __init__(
+        self, metrics: Metrics, route: str, labels: tuple[str, str, int], models: tuple[str, str, str]
+    ) -> None:
+        # What each call touches stands together, which is how mypyc lays it out.
+        self.consumer, self.operation, self.code = labels
+        self.provider, self.request_model, self.response_model = models
         self._duration: Distribution | None = None
+        self._requests = 0.0
+        self._has_usage = False
+        self._input = 0.0
+        self._output = 0.0
+        self._cached = 0.0
+        self._reasoning = 0.0
         self._first_token: Distribution | None = None
         self._per_token: Distribution | None = None
-        self._input: Count | None = None
-        self._output: Count | None = None
-        self._cached: Count | None = None
-        self._reasoning: Count | None = None
+        self._metrics = metrics
+        self._route = route
+        requests = metrics.requests.series(route, self.consumer, self.operation, str(self.code))
+        requests.add(lambda: self._requests)
 
-    def done(self, overhead: float) -> None:
-        """A call ended.
-
-        :param overhead: our own time in it, seconds.
-        """
-        self._requests.value += 1
-        self._overhead.observe(overhead)
+    def done(self) -> None:
+        """A call ended."""
+        self._requests += 1
 
     def model_done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
         """It was a model's; all in seconds, None where the call had no such thing."""
         if self._duration is None:
-            labels, metrics = self._model_labels, self._metrics
+            labels, metrics = self._model_labels(), self._metrics
             self._duration = metrics.model_duration.series(*labels)
             self._first_token = metrics.model_first_token.series(*labels)
             self._per_token = metrics.model_per_token.series(*labels)
@@ -207,17 +233,90 @@ class CallSeries:
 
     def tokens(self, read: int, written: int, cached: int, reasoning: int) -> None:
         """What it used: input, output, and of these cached input and reasoning."""
-        if self._input is None:
-            usage, labels = self._metrics.model_usage, (*self._model_labels, self._consumer)
-            self._input = usage.series(*labels, "input")
-            self._output = usage.series(*labels, "output")
-            self._cached = usage.series(*labels, "cached_input")
-            self._reasoning = usage.series(*labels, "reasoning")
-        assert self._output is not None and self._cached is not None and self._reasoning is not None
-        self._input.value += read
-        self._output.value += written
-        self._cached.value += cached
-        self._reasoning.value += reasoning
+        if not self._has_usage:
+            self._has_usage = True
+            self._show_usage()
+        self._input += read
+        self._output += written
+        self._cached += cached
+        self._reasoning += reasoning
+
+    def _model_labels(self) -> tuple[str, ...]:
+        return (self.operation, self.provider, self.request_model, self.response_model, self._route)
+
+    def _show_usage(self) -> None:
+        usage, labels = self._metrics.model_usage, (*self._model_labels(), self.consumer)
+        usage.series(*labels, "input").add(lambda: self._input)
+        usage.series(*labels, "output").add(lambda: self._output)
+        usage.series(*labels, "cached_input").add(lambda: self._cached)
+        usage.series(*labels, "reasoning").add(lambda: self._reasoning)
+
+
+class RouteSeries:
+    """What is counted of one route."""
+
+    def __init__(self, metrics: Metrics, name: str) -> None:
+        self._flying = 0.0
+        self._seen = False
+        self._overhead: Distribution | None = None
+        self._last: CallSeries | None = None
+        self._metrics = metrics
+        self._name = name
+        self._calls: dict[tuple[str, str, int, str, str, str], CallSeries] = {}
+
+    def began(self) -> None:
+        """A request has come."""
+        if not self._seen:
+            self._seen = True
+            self._metrics.in_flight.series(self._name).add(lambda: self._flying)
+        self._flying += 1
+
+    def ended(self) -> None:
+        """It is over."""
+        self._flying -= 1
+
+    def done(
+        self,
+        consumer: str,
+        operation: str,
+        code: int,
+        overhead: float,
+        provider: str = "",
+        request_model: str = "",
+        response_model: str = "",
+    ) -> CallSeries:
+        """A request was answered.
+
+        :param overhead: our own time in it, seconds.
+        :param provider: of a model's call, ``request_model`` and ``response_model`` likewise.
+        :returns: where the rest of what is known of it is counted.
+        """
+        if self._overhead is None:
+            self._overhead = self._metrics.overhead.series(self._name)
+        self._overhead.observe(overhead)
+        series = self._last
+        if (
+            series is None
+            or series.code != code
+            or series.consumer != consumer
+            or series.response_model != response_model
+            or series.request_model != request_model
+            or series.operation != operation
+            or series.provider != provider
+        ):
+            series = self._last = self._find(consumer, operation, code, provider, request_model, response_model)
+        series.done()
+        return series
+
+    def _find(
+        self, consumer: str, operation: str, code: int, provider: str, request_model: str, response_model: str
+    ) -> CallSeries:
+        key = (consumer, operation, code, provider, request_model, response_model)
+        series = self._calls.get(key)
+        if series is None:
+            models = (provider, request_model, response_model)
+            series = self._calls[key] = CallSeries(self._metrics, self._name, (consumer, operation, code), models)
+        return series
 
 
 class Metrics:
@@ -235,7 +334,7 @@ class Metrics:
         self.registry = registry
         self._define_gateway()
         self._define_models()
-        self._calls: dict[tuple[str, str, str, int, str, str, str], CallSeries] = {}
+        self._routes: dict[str, RouteSeries] = {}
 
     def _counter(self, name: str, text: str, *labels: str) -> Family[Count]:
         return self._register(Family(CounterMetricFamily, name, text, labels, Count))
@@ -253,7 +352,7 @@ class Metrics:
     def _define_gateway(self) -> None:
         self.requests = self._counter("aigw_requests", "Requests answered.", "route", "consumer", "operation", "code")
         self.overhead = self._histogram("aigw_overhead_seconds", "Own time in a request.", OVERHEAD_BUCKETS, "route")
-        self._flying = self._gauge("aigw_requests_in_flight", "Requests being served.", "route")
+        self.in_flight = self._gauge("aigw_requests_in_flight", "Requests being served.", "route")
         self._connections = self._gauge("aigw_connections", "Open connections.", "side")
         self._attempts = self._counter("aigw_upstream_attempts", "Calls to backends.", "backend", "outcome")
         self._timeouts = self._counter(
@@ -306,22 +405,11 @@ class Metrics:
 
     # -- what happens
 
-    def calls(
-        self,
-        route: str,
-        consumer: str,
-        operation: str,
-        code: int,
-        provider: str = "",
-        request_model: str = "",
-        response_model: str = "",
-    ) -> CallSeries:
-        """Where calls with these labels are counted; without the last three, calls that are no model's."""
-        key = (route, consumer, operation, code, provider, request_model, response_model)
-        series = self._calls.get(key)
+    def route(self, name: str) -> RouteSeries:
+        """Where requests of route ``name`` are counted; of none, those that found no route."""
+        series = self._routes.get(name)
         if series is None:
-            model_labels = (operation, provider, request_model, response_model, route)
-            series = self._calls[key] = CallSeries(self, (route, consumer, operation, code), model_labels)
+            series = self._routes[name] = RouteSeries(self, name)
         return series
 
     def attempt(self, backend: str, outcome: str) -> None:
@@ -335,10 +423,6 @@ class Metrics:
     def auth_failure(self, route: str, reason: str) -> None:
         """A request was turned away at the door."""
         self._auth_failures.series(route, reason).value += 1
-
-    def in_flight(self, route: str) -> Count:
-        """The gauge of requests being served on ``route``."""
-        return self._flying.series(route)
 
     def connections(self, side: str) -> Count:
         """The gauge of connections ``downstream`` or ``upstream``."""

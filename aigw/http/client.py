@@ -259,7 +259,8 @@ class Connection(TwistedProtocol):
         """Head and body as far as they have come."""
         if not call.began:
             call.began = True
-            call.sink.on_head(reader.status, reader.headers)  # type: ignore[union-attr]
+            headers, reader.headers = reader.headers, []  # not to outlive the call in an idle connection
+            call.sink.on_head(reader.status, headers)  # type: ignore[union-attr]
         pieces = reader.body
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -6,7 +6,8 @@ is an attribute: moving it later is one assignment, cancelling it another. Deadl
 tick of ``resolution`` seconds; a single reactor timer visits the buckets that are due. A deadline found there that
 was moved meanwhile is put into the bucket of its new time; one that was cancelled is dropped. So a deadline fires
 at its time or up to one tick later, never earlier. No deadline is put further ahead than ``horizon`` seconds: a far
-one is visited on the way, so that what was cancelled does not lie in a bucket for minutes.
+one is visited on the way, so that what was cancelled does not lie in a bucket for minutes. What is discarded leaves
+its bucket at once: of the tens of thousands that a busy gateway discards in a second, none should be kept.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class Deadline:
         """Cancel for good, and let go of the callback and all that it holds on to."""
         self.at = _NEVER
         self._fire = None
+        if self._bucket >= 0:
+            self._wheel.remove(self)
 
     @property
     def active(self) -> bool:
@@ -76,7 +79,7 @@ class Deadlines:
         self.resolution = resolution
         self._horizon = horizon
         self.now: Callable[[], float] = clock.seconds
-        self._buckets: dict[int, list[Deadline]] = {}
+        self._buckets: dict[int, dict[Deadline, None]] = {}  # in the order in which they came
         self._next_tick = -1
         self._call: IDelayedCall | None = None
 
@@ -103,11 +106,18 @@ class Deadlines:
         deadline._bucket = tick
         bucket = self._buckets.get(tick)
         if bucket is None:
-            self._buckets[tick] = [deadline]
+            self._buckets[tick] = {deadline: None}
             if self._call is None or tick < self._next_tick:
                 self._wake_at(tick)
         else:
-            bucket.append(deadline)
+            bucket[deadline] = None
+
+    def remove(self, deadline: Deadline) -> None:
+        """Take a deadline out of its bucket, unless that is being visited. For :class:`Deadline` only."""
+        bucket = self._buckets.get(deadline._bucket)
+        if bucket is not None:
+            bucket.pop(deadline, None)
+        deadline._bucket = -1
 
     def _wake_at(self, tick: int) -> None:
         self._next_tick = tick

@@ -15,7 +15,7 @@ from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.usage import Usage
 from aigw.logs import AccessLog
-from aigw.metrics import Count, Metrics
+from aigw.metrics import Metrics, RouteSeries
 from aigw.proxy.access_line import access_line, server_timing
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Account:
     :ivar upstream_done_at: when the upstream's response ended.
     :ivar answered_at: when the first byte of the answer was given to the client's connection.
     :ivar first_token_at: when the first event of a stream was.
-    :ivar flying: the gauge in which its route counts it, once it has a route.
+    :ivar series: where it is counted, once it has a route.
     :ivar error: a short word for what went wrong, empty if nothing did.
     """
 
@@ -68,7 +68,7 @@ class Account:
     first_token_at = 0.0
     error = ""
     closed = False
-    flying: Count | None = None
+    series: RouteSeries | None = None
 
     def __init__(self, request: Request, client: str) -> None:
         self.request = request
@@ -123,14 +123,11 @@ class Ledger:
             self.board.put(REQUESTS, self.in_flight)
         return Account(request, client)
 
-    def admit(self, account: Account, route: str, flying: Count) -> None:
-        """The request is its route's from here on.
-
-        :param flying: the gauge of those.
-        """
+    def admit(self, account: Account, route: str, series: RouteSeries) -> None:
+        """The request is its route's from here on, and counted there."""
         account.route = route
-        account.flying = flying
-        flying.value += 1
+        account.series = series
+        series.began()
 
     def hold(self, account: Account, consumer: Consumer) -> None:
         """The request is this consumer's, and counts among those it has in flight."""
@@ -153,13 +150,16 @@ class Ledger:
         consumer = account.consumer.name if account.consumer is not None else ""
         if consumer:
             self._release(consumer)
-        if account.flying is not None:
-            account.flying.value -= 1
         overhead = account.overhead(now)
-        if account.plan is not None and account.operation in MODEL_OPERATIONS:
-            self._book_model(account, account.plan, consumer, status, now, overhead)
+        series = account.series
+        if series is None:
+            series = self.metrics.route("")
         else:
-            self.metrics.calls(account.route, consumer, account.operation, status).done(overhead)
+            series.ended()
+        if account.plan is not None and account.operation in MODEL_OPERATIONS:
+            self._book_model(series, account, account.plan, consumer, status, now, overhead)
+        else:
+            series.done(consumer, account.operation, status, overhead)
         if self.access_log.enabled:
             self.access_log.write(access_line(account, consumer, status, now, overhead))
 
@@ -182,14 +182,21 @@ class Ledger:
         return count if self.board is None else count + self.board.consumer_elsewhere(consumer)
 
     def _book_model(
-        self, account: Account, plan: Plan, consumer: str, status: int, now: float, overhead: float
+        self,
+        route: RouteSeries,
+        account: Account,
+        plan: Plan,
+        consumer: str,
+        status: int,
+        now: float,
+        overhead: float,
     ) -> None:
         response_model = plan.label_of(account.response_model) if account.response_model else ""
-        series = self.metrics.calls(
-            account.route,
+        series = route.done(
             consumer,
             account.operation,
             status,
+            overhead,
             plan.genai_name,
             account.label_model,
             response_model,
@@ -200,7 +207,6 @@ class Ledger:
         per_token = None
         if ttft is not None and usage is not None and usage.output > 1:
             per_token = max(0.0, duration - ttft) / (usage.output - 1)
-        series.done(overhead)
         series.model_done(duration, ttft, per_token)
         if usage is not None:
             series.tokens(usage.input, usage.output, usage.cached_input, usage.reasoning)

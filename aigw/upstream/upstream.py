@@ -112,6 +112,7 @@ class HttpUpstream:
 
     def send(self, payload: Payload, sink: ResponseSink) -> Calling:
         """See :class:`Upstream`."""
+        payload.fields = None  # a wire has no use for it: let it go while it is in the processor's cache
         if payload.authoriser is not None:
             return AuthorisedCall(self._call, payload.data, payload.authoriser, sink, payload.is_head)
         return self.pool.call(payload.data, sink, head=payload.is_head, partition=payload.partition)

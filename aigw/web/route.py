@@ -9,7 +9,7 @@ from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed
 from aigw.http.request import Request
 from aigw.llm import operations
-from aigw.metrics import Count
+from aigw.metrics import RouteSeries
 from aigw.proxy.client_call import Plans
 from aigw.routing.targets import Group
 from aigw.upstream.target import replace_prefix
@@ -37,10 +37,10 @@ class Route:
     :ivar full_path: ``rewrite.full_path``.
     :ivar prefix: ``rewrite.prefix``.
     :ivar alike: the name by which ``plans`` are asked.
-    :ivar flying: the gauge of its requests in flight, once it had one.
+    :ivar series: where its requests are counted, once it had one.
     """
 
-    flying: Count | None = None
+    series: RouteSeries | None = None
 
     def __init__(
         self,
@@ -57,18 +57,19 @@ class Route:
         plans: Plans,
         alike: str,
     ) -> None:
+        # What each call touches stands together, which is how mypyc lays it out.
         self.name = name
         self.authenticator = authenticator
         self.operation = operation
-        self.backend = backend
+        self.fixed: Group | None = models.alone(backend) if backend is not None else None
         self.model = model
-        self.lists_upstream = lists_upstream
-        self.full_path = full_path
-        self.prefix = prefix
         self.models = models
         self.plans = plans
         self.alike = alike
-        self.fixed: Group | None = models.alone(backend) if backend is not None else None
+        self.backend = backend
+        self.lists_upstream = lists_upstream
+        self.full_path = full_path
+        self.prefix = prefix
 
     # -- who
 

@@ -22,7 +22,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.llm.body import parse
-from aigw.metrics import Count
+from aigw.metrics import RouteSeries
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
@@ -109,7 +109,7 @@ class FrontDoor:
     def refused(self, request: Request | None, client: str, error: GatewayError) -> None:
         """The wire refused something by itself; it is booked like everything else."""
         if request is None:
-            self.ledger.metrics.calls("", "", "", error.status).done(0.0)
+            self.ledger.metrics.route("").done("", "", error.status, 0.0)
             return
         visit = request.state
         account = visit.account if isinstance(visit, Visit) else self.ledger.open(request, client)
@@ -138,14 +138,14 @@ class FrontDoor:
         except GatewayError as error:
             self._refuse(account, error)
             return None
-        self.ledger.admit(account, found.route.name, self._flying(found.route))
+        self.ledger.admit(account, found.route.name, self._series(found.route))
         return Visit(account, served, found)
 
-    def _flying(self, route: Route) -> Count:
-        flying = route.flying
-        if flying is None:
-            flying = route.flying = self.ledger.metrics.in_flight(route.name)
-        return flying
+    def _series(self, route: Route) -> RouteSeries:
+        series = route.series
+        if series is None:
+            series = route.series = self.ledger.metrics.route(route.name)
+        return series
 
     def _name(self, request: Request) -> str:
         """The request's id: the client's own if it is a sane one, else a new one."""

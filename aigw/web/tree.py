@@ -81,7 +81,8 @@ class RouteTree(PathResource):
         routes = list(routes)
         super().__init__(RouteTable(routes).root)
         self._by_headers = any(conditions.headers for conditions, _ in routes)
-        self._found: dict[tuple[bytes, bytes, bytes], Found] = {}
+        self._found: dict[tuple[bytes, bytes], dict[bytes, Found]] = {}  # by method and host, then by path
+        self._left = _MOST_REMEMBERED
 
     def route(self, request: Request) -> Found:
         """The route of ``request``, by a walk through the tree; what was found is remembered for the next one
@@ -90,11 +91,13 @@ class RouteTree(PathResource):
         :raises NoRoute: there is none.
         :raises MethodNotAllowed: there is one for another method.
         """
-        key = (request.method, request.host, request.path)
-        found = self._found.get(key)
+        place = (request.method, request.host)
+        paths = self._found.get(place)
+        found = paths.get(request.path) if paths is not None else None
         if found is None:
             match = getChildForRequest(self, request).select(request)
             found = Found(match.value, request.path, match.prefix)
-            if not self._by_headers and len(self._found) < _MOST_REMEMBERED:
-                self._found[key] = found
+            if not self._by_headers and self._left:
+                self._left -= 1
+                self._found.setdefault(place, {})[request.path] = found
         return found

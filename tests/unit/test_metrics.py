@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 import re
@@ -68,8 +69,8 @@ SHA = "5e88" * 16
 def busy() -> Metrics:
     """Metrics after one of everything, without the process's own collectors."""
     metrics = Metrics(CollectorRegistry())
-    metrics.calls("chat", "ann", "chat", 200).done(0.0004)
-    metrics.in_flight("chat").inc()
+    metrics.route("chat").done("ann", "chat", 200, 0.0004)
+    metrics.route("chat").began()
     metrics.connections("downstream").read = lambda: 3
     metrics.attempt("openai", "ok")
     metrics.timed_out("openai", "first_token")
@@ -78,7 +79,7 @@ def busy() -> Metrics:
     metrics.reloaded(True, 1795251600.5, SHA)
     metrics.loop_lag.observe(0.002)
     metrics.watch_worker(1, lambda: 1 << 20, lambda: 0.5)
-    series = metrics.calls("chat", "ann", "chat", 200, "openai", "gpt-4o", "gpt-4o")
+    series = metrics.route("chat").done("ann", "chat", 200, 0.001, "openai", "gpt-4o", "gpt-4o")
     series.model_done(1.5, 0.3, 0.02)
     series.tokens(10, 20, 4, 5)
     return metrics
@@ -144,7 +145,7 @@ class BookingTests(unittest.TestCase):
     def test_requests(self) -> None:
         """By route, consumer, operation and status; own time by route alone."""
         for code, seconds in ((200, 0.0003), (200, 0.5), (401, 0.0001)):
-            self.metrics.calls("chat", "ann", "chat", code).done(seconds)
+            self.metrics.route("chat").done("ann", "chat", code, seconds)
         self.assertEqual(
             samples(self.metrics, "aigw_requests_total"),
             {("200", "ann", "chat", "chat"): 2, ("401", "ann", "chat", "chat"): 1},
@@ -154,9 +155,9 @@ class BookingTests(unittest.TestCase):
 
     def test_in_flight(self) -> None:
         """Up and down again, the same series each time it is asked for."""
-        self.metrics.in_flight("chat").inc()
-        self.metrics.in_flight("chat").inc()
-        self.metrics.in_flight("chat").dec()
+        self.metrics.route("chat").began()
+        self.metrics.route("chat").began()
+        self.metrics.route("chat").ended()
         self.assertEqual(samples(self.metrics, "aigw_requests_in_flight"), {("chat",): 1})
 
     def test_connections_are_counted_at_the_scrape(self) -> None:
@@ -179,7 +180,7 @@ class BookingTests(unittest.TestCase):
 
     def test_model_call(self) -> None:
         """Durations where the call had them."""
-        series = self.metrics.calls("all", "ann", "chat", 200, "openai", "smart", "gpt-4o")
+        series = self.metrics.route("all").done("ann", "chat", 200, 0.001, "openai", "smart", "gpt-4o")
         series.model_done(1.5, 0.3, 0.02)
         series.model_done(2.5, None, None)
         labels = ("chat", "openai", "smart", "gpt-4o", "all")
@@ -190,7 +191,7 @@ class BookingTests(unittest.TestCase):
     def test_tokens(self) -> None:
         """By consumer and kind, added up over calls, apart for each pair of models."""
         for response_model in ("gpt-4o", "gpt-4o", "other"):
-            series = self.metrics.calls("all", "ann", "chat", 200, "openai", "smart", response_model)
+            series = self.metrics.route("all").done("ann", "chat", 200, 0.001, "openai", "smart", response_model)
             series.tokens(10, 20, 4, 5)
         found = samples(self.metrics, "gen_ai_client_token_usage_total")
         for kind, one in (("input", 10), ("output", 20), ("cached_input", 4), ("reasoning", 5)):
@@ -200,8 +201,7 @@ class BookingTests(unittest.TestCase):
     def test_calls_with_some_labels_alike(self) -> None:
         """Share the series that have only those."""
         for code, consumer in ((200, "ann"), (502, "ann"), (200, "bob")):
-            series = self.metrics.calls("all", consumer, "chat", code, "openai", "smart", "gpt-4o")
-            series.done(0.001)
+            series = self.metrics.route("all").done(consumer, "chat", code, 0.001, "openai", "smart", "gpt-4o")
             series.model_done(1.0, None, None)
             series.tokens(1, 0, 0, 0)
         self.assertEqual(set(samples(self.metrics, "aigw_requests_total").values()), {1})
@@ -212,11 +212,28 @@ class BookingTests(unittest.TestCase):
         kinds = {key[0]: value for key, value in found.items() if "input" in key}
         self.assertEqual(kinds, {"ann": 2, "bob": 1})
 
+    @given(
+        st.lists(st.tuples(*(st.sampled_from("ab"),) * 2, st.sampled_from((200, 502)), *(st.sampled_from("xy"),) * 3))
+    )
+    def test_calls_in_any_order(self, calls: list[tuple[str, str, int, str, str, str]]) -> None:
+        """Each is counted where its own labels are, whatever the one before it was; also while somebody scrapes."""
+        metrics = Metrics(CollectorRegistry())
+        for consumer, operation, code, *models in calls:
+            metrics.route("r").done(consumer, operation, code, 0.001, *models).tokens(1, 2, 0, 0)
+            metrics.render()
+        found = samples(metrics, "aigw_requests_total")
+        wanted = collections.Counter((str(code), consumer, operation, "r") for consumer, operation, code, *_ in calls)
+        self.assertEqual(found, wanted)
+        tokens = collections.Counter((each[0], each[1], *each[3:]) for each in calls)
+        found = samples(metrics, "gen_ai_client_token_usage_total")
+        outputs = {key[:2] + key[2:5]: value for key, value in found.items() if key[5] == "output"}
+        self.assertEqual(outputs, {key: 2 * value for key, value in tokens.items()})
+
     def test_no_model_no_model_series(self) -> None:
         """A call that was no model's has none, nor has one without usage any of tokens."""
-        self.metrics.calls("all", "ann", "models", 200).done(0.001)
+        self.metrics.route("all").done("ann", "models", 200, 0.001)
         self.assertNotIn(b"gen_ai_server_request_duration_seconds_count", self.metrics.render())
-        self.metrics.calls("all", "ann", "chat", 200, "openai", "smart", "").model_done(1.0, None, None)
+        self.metrics.route("all").done("ann", "chat", 200, 0.001, "openai", "smart", "").model_done(1.0, None, None)
         self.assertEqual(samples(self.metrics, "gen_ai_client_token_usage_total"), {})
 
     def test_reloads_are_there_before_the_first(self) -> None:
@@ -297,9 +314,11 @@ class ExpositionTests(unittest.TestCase):
         for bounds in (DURATION_BUCKETS, OVERHEAD_BUCKETS):
             ours = Family(HistogramMetricFamily, "x", "help", ["a", "b"], lambda bounds=bounds: Distribution(bounds))
             theirs = Histogram("x", "help", ["a", "b"], registry=None, buckets=bounds)
-            for labels, value in events:
+            for number, (labels, value) in enumerate(events):
                 ours.series(*labels).observe(value)
                 theirs.labels(*labels).observe(value)
+                if number % 3 == 0:  # a scrape changes nothing
+                    exposition(ours)
             self.assertEqual(exposition(ours), as_the_library(exposition(theirs)))
 
     def test_without_labels(self) -> None:

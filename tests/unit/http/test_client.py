@@ -44,6 +44,15 @@ class DeliveryTests(unittest.TestCase):
         scene.begin()
         self.assertEqual(first.headers, [(b"content-length", b"5")])
 
+    def test_idle_connection_keeps_no_headers(self) -> None:
+        """They are as many and as large as the upstream likes, and idle connections are many."""
+        scene = Scene()
+        sink, call, wire = scene.connected()
+        assert call.connection is not None
+        reader = call.connection._reader
+        wire.send(HELLO)
+        self.assertEqual((reader.headers, sink.headers), ([], [(b"content-length", b"5")]))
+
     def test_body_that_ends_with_the_connection(self) -> None:
         scene = Scene()
         sink, _, wire = scene.connected()

@@ -94,6 +94,33 @@ class DeadlineTests(unittest.TestCase):
         gc.collect()
         self.assertIsNone(gone())
 
+    def test_discarded_deadline_leaves_nothing(self) -> None:
+        """Tens of thousands are discarded in a second; none of them waits for its turn."""
+        kept = self.after(0.5)
+        for _ in range(1000):
+            self.after(0.5).discard()
+        self.assertEqual([list(bucket) for bucket in self.wheel._buckets.values()], [[kept]])
+        self.run_clock(1)
+        self.assertEqual(len(self.fired), 1)
+
+    def test_discarded_by_another_of_the_same_tick(self) -> None:
+        """As when a call ends its neighbour: it does not fire, and the rest of the bucket does."""
+        later = []
+        self.wheel.after(0.1, lambda: later[0].discard())
+        later += [self.after(0.1) for _ in range(3)]
+        self.run_clock(0.3)
+        self.assertEqual(len(self.fired), 2)
+
+    def test_discarded_after_it_was_moved(self) -> None:
+        """Sooner, which puts it into another bucket, or later, which does not; discarded twice is discarded."""
+        for seconds in (0.1, 3.0):
+            deadline = self.after(0.7)
+            deadline.restart(seconds)
+            deadline.discard()
+            deadline.discard()
+        self.run_clock(4)
+        self.assertEqual((self.fired, self.wheel._buckets), ([], {}))
+
     def test_wheel_rests_when_nothing_waits(self) -> None:
         """No reactor timer turns for nobody, and none is leaked."""
         self.after(0.1)
@@ -109,17 +136,20 @@ class DeadlineTests(unittest.TestCase):
         self.assertEqual(len(self.fired), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=20))
-    def test_many_moved_deadlines_each_keep_their_time(self, moves: list[tuple[float, float]]) -> None:
-        """Whatever the mix, each fires exactly once within a tick of its last time."""
+    @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3), st.booleans()), min_size=1, max_size=20))
+    def test_many_moved_deadlines_each_keep_their_time(self, moves: list[tuple[float, float, bool]]) -> None:
+        """Whatever the mix, each fires exactly once within a tick of its last time; a discarded one never."""
         clock = Clock()
         wheel = Deadlines(clock, resolution=0.05)
         fired: dict[int, float] = {}
         wanted: dict[int, float] = {}
-        for number, (first, second) in enumerate(moves):
+        for number, (first, second, discarded) in enumerate(moves):
             deadline = wheel.after(first, lambda number=number: fired.__setitem__(number, clock.seconds()))
             deadline.restart(second)
-            wanted[number] = second
+            if discarded:
+                deadline.discard()
+            else:
+                wanted[number] = second
         for _ in range(400):
             clock.advance(0.01)
         self.assertEqual(set(fired), set(wanted))

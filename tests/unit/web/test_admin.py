@@ -77,7 +77,7 @@ class AdminTests(unittest.TestCase):
 
     def test_metrics(self) -> None:
         """/metrics is what Prometheus' own parser reads, under the content type that names the format."""
-        self.metrics.calls("chat", "ann", "chat", 200).done(0.001)
+        self.metrics.route("chat").done("ann", "chat", 200, 0.001)
         response, body = self.ask("/metrics")
         self.assertEqual(response.headers.getRawHeaders("content-type"), ["text/plain; version=0.0.4; charset=utf-8"])
         samples = {

@@ -57,8 +57,8 @@ class TotalsTests(unittest.TestCase):
         """Bucket by bucket: the same as if one had observed everything."""
         one = Metrics(CollectorRegistry())
         for metrics, seconds in zip(self.theirs, (0.0003, 0.4), strict=True):
-            metrics.calls("r", "c", "chat", 200).done(seconds)
-            one.calls("r", "c", "chat", 200).done(seconds)
+            metrics.route("r").done("c", "chat", 200, seconds)
+            one.route("r").done("c", "chat", 200, seconds)
         alone = Totals(one).render()
         lines = {line for line in alone.splitlines() if line.startswith(b"aigw_overhead_seconds")}
         self.assertGreater(len(lines), 10)
@@ -67,7 +67,8 @@ class TotalsTests(unittest.TestCase):
 
     def test_gauges_add(self) -> None:
         for count, metrics in enumerate(self.theirs, 1):
-            metrics.in_flight("r").value = count
+            for _ in range(count):
+                metrics.route("r").began()
             metrics.connections("upstream").read = lambda count=count: 10 * count
         found = self.scraped()
         self.assertEqual(found["aigw_requests_in_flight{route=r}"], 3)
@@ -102,8 +103,8 @@ class TotalsTests(unittest.TestCase):
         """Not when a worker ends: its counts stay, its gauges go, and its successor's come on top."""
         for metrics in self.theirs:
             metrics.attempt("b", "ok")
-            metrics.in_flight("r").inc()
-            metrics.calls("r", "c", "chat", 200).done(0.1)
+            metrics.route("r").began()
+            metrics.route("r").done("c", "chat", 200, 0.1)
         self.scraped()
         self.totals.ended(self.workers[0])
         for found in (self.rendered(), self.rendered()):
