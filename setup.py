@@ -41,6 +41,7 @@ ON_THE_WAY = (
     "aigw/http/status.py",
     "aigw/http/target.py",
     "aigw/http/writer.py",
+    "aigw/instruments.py",
     "aigw/llm/body.py",
     "aigw/llm/errors.py",
     "aigw/llm/events.py",

@@ -112,7 +112,7 @@ def titles(plan: Plan) -> dict[str, str]:
         "body": f"Chat calls with a body of 1 MiB, {body.CONNECTIONS} connections",
         "tls": f"Chat calls with TLS on both sides, {tls.CONNECTIONS} connections that stay open",
         "tls-new": f"Chat calls with TLS on both sides, {tls.CONNECTIONS} at a time, a connection for each",
-        "growth": f"Growth: chat calls, {growth.CONNECTIONS} connections",
+        "growth": f"Growth: chat calls, {growth.CONNECTIONS} connections, started anew for each round",
         "start": "Start and reload",
         "workers": f"Workers: chat calls, {workers.CONNECTIONS} connections",
     }

@@ -1,4 +1,8 @@
-"""Work (g), first half: what a call costs when there are many consumers, many routes, many idle connections."""
+"""Work (g), first half: what a call costs when there are many consumers, many routes, many idle connections.
+
+Some per cent are to be told apart here, and where a process's memory happens to lie makes as much of a difference. So
+all of them are started anew in each round.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from bench.chat import Counted, upstream
 from bench.idle import held
 from bench.peers.peer import Peer, Setup, Target, able
 from bench.plan import SMALL, Plan, Sizes
-from bench.rounds import interleaved, note
+from bench.rounds import note, one_round
 from bench.wrk import Calls, CallSample
 
 CONNECTIONS = 32
@@ -33,26 +37,36 @@ def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, l
     """
     samples: dict[str, list[CallSample]] = {}
     counted = Counted(directory)
-    with ExitStack() as stack:
-        port = stack.enter_context(upstream(directory / "upstream"))
-        targets = [
-            _started(stack, peer, sizes, directory, port)
-            for peer in able(peers, "growth")
-            for sizes in (SMALL, *plan.grown)
-        ]
-        for target, sizes in targets:
-            counted.begin(target, 2 * plan.chat_warm_up, calls=Calls(turns=turns(sizes)))
-        everyone = [target for target, _ in targets]
-        crowded = _crowded(plan, peers)
-        for _, target in interleaved(plan.rounds, ("growth",), everyone):
-            samples.setdefault(target.name, []).append(counted.measure(target, CONNECTIONS, plan.chat_seconds))
-            if target.name in crowded:
-                with held(target, plan.crowd):
-                    sample = counted.measure(target, CONNECTIONS, plan.chat_seconds)
-                samples.setdefault(crowded[target.name], []).append(sample)
-        for target in everyone:
-            counted.audit(target)
+    crowded = _crowded(plan, peers)
+    with upstream(directory / "upstream") as port:
+        for number in range(plan.growth_rounds):
+            home = directory / f"round-{number + 1}"
+            home.mkdir()
+            with ExitStack() as stack:
+                targets = [
+                    _started(stack, peer, sizes, home, port)
+                    for peer in able(peers, "growth")
+                    for sizes in (SMALL, *plan.grown)
+                ]
+                for target, sizes in targets:
+                    counted.begin(target, 2 * plan.chat_warm_up, calls=Calls(turns=turns(sizes)))
+                everyone = [target for target, _ in targets]
+                for _, target in one_round(number, plan.growth_rounds, ("growth",), everyone):
+                    _measure(counted, target, plan, crowded, samples)
+                for target in everyone:
+                    counted.audit(target)
     return {"growth": samples}
+
+
+def _measure(
+    counted: Counted, target: Target, plan: Plan, crowded: dict[str, str], samples: dict[str, list[CallSample]]
+) -> None:
+    """By itself, and beside a crowd where it is to be."""
+    samples.setdefault(target.name, []).append(counted.measure(target, CONNECTIONS, plan.chat_seconds))
+    if target.name in crowded:
+        with held(target, plan.crowd):
+            sample = counted.measure(target, CONNECTIONS, plan.chat_seconds)
+        samples.setdefault(crowded[target.name], []).append(sample)
 
 
 def _crowded(plan: Plan, peers: list[Peer]) -> dict[str, str]:

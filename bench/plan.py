@@ -54,6 +54,7 @@ class Plan:
     :param crowd: connections that are held open and idle beside a load.
     :param grown: configurations beside which a small one is measured.
     :param starts: those that are started and reloaded.
+    :param growth_rounds: of these comparisons, which are of a few per cent.
     :param only: the peers that take part in a work, where not all do that could.
     """
 
@@ -71,6 +72,7 @@ class Plan:
     slow_connections: int = 32
     crowd: int = 10_000
     grown: tuple[Sizes, ...] = (Sizes(10_000), Sizes(10, 1_000))
+    growth_rounds: int = 5
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     starts: tuple[Sizes, ...] = (Sizes(10), Sizes(1_000), Sizes(10_000), Sizes(10_000, 1_000))
 
@@ -87,6 +89,7 @@ QUICK = Plan(
     slow_streams=StreamLoad(5, 100, 0.010, 1, 1.0),
     memory=StreamLoad(1000, 4, 0.5, 1, 1.0),
     idle=1000,
+    growth_rounds=1,
     starts=(Sizes(10), Sizes(10_000, 1_000)),
     only={
         "stream": ("direct", "nginx", "envoy", "aigw", "portkey"),

@@ -25,12 +25,22 @@ def start_all(
 def interleaved(rounds: int, cases: Sequence[str], targets: Sequence[Target]) -> Iterator[tuple[str, Target]]:
     """What to measure next: all peers side by side in each case, each round beginning with another one."""
     for number in range(rounds):
-        turn = number % len(targets)
-        order = [*targets[turn:], *targets[:turn]]
-        for case in cases:
-            for target in order:
-                note(f"round {number + 1} of {rounds}: {case}, {target.name}")
-                yield case, target
+        yield from one_round(number, rounds, cases, targets)
+
+
+def one_round(
+    number: int, rounds: int, cases: Sequence[str], targets: Sequence[Target]
+) -> Iterator[tuple[str, Target]]:
+    """One of :func:`interleaved`.
+
+    :param number: 0 for the first.
+    """
+    turn = number % len(targets)
+    order = [*targets[turn:], *targets[:turn]]
+    for case in cases:
+        for target in order:
+            note(f"round {number + 1} of {rounds}: {case}, {target.name}")
+            yield case, target
 
 
 def note(message: str) -> None:

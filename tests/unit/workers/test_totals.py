@@ -46,8 +46,8 @@ class TotalsTests(unittest.TestCase):
         for metrics in self.theirs:
             metrics.attempt("b", "ok")
         self.theirs[1].attempt("b", 'a "quoted" \\ \n one')
-        self.theirs[0].log_dropped.inc(2)
-        self.own.log_dropped.inc(1)
+        self.theirs[0].log_dropped.value += 2
+        self.own.log_dropped.value += 1
         found = self.scraped()
         self.assertEqual(found["aigw_upstream_attempts_total{backend=b,outcome=ok}"], 2)
         self.assertEqual(found['aigw_upstream_attempts_total{backend=b,outcome=a "quoted" \\ \n one}'], 1)
