@@ -84,6 +84,19 @@ class CallSeries:
         requests = metrics.requests.series(route, self.consumer, self.operation, str(self.code))
         requests.add(lambda: self._requests)
 
+    def fits(
+        self, consumer: str, operation: str, code: int, provider: str, request_model: str, response_model: str
+    ) -> bool:
+        """Whether these are its labels."""
+        return (
+            self.consumer == consumer
+            and self.code == code
+            and self.response_model == response_model
+            and self.request_model == request_model
+            and self.operation == operation
+            and self.provider == provider
+        )
+
     def done(self) -> None:
         """A call ended."""
         self._requests += 1
@@ -133,6 +146,8 @@ class RouteSeries:
         self._last: CallSeries | None = None
         self._metrics = metrics
         self._name = name
+        # The next call is most likely like the one before it, or like the same consumer's: two short looks.
+        self._latest: dict[str, CallSeries] = {}
         self._calls: dict[tuple[str, str, int, str, str, str], CallSeries] = {}
 
     def began(self) -> None:
@@ -166,16 +181,12 @@ class RouteSeries:
             self._overhead = self._metrics.overhead.series(self._name)
         self._overhead.observe(overhead)
         series = self._last
-        if (
-            series is None
-            or series.code != code
-            or series.consumer != consumer
-            or series.response_model != response_model
-            or series.request_model != request_model
-            or series.operation != operation
-            or series.provider != provider
-        ):
-            series = self._last = self._find(consumer, operation, code, provider, request_model, response_model)
+        if series is None or not series.fits(consumer, operation, code, provider, request_model, response_model):
+            series = self._latest.get(consumer)
+            if series is None or not series.fits(consumer, operation, code, provider, request_model, response_model):
+                series = self._find(consumer, operation, code, provider, request_model, response_model)
+                self._latest[consumer] = series
+            self._last = series
         series.done()
         return series
 

@@ -40,6 +40,9 @@ from aigw.web.route import Route
 from aigw.web.site import Served
 from aigw.web.tree import RouteTree
 
+#: The settings of a consumer that has none of its own: one for all, so that they are in the processor's cache.
+_NO_BACKENDS: Mapping[str, Any] = {}
+
 
 @attrs.define(eq=False)
 class Snapshot:
@@ -220,7 +223,7 @@ def _consumers(settings: Settings) -> dict[str, Consumer]:
             models=ModelPatterns(own.models) if own.models is not None else None,
             groups=own.groups,
             max_in_flight=own.max_in_flight,
-            backends=own.backends,
+            backends=own.backends or _NO_BACKENDS,
         )
         for name, own in settings.consumers.items()
     }

@@ -40,6 +40,19 @@ class Presented(Protocol):
         """The first value of a field."""
 
 
+class _Login:
+    """A login that is remembered.
+
+    :ivar until: Unix time.
+    """
+
+    __slots__ = ("consumer", "until")
+
+    def __init__(self, consumer: Consumer, until: float) -> None:
+        self.consumer = consumer
+        self.until = until
+
+
 class KeyAuthenticator:
     """One ``[auth]`` entry at work.
 
@@ -73,7 +86,7 @@ class KeyAuthenticator:
         self._portal = portal
         self._now = now
         self._expires = expires
-        self._logged_in: dict[bytes, tuple[Consumer, float]] = {}
+        self._logged_in: dict[bytes, _Login] = {}
         self._names = tuple(dict.fromkeys(name.lower().encode() for name in key_names))
         self.header_names = frozenset(self._names)
         #: Where each header stands in the search. A Bearer token comes after all names, nothing at all after that.
@@ -122,13 +135,13 @@ class KeyAuthenticator:
         """The consumer behind ``key``. A login through the portal is good for a minute, or until the key expires."""
         hashed = digest(key)
         known = self._logged_in.get(hashed)
-        if known is not None and known[1] > self._now():
-            return known[0]
+        if known is not None and known.until > self._now():
+            return known.consumer
         consumer = self._log_in(hashed)
         until = self._now() + _GOOD_FOR
         expires = self._expires(hashed)
         if len(self._logged_in) < _MOST_LOGINS:
-            self._logged_in[hashed] = consumer, until if expires is None else min(until, expires)
+            self._logged_in[hashed] = _Login(consumer, until if expires is None else min(until, expires))
         return consumer
 
     def _log_in(self, hashed: bytes) -> Consumer:
