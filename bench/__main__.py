@@ -17,7 +17,7 @@ from bench import body, chat, growth, machine, memory, peers, profiling, start, 
 from bench.errors import BenchError
 from bench.instructions import instructions
 from bench.peers.peer import Peer
-from bench.plan import FULL, LOAD_CORE, QUICK, Plan
+from bench.plan import FULL, LOAD_CORE, QUICK, SMALL, Plan
 from bench.programs import ROOT
 from bench.report import Report
 from bench.soak import soak
@@ -55,6 +55,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     profile.add_argument("--stacks", help="keep py-spy's collapsed stacks in this file")
     count = commands.add_parser("instructions", help="instructions of aigw's own program a call, by callgrind")
     count.add_argument("work", nargs="?", choices=("chat", "stream"), default="chat")
+    count.add_argument("--misses", action="store_true", help="cache misses too, simulated")
+    count.add_argument("--routes", type=int, default=SMALL.routes, help="that the calls ask for in turn (default: 10)")
     long = commands.add_parser("soak", help="half load for a long time; is memory flat?")
     long.add_argument("--peer", default="aigw", help="which gateway (default: aigw)")
     long.add_argument("--minutes", type=float, default=30.0)

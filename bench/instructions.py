@@ -3,6 +3,9 @@
 Theory of operation: the gateway runs under callgrind, which counts what the processor would do, at a fiftieth of its
 speed. The count does not depend on who else uses the machine and comes out the same within half a per cent, so that a
 change of one per cent can be seen. What the kernel does is not in it. Compare counts of one interpreter only.
+
+With ``--misses`` it also follows the cache lines that are asked for, and counts those that a second-level cache of
+1 MiB would not have. It is a model: no prefetching, nobody else in the cache, not even the kernel.
 """
 
 from __future__ import annotations
@@ -16,12 +19,18 @@ from tempfile import TemporaryDirectory
 
 from bench import chat, stream, wrk
 from bench.errors import BenchError
+from bench.growth import turns
 from bench.peers.aigw import Aigw
-from bench.peers.peer import Target
-from bench.plan import StreamLoad
+from bench.peers.peer import Setup, Target
+from bench.plan import SMALL, Sizes, StreamLoad
 from bench.programs import need
 
 _Switch = Callable[[Target, bool], None]
+
+#: A server's core of today: 48 KiB for data, then 1 MiB.
+_CACHE = ("--cache-sim=yes", "--D1=49152,12,64", "--LL=1048576,16,64")
+#: callgrind's last columns: of instructions, of data read and of data written.
+_LAST_LEVEL = 3
 
 _CONNECTIONS = 32
 _WARM_UP_SECONDS = 4
@@ -39,19 +48,32 @@ def instructions(options: argparse.Namespace) -> str:
         directory = Path(temporary)
         counts = directory / "counts"
         gateway = Aigw()
-        gateway.wrapper = (valgrind, "--tool=callgrind", f"--callgrind-out-file={counts}", "--instr-atstart=no")
-        load = _calls if options.work == "chat" else _chunks
-        number = load(gateway, directory, lambda target, on: _switch(control, target, on))
-        spent = _total(counts)
+        cache = _CACHE if options.misses else ()
+        gateway.wrapper = (valgrind, "--tool=callgrind", f"--callgrind-out-file={counts}", "--instr-atstart=no", *cache)
+
+        def switch(target: Target, on: bool) -> None:
+            _switch(control, target, on)
+
+        if options.work == "chat":
+            number = _calls(gateway, directory, switch, Sizes(SMALL.consumers, options.routes))
+        else:
+            number = _chunks(gateway, directory, switch)
+        totals = _totals(counts)
     unit = "call" if options.work == "chat" else "relayed chunk"
-    return f"{spent / number:,.0f} instructions a {unit}, over {number:,} (aigw {gateway.version()})"
+    misses = f", {sum(totals[-_LAST_LEVEL:]) / number:,.0f} cache misses" if options.misses else ""
+    return f"{totals[0] / number:,.0f} instructions{misses} a {unit}, over {number:,} (aigw {gateway.version()})"
 
 
-def _calls(gateway: Aigw, directory: Path, switch: _Switch) -> int:
-    with chat.upstream(directory / "upstream") as port, gateway.running(directory, port) as target:
-        wrk.measure(directory, target, _CONNECTIONS, _WARM_UP_SECONDS)
+def _calls(gateway: Aigw, directory: Path, switch: _Switch, sizes: Sizes) -> int:
+    """All routes in turn; warmed up until each was asked for."""
+    load, setup = wrk.Calls(turns=turns(sizes)), Setup(sizes.consumers, sizes.routes)
+    with chat.upstream(directory / "upstream") as port, gateway.running(directory, port, setup) as target:
+        warm = 0
+        while warm < 2 * sizes.routes:
+            _, number = wrk.measure(directory, target, _CONNECTIONS, _WARM_UP_SECONDS, load)
+            warm += number
         switch(target, True)
-        _, number = wrk.measure(directory, target, _CONNECTIONS, 2 * _WARM_UP_SECONDS)
+        _, number = wrk.measure(directory, target, _CONNECTIONS, 2 * _WARM_UP_SECONDS, load)
         switch(target, False)
     return number
 
@@ -71,6 +93,8 @@ def _switch(control: str, target: Target, on: bool) -> None:
         raise BenchError(f"callgrind_control failed: {done.stderr.decode(errors='replace')}")
 
 
-def _total(counts: Path) -> int:
+def _totals(counts: Path) -> list[int]:
+    """Instructions first; with a cache, the misses of its last level come last."""
     lines = counts.read_text().splitlines()
-    return next(int(line.split()[1]) for line in reversed(lines) if line.startswith(("summary:", "totals:")))
+    line = next(line for line in reversed(lines) if line.startswith(("summary:", "totals:")))
+    return [int(word) for word in line.split()[1:]]
