@@ -133,6 +133,7 @@ class PathTests(unittest.SynchronousTestCase):
         """Of all the paths that clients think of, so many are remembered and no more, and no long ones."""
         for number in range(10_000):
             self.assertEqual(normalise_path(b"//%d" % number), b"/%d" % number)
+        normalise_path(b"/" + b"a" * 5000)
         self.assertLessEqual(len(target._remembered), 4096)
         self.assertLessEqual(max(map(len, target._remembered)), 512)
 
