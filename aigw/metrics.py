@@ -1,7 +1,7 @@
 """The gateway's instruments (contract section 7), in one registry that is nobody's global.
 
-A call's series are found at one look and stand together: :class:`RouteSeries`, :class:`CallSeries`. Label values come
-from the configuration or from closed sets; that is the duty of whoever calls.
+A call's series are found at one look and stand together: :class:`RouteSeries`, :class:`CallKind`, :class:`CallSeries`.
+Label values come from the configuration or from closed sets; that is the duty of whoever calls.
 """
 
 from __future__ import annotations
@@ -54,48 +54,23 @@ _MODEL_LABELS = (
 
 
 class CallSeries:
-    """What is counted of the calls of one route that have all other labels alike, too.
+    """What is counted of the calls of one route and one consumer that have all other labels alike, too.
 
-    A call has a dozen series. They are here together, so that a call finds them at one look, and its numbers in a few
-    lines of the processor's cache however many routes there are; at a scrape the families' series read them.
-
-    :param labels: consumer, operation and code of ``aigw_requests_total``.
-    :param models: provider, request model and response model of the ``gen_ai_*`` metrics, whose series are made when
-        the first one is told of.
+    :ivar kind: what they have in common with other consumers' calls.
     """
 
-    def __init__(
-        self, metrics: Metrics, route: str, labels: tuple[str, str, int], models: tuple[str, str, str]
-    ) -> None:
+    def __init__(self, kind: CallKind, consumer: str) -> None:
         # What each call touches stands together, which is how mypyc lays it out.
-        self.consumer, self.operation, self.code = labels
-        self.provider, self.request_model, self.response_model = models
-        self._duration: Distribution | None = None
+        self.kind = kind
+        self.consumer = consumer
         self._requests = 0.0
-        self._has_usage = False
         self._input = 0.0
         self._output = 0.0
         self._cached = 0.0
         self._reasoning = 0.0
-        self._first_token: Distribution | None = None
-        self._per_token: Distribution | None = None
-        self._metrics = metrics
-        self._route = route
-        requests = metrics.requests.series(route, self.consumer, self.operation, str(self.code))
+        self._has_usage = False
+        requests = kind.metrics.requests.series(kind.route, consumer, kind.operation, str(kind.code))
         requests.add(lambda: self._requests)
-
-    def fits(
-        self, consumer: str, operation: str, code: int, provider: str, request_model: str, response_model: str
-    ) -> bool:
-        """Whether these are its labels."""
-        return (
-            self.consumer == consumer
-            and self.code == code
-            and self.response_model == response_model
-            and self.request_model == request_model
-            and self.operation == operation
-            and self.provider == provider
-        )
 
     def done(self) -> None:
         """A call ended."""
@@ -103,17 +78,7 @@ class CallSeries:
 
     def model_done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
         """It was a model's; all in seconds, None where the call had no such thing."""
-        if self._duration is None:
-            labels, metrics = self._model_labels(), self._metrics
-            self._duration = metrics.model_duration.series(*labels)
-            self._first_token = metrics.model_first_token.series(*labels)
-            self._per_token = metrics.model_per_token.series(*labels)
-        assert self._first_token is not None and self._per_token is not None
-        self._duration.observe(duration)
-        if first_token is not None:
-            self._first_token.observe(first_token)
-        if per_token is not None:
-            self._per_token.observe(per_token)
+        self.kind.model_done(duration, first_token, per_token)
 
     def tokens(self, read: int, written: int, cached: int, reasoning: int) -> None:
         """What it used: input, output, and of these cached input and reasoning."""
@@ -125,15 +90,82 @@ class CallSeries:
         self._cached += cached
         self._reasoning += reasoning
 
-    def _model_labels(self) -> tuple[str, ...]:
-        return (self.operation, self.provider, self.request_model, self.response_model, self._route)
-
     def _show_usage(self) -> None:
-        usage, labels = self._metrics.model_usage, (*self._model_labels(), self.consumer)
+        usage, labels = self.kind.metrics.model_usage, (*self.kind.model_labels(), self.consumer)
         usage.series(*labels, "input").add(lambda: self._input)
         usage.series(*labels, "output").add(lambda: self._output)
         usage.series(*labels, "cached_input").add(lambda: self._cached)
         usage.series(*labels, "reasoning").add(lambda: self._reasoning)
+
+
+class CallKind:
+    """The calls of one route that have all labels but the consumer alike.
+
+    A call has a dozen series. They are here and in :class:`CallSeries`, so that a call finds them at one look, and its
+    numbers in a few lines of the processor's cache however many routes and consumers there are; at a scrape the
+    families' series read them.
+
+    :param operation: with ``code`` the label of ``aigw_requests_total``.
+    :param provider: of the ``gen_ai_*`` metrics, whose series are made when the first one is told of;
+        ``request_model`` and ``response_model`` likewise.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        route: str,
+        operation: str,
+        code: int,
+        provider: str,
+        request_model: str,
+        response_model: str,
+    ) -> None:
+        self.code = code
+        self.operation = operation
+        self.provider = provider
+        self.request_model = request_model
+        self.response_model = response_model
+        self._consumers: dict[str, CallSeries] = {}
+        self._duration: Distribution | None = None
+        self._first_token: Distribution | None = None
+        self._per_token: Distribution | None = None
+        self.metrics = metrics
+        self.route = route
+
+    def fits(self, operation: str, code: int, provider: str, request_model: str, response_model: str) -> bool:
+        """Whether these are its labels."""
+        return (
+            self.code == code
+            and self.response_model == response_model
+            and self.request_model == request_model
+            and self.operation == operation
+            and self.provider == provider
+        )
+
+    def of(self, consumer: str) -> CallSeries:
+        """Those of one consumer; without a name, of those that are nobody's."""
+        series = self._consumers.get(consumer)
+        if series is None:
+            series = self._consumers[consumer] = CallSeries(self, consumer)
+        return series
+
+    def model_done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
+        """See :meth:`CallSeries.model_done`."""
+        if self._duration is None:
+            labels = self.model_labels()
+            self._duration = self.metrics.model_duration.series(*labels)
+            self._first_token = self.metrics.model_first_token.series(*labels)
+            self._per_token = self.metrics.model_per_token.series(*labels)
+        assert self._first_token is not None and self._per_token is not None
+        self._duration.observe(duration)
+        if first_token is not None:
+            self._first_token.observe(first_token)
+        if per_token is not None:
+            self._per_token.observe(per_token)
+
+    def model_labels(self) -> tuple[str, ...]:
+        """Label values of the ``gen_ai_*`` metrics."""
+        return (self.operation, self.provider, self.request_model, self.response_model, self.route)
 
 
 class RouteSeries:
@@ -146,9 +178,7 @@ class RouteSeries:
         self._last: CallSeries | None = None
         self._metrics = metrics
         self._name = name
-        # The next call is most likely like the one before it, or like the same consumer's: two short looks.
-        self._latest: dict[str, CallSeries] = {}
-        self._calls: dict[tuple[str, str, int, str, str, str], CallSeries] = {}
+        self._kinds: dict[tuple[str, int, str, str, str], CallKind] = {}
 
     def began(self) -> None:
         """A request has come."""
@@ -180,25 +210,21 @@ class RouteSeries:
         if self._overhead is None:
             self._overhead = self._metrics.overhead.series(self._name)
         self._overhead.observe(overhead)
-        series = self._last
-        if series is None or not series.fits(consumer, operation, code, provider, request_model, response_model):
-            series = self._latest.get(consumer)
-            if series is None or not series.fits(consumer, operation, code, provider, request_model, response_model):
-                series = self._find(consumer, operation, code, provider, request_model, response_model)
-                self._latest[consumer] = series
-            self._last = series
+        series = self._last  # the next call is most likely like the one before it
+        if series is None or not series.kind.fits(operation, code, provider, request_model, response_model):
+            series = self._last = self._find(operation, code, provider, request_model, response_model).of(consumer)
+        elif series.consumer != consumer:
+            series = self._last = series.kind.of(consumer)
         series.done()
         return series
 
-    def _find(
-        self, consumer: str, operation: str, code: int, provider: str, request_model: str, response_model: str
-    ) -> CallSeries:
-        key = (consumer, operation, code, provider, request_model, response_model)
-        series = self._calls.get(key)
-        if series is None:
-            models = (provider, request_model, response_model)
-            series = self._calls[key] = CallSeries(self._metrics, self._name, (consumer, operation, code), models)
-        return series
+    def _find(self, operation: str, code: int, provider: str, request_model: str, response_model: str) -> CallKind:
+        key = (operation, code, provider, request_model, response_model)
+        kind = self._kinds.get(key)
+        if kind is None:
+            kind = CallKind(self._metrics, self._name, operation, code, provider, request_model, response_model)
+            self._kinds[key] = kind
+        return kind
 
 
 class Metrics:

@@ -1,7 +1,8 @@
 """Work (g), first half: what a call costs when there are many consumers, many routes, many idle connections.
 
-Some per cent are to be told apart here, and where a process's memory happens to lie makes as much of a difference. So
-all of them are started anew in each round.
+Some per cent are to be told apart here. Where a process's memory happens to lie makes as much of a difference, so all
+of them are started anew in each round; and the machine is faster and slower by as much from one minute to the next, so
+they are measured for a second each, in turn, several times over.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bench.chat import Counted, upstream
 from bench.idle import held
 from bench.peers.peer import Peer, Setup, Target, able
 from bench.plan import SMALL, Plan, Sizes
-from bench.rounds import note, one_round
+from bench.rounds import in_turn, note
 from bench.wrk import Calls, CallSample
 
 CONNECTIONS = 32
@@ -51,8 +52,10 @@ def run(plan: Plan, peers: list[Peer], directory: Path) -> dict[str, dict[str, l
                 for target, sizes in targets:
                     counted.begin(target, 2 * plan.chat_warm_up, calls=Calls(turns=turns(sizes)))
                 everyone = [target for target, _ in targets]
-                for _, target in one_round(number, plan.growth_rounds, ("growth",), everyone):
-                    _measure(counted, target, plan, crowded, samples)
+                for turn in range(plan.growth_turns):
+                    note(f"round {number + 1} of {plan.growth_rounds}: growth, turn {turn + 1} of {plan.growth_turns}")
+                    for target in in_turn(number + turn, everyone):
+                        _measure(counted, target, plan, crowded, samples)
                 for target in everyone:
                     counted.audit(target)
     return {"growth": samples}
@@ -62,10 +65,10 @@ def _measure(
     counted: Counted, target: Target, plan: Plan, crowded: dict[str, str], samples: dict[str, list[CallSample]]
 ) -> None:
     """By itself, and beside a crowd where it is to be."""
-    samples.setdefault(target.name, []).append(counted.measure(target, CONNECTIONS, plan.chat_seconds))
+    samples.setdefault(target.name, []).append(counted.measure(target, CONNECTIONS, plan.growth_seconds))
     if target.name in crowded:
         with held(target, plan.crowd):
-            sample = counted.measure(target, CONNECTIONS, plan.chat_seconds)
+            sample = counted.measure(target, CONNECTIONS, plan.growth_seconds)
         samples.setdefault(crowded[target.name], []).append(sample)
 
 

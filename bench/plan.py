@@ -54,7 +54,8 @@ class Plan:
     :param crowd: connections that are held open and idle beside a load.
     :param grown: configurations beside which a small one is measured.
     :param starts: those that are started and reloaded.
-    :param growth_rounds: of these comparisons, which are of a few per cent.
+    :param growth_rounds: of these comparisons, each with processes of its own.
+    :param growth_turns: how often they are made in each round, for ``growth_seconds`` each.
     :param only: the peers that take part in a work, where not all do that could.
     """
 
@@ -73,6 +74,8 @@ class Plan:
     crowd: int = 10_000
     grown: tuple[Sizes, ...] = (Sizes(10_000), Sizes(10, 1_000))
     growth_rounds: int = 5
+    growth_turns: int = 6
+    growth_seconds: float = 1.0
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     starts: tuple[Sizes, ...] = (Sizes(10), Sizes(1_000), Sizes(10_000), Sizes(10_000, 1_000))
 
@@ -90,6 +93,7 @@ QUICK = Plan(
     memory=StreamLoad(1000, 4, 0.5, 1, 1.0),
     idle=1000,
     growth_rounds=1,
+    growth_turns=2,
     starts=(Sizes(10), Sizes(10_000, 1_000)),
     only={
         "stream": ("direct", "nginx", "envoy", "aigw", "portkey"),

@@ -25,22 +25,16 @@ def start_all(
 def interleaved(rounds: int, cases: Sequence[str], targets: Sequence[Target]) -> Iterator[tuple[str, Target]]:
     """What to measure next: all peers side by side in each case, each round beginning with another one."""
     for number in range(rounds):
-        yield from one_round(number, rounds, cases, targets)
+        for case in cases:
+            for target in in_turn(number, targets):
+                note(f"round {number + 1} of {rounds}: {case}, {target.name}")
+                yield case, target
 
 
-def one_round(
-    number: int, rounds: int, cases: Sequence[str], targets: Sequence[Target]
-) -> Iterator[tuple[str, Target]]:
-    """One of :func:`interleaved`.
-
-    :param number: 0 for the first.
-    """
+def in_turn(number: int, targets: Sequence[Target]) -> list[Target]:
+    """All of them, beginning with another one for each number."""
     turn = number % len(targets)
-    order = [*targets[turn:], *targets[:turn]]
-    for case in cases:
-        for target in order:
-            note(f"round {number + 1} of {rounds}: {case}, {target.name}")
-            yield case, target
+    return [*targets[turn:], *targets[:turn]]
 
 
 def note(message: str) -> None:

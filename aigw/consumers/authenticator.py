@@ -23,7 +23,7 @@ from aigw.errors import Unauthorized
 
 _BEARER: Final = b"bearer "
 
-#: Seconds for which a login is remembered, and how many are.
+#: Seconds up to which a login is remembered, and how many are.
 _GOOD_FOR: Final = 60.0
 _MOST_LOGINS: Final = 100_000
 
@@ -38,19 +38,6 @@ class Presented(Protocol):
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a field."""
-
-
-class _Login:
-    """A login that is remembered.
-
-    :ivar until: Unix time.
-    """
-
-    __slots__ = ("consumer", "until")
-
-    def __init__(self, consumer: Consumer, until: float) -> None:
-        self.consumer = consumer
-        self.until = until
 
 
 class KeyAuthenticator:
@@ -86,7 +73,8 @@ class KeyAuthenticator:
         self._portal = portal
         self._now = now
         self._expires = expires
-        self._logged_in: dict[bytes, _Login] = {}
+        self._logged_in: dict[bytes, Consumer] = {}
+        self._forgets_at = 0.0
         self._names = tuple(dict.fromkeys(name.lower().encode() for name in key_names))
         self.header_names = frozenset(self._names)
         #: Where each header stands in the search. A Bearer token comes after all names, nothing at all after that.
@@ -132,16 +120,20 @@ class KeyAuthenticator:
     # -- inside
 
     def _login(self, key: bytes) -> Consumer:
-        """The consumer behind ``key``. A login through the portal is good for a minute, or until the key expires."""
+        """The consumer behind ``key``. Logins through the portal are remembered until all of them are forgotten, which
+        is once a minute; not those whose key expires before."""
         hashed = digest(key)
+        now = self._now()
+        if now >= self._forgets_at:
+            self._logged_in = {}
+            self._forgets_at = now + _GOOD_FOR
         known = self._logged_in.get(hashed)
-        if known is not None and known.until > self._now():
-            return known.consumer
+        if known is not None:
+            return known
         consumer = self._log_in(hashed)
-        until = self._now() + _GOOD_FOR
         expires = self._expires(hashed)
-        if len(self._logged_in) < _MOST_LOGINS:
-            self._logged_in[hashed] = _Login(consumer, until if expires is None else min(until, expires))
+        if (expires is None or expires >= self._forgets_at) and len(self._logged_in) < _MOST_LOGINS:
+            self._logged_in[hashed] = consumer
         return consumer
 
     def _log_in(self, hashed: bytes) -> Consumer:

@@ -56,9 +56,9 @@ class Consumer:
     name: str
     routes: frozenset[str] | None = None
     models: ModelPatterns | None = None
-    groups: tuple[str, ...] = ()
     max_in_flight: int = 0
     backends: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    groups: tuple[str, ...] = ()
 
     def may_use_route(self, route: str) -> bool:
         """Whether it may go to ``route``."""

@@ -44,7 +44,11 @@ class RememberedLoginTests(unittest.TestCase):
 
     def setUp(self) -> None:
         self.time = 1000.0
-        keys = [(digest(b"lasting"), "one", None), (digest(b"short"), "one", 1010.0)]
+        keys = [
+            (digest(b"lasting"), "one", None),
+            (digest(b"other"), "one", None),
+            (digest(b"short"), "one", 1010.0),
+        ]
         self.checker = CountingChecker(keys, lambda: self.time)
         portal = Portal(ConsumerRealm({"one": Consumer("one")}), [self.checker])
         self.auth = KeyAuthenticator(portal, now=lambda: self.time, expires=self.checker.expires, key_names=["apikey"])
@@ -62,6 +66,24 @@ class RememberedLoginTests(unittest.TestCase):
         self.time += 60.0
         self.assertEqual(self.come(b"lasting"), "one")
         self.assertEqual(self.checker.asked, 2)
+
+    def test_a_minute_for_all(self) -> None:
+        """One that came late in the minute is asked for again with the others."""
+        self.come(b"lasting")
+        self.time += 59.0
+        self.come(b"other")
+        self.come(b"other")
+        self.assertEqual(self.checker.asked, 2)
+        self.time += 1.0
+        self.come(b"other")
+        self.assertEqual(self.checker.asked, 3)
+
+    def test_expiry_beyond_the_minute(self) -> None:
+        """Does not matter yet: a key that expires at its end is remembered like others."""
+        self.time = 950.0
+        for _ in range(3):
+            self.come(b"short")
+        self.assertEqual(self.checker.asked, 1)
 
     def test_never_beyond_the_expiry_of_its_key(self) -> None:
         """However shortly before it was used."""
