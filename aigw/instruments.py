@@ -8,7 +8,7 @@ numbers on plain objects (:class:`Count`, :class:`Distribution`), which only the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -40,20 +40,27 @@ class Count:
         return sum([part() for part in self._parts], self.value)
 
 
-class Distribution:
-    """One series of a histogram.
+#: Of a histogram's lower buckets, those whose next observations are counted in one number, and bits of it for each:
+#: together no more than a compiled program keeps as it is.
+_PACKED: Final = 15
+_BITS: Final = 4
+_MOST: Final = (1 << _BITS) - 1
 
-    Values that follow each other are mostly of one bucket. They are counted here, and put to the others when another
-    bucket's turn comes: the list of all buckets is three more lines of the processor's cache, for each route.
+
+class Distribution:
+    """One series of a histogram; also the base of what is one and counts more.
+
+    The next few observations are counted in one number, a few bits for each bucket, and put to the others when it may
+    be full: the list of all buckets is three more lines of the processor's cache, for each route.
 
     :param bounds: upper bounds of the buckets, without infinity.
     """
 
-    __slots__ = ("_at", "_bounds", "_counts", "_run", "sum")
+    __slots__ = ("_bounds", "_counts", "_number", "_packed", "sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._at = 0
-        self._run = 0.0
+        self._packed = 0
+        self._number = 0
         self.sum = 0.0
         self._bounds = tuple(bounds)
         self._counts = [0.0] * (len(bounds) + 1)
@@ -65,19 +72,26 @@ class Distribution:
             if value <= bound:
                 break
             at += 1
-        if at != self._at:
-            self._put_away()
-            self._at = at
-        self._run += 1
+        if at < _PACKED:
+            self._packed += 1 << (_BITS * at)
+            self._number += 1
+            if self._number == _MOST:
+                self._unpack()
+        else:
+            self._counts[at] += 1
         self.sum += value
 
-    def _put_away(self) -> None:
-        self._counts[self._at] += self._run
-        self._run = 0.0
+    def _unpack(self) -> None:
+        packed, at = self._packed, 0
+        while packed:
+            self._counts[at] += packed & _MOST
+            packed >>= _BITS
+            at += 1
+        self._packed = self._number = 0
 
     def buckets(self) -> list[tuple[str, float]]:
         """Bounds and cumulative counts, as the text format has them."""
-        self._put_away()
+        self._unpack()
         total, made = 0.0, []
         for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
             total += count
@@ -116,6 +130,10 @@ class Family(Collector, Generic[S]):
         if found is None:
             found = self._series[labels] = self._make()
         return found
+
+    def show(self, series: S, *labels: str) -> None:
+        """``series``, made elsewhere, is the one with these label values."""
+        self._series[labels] = series
 
     def clear(self) -> None:
         """Forget all series."""

@@ -7,6 +7,7 @@ Label values come from the configuration or from closed sets; that is the duty o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -14,15 +15,21 @@ from prometheus_client.exposition import generate_latest
 
 from aigw.instruments import Count, Distribution, Family, S
 
+# Tuples of any length: one of a known length is made anew by compiled code wherever it is handed on.
+
 #: Bucket boundaries of the OpenTelemetry semantic conventions for generative AI, in seconds.
-DURATION_BUCKETS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
-FIRST_TOKEN_BUCKETS = (
+DURATION_BUCKETS: Final[tuple[float, ...]] = (
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+)  # fmt: skip
+FIRST_TOKEN_BUCKETS: Final[tuple[float, ...]] = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 )  # fmt: skip
-PER_TOKEN_BUCKETS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+PER_TOKEN_BUCKETS: Final[tuple[float, ...]] = (
+    0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5,
+)  # fmt: skip
 #: Our own time in a request, and the event loop's lateness: the conventions' finest boundaries, and finer ones at the
 #: lower end, where a gateway's own time is.
-OVERHEAD_BUCKETS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, *FIRST_TOKEN_BUCKETS[1:])
+OVERHEAD_BUCKETS: Final[tuple[float, ...]] = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, *FIRST_TOKEN_BUCKETS[1:])
 
 #: Where several processes are told of as one: gauges whose largest value counts; all others are added up.
 LARGEST = frozenset(("aigw_breaker_open", "process_open_fds", "process_max_fds"))
@@ -54,31 +61,29 @@ _MODEL_LABELS = (
 
 
 class CallSeries:
-    """What is counted of the calls of one route and one consumer that have all other labels alike, too.
+    """What is counted of the calls of one route that have all labels alike.
 
-    :ivar kind: what they have in common with other consumers' calls.
+    :ivar kind: what they have in common with calls of other consumers or with another end.
+    :ivar consumer: whose they are, empty for nobody's; with ``code`` what sets them apart.
     """
 
-    def __init__(self, kind: CallKind, consumer: str) -> None:
+    def __init__(self, kind: CallKind, consumer: str, code: int) -> None:
         # What each call touches stands together, which is how mypyc lays it out.
         self.kind = kind
         self.consumer = consumer
+        self.code = code
         self._requests = 0.0
         self._input = 0.0
         self._output = 0.0
+        self._has_usage = False
         self._cached = 0.0
         self._reasoning = 0.0
-        self._has_usage = False
-        requests = kind.metrics.requests.series(kind.route, consumer, kind.operation, str(kind.code))
+        requests = kind.metrics.requests.series(kind.route, consumer, kind.operation, str(code))
         requests.add(lambda: self._requests)
 
     def done(self) -> None:
         """A call ended."""
         self._requests += 1
-
-    def model_done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
-        """It was a model's; all in seconds, None where the call had no such thing."""
-        self.kind.model_done(duration, first_token, per_token)
 
     def tokens(self, read: int, written: int, cached: int, reasoning: int) -> None:
         """What it used: input, output, and of these cached input and reasoning."""
@@ -87,8 +92,10 @@ class CallSeries:
             self._show_usage()
         self._input += read
         self._output += written
-        self._cached += cached
-        self._reasoning += reasoning
+        if cached:
+            self._cached += cached
+        if reasoning:
+            self._reasoning += reasoning
 
     def _show_usage(self) -> None:
         usage, labels = self.kind.metrics.model_usage, (*self.kind.model_labels(), self.consumer)
@@ -98,69 +105,60 @@ class CallSeries:
         usage.series(*labels, "reasoning").add(lambda: self._reasoning)
 
 
-class CallKind:
-    """The calls of one route that have all labels but the consumer alike.
+class CallKind(Distribution):
+    """The calls of one route that have all labels alike but consumer and code: how long they took, as the histogram
+    that this is, and what else they share.
 
-    A call has a dozen series. They are here and in :class:`CallSeries`, so that a call finds them at one look, and its
-    numbers in a few lines of the processor's cache however many routes and consumers there are; at a scrape the
-    families' series read them.
-
-    :param operation: with ``code`` the label of ``aigw_requests_total``.
     :param provider: of the ``gen_ai_*`` metrics, whose series are made when the first one is told of;
         ``request_model`` and ``response_model`` likewise.
     """
 
     def __init__(
-        self,
-        metrics: Metrics,
-        route: str,
-        operation: str,
-        code: int,
-        provider: str,
-        request_model: str,
-        response_model: str,
+        self, metrics: Metrics, route: str, operation: str, provider: str, request_model: str, response_model: str
     ) -> None:
-        self.code = code
+        super().__init__(DURATION_BUCKETS)
         self.operation = operation
         self.provider = provider
         self.request_model = request_model
         self.response_model = response_model
-        self._consumers: dict[str, CallSeries] = {}
-        self._duration: Distribution | None = None
+        self._is_shown = False
+        self._by_code: dict[int, dict[str, CallSeries]] = {}
         self._first_token: Distribution | None = None
         self._per_token: Distribution | None = None
         self.metrics = metrics
         self.route = route
 
-    def fits(self, operation: str, code: int, provider: str, request_model: str, response_model: str) -> bool:
+    def fits(self, operation: str, provider: str, request_model: str, response_model: str) -> bool:
         """Whether these are its labels."""
         return (
-            self.code == code
-            and self.response_model == response_model
+            self.response_model == response_model
             and self.request_model == request_model
             and self.operation == operation
             and self.provider == provider
         )
 
-    def of(self, consumer: str) -> CallSeries:
-        """Those of one consumer; without a name, of those that are nobody's."""
-        series = self._consumers.get(consumer)
+    def of(self, consumer: str, code: int) -> CallSeries:
+        """Those of one consumer that ended in one way."""
+        consumers = self._by_code.get(code)
+        if consumers is None:
+            consumers = self._by_code[code] = {}
+        series = consumers.get(consumer)
         if series is None:
-            series = self._consumers[consumer] = CallSeries(self, consumer)
+            series = consumers[consumer] = CallSeries(self, consumer, code)
         return series
 
     def model_done(self, duration: float, first_token: float | None, per_token: float | None) -> None:
-        """See :meth:`CallSeries.model_done`."""
-        if self._duration is None:
+        """One was a model's; all in seconds, None where the call had no such thing."""
+        if not self._is_shown:
+            self._is_shown = True
             labels = self.model_labels()
-            self._duration = self.metrics.model_duration.series(*labels)
+            self.metrics.model_duration.show(self, *labels)
             self._first_token = self.metrics.model_first_token.series(*labels)
             self._per_token = self.metrics.model_per_token.series(*labels)
-        assert self._first_token is not None and self._per_token is not None
-        self._duration.observe(duration)
-        if first_token is not None:
+        self.observe(duration)
+        if first_token is not None and self._first_token is not None:
             self._first_token.observe(first_token)
-        if per_token is not None:
+        if per_token is not None and self._per_token is not None:
             self._per_token.observe(per_token)
 
     def model_labels(self) -> tuple[str, ...]:
@@ -168,22 +166,28 @@ class CallKind:
         return (self.operation, self.provider, self.request_model, self.response_model, self.route)
 
 
-class RouteSeries:
-    """What is counted of one route."""
+class RouteSeries(Distribution):
+    """What is counted of one route: our own time in its requests, as the histogram that this is, and the rest.
+
+    A request has a dozen series. They are here, in :class:`CallKind` and in :class:`CallSeries`, so that it finds them
+    at one look, and its numbers in a few lines of the processor's cache however many routes and consumers there are.
+    At a scrape the families' series read them.
+    """
 
     def __init__(self, metrics: Metrics, name: str) -> None:
-        self._flying = 0.0
-        self._seen = False
-        self._overhead: Distribution | None = None
+        super().__init__(OVERHEAD_BUCKETS)
         self._last: CallSeries | None = None
+        self._flying = 0.0
+        self._has_flown = False
+        self._is_shown = False
         self._metrics = metrics
         self._name = name
-        self._kinds: dict[tuple[str, int, str, str, str], CallKind] = {}
+        self._kinds: dict[tuple[str, str, str, str], CallKind] = {}
 
     def began(self) -> None:
         """A request has come."""
-        if not self._seen:
-            self._seen = True
+        if not self._has_flown:
+            self._has_flown = True
             self._metrics.in_flight.series(self._name).add(lambda: self._flying)
         self._flying += 1
 
@@ -207,23 +211,23 @@ class RouteSeries:
         :param provider: of a model's call, ``request_model`` and ``response_model`` likewise.
         :returns: where the rest of what is known of it is counted.
         """
-        if self._overhead is None:
-            self._overhead = self._metrics.overhead.series(self._name)
-        self._overhead.observe(overhead)
+        if not self._is_shown:
+            self._is_shown = True
+            self._metrics.overhead.show(self, self._name)
+        self.observe(overhead)
         series = self._last  # the next call is most likely like the one before it
-        if series is None or not series.kind.fits(operation, code, provider, request_model, response_model):
-            series = self._last = self._find(operation, code, provider, request_model, response_model).of(consumer)
-        elif series.consumer != consumer:
-            series = self._last = series.kind.of(consumer)
+        if series is None or not series.kind.fits(operation, provider, request_model, response_model):
+            series = self._last = self._kind(operation, provider, request_model, response_model).of(consumer, code)
+        elif series.code != code or series.consumer != consumer:
+            series = self._last = series.kind.of(consumer, code)
         series.done()
         return series
 
-    def _find(self, operation: str, code: int, provider: str, request_model: str, response_model: str) -> CallKind:
-        key = (operation, code, provider, request_model, response_model)
+    def _kind(self, operation: str, provider: str, request_model: str, response_model: str) -> CallKind:
+        key = (operation, provider, request_model, response_model)
         kind = self._kinds.get(key)
         if kind is None:
-            kind = CallKind(self._metrics, self._name, operation, code, provider, request_model, response_model)
-            self._kinds[key] = kind
+            kind = self._kinds[key] = CallKind(self._metrics, self._name, *key)
         return kind
 
 

@@ -207,6 +207,6 @@ class Ledger:
         per_token = None
         if ttft is not None and usage is not None and usage.output > 1:
             per_token = max(0.0, duration - ttft) / (usage.output - 1)
-        series.model_done(duration, ttft, per_token)
+        series.kind.model_done(duration, ttft, per_token)
         if usage is not None:
             series.tokens(usage.input, usage.output, usage.cached_input, usage.reasoning)

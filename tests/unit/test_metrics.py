@@ -78,7 +78,7 @@ def busy() -> Metrics:
     metrics.loop_lag.observe(0.002)
     metrics.watch_worker(1, lambda: 1 << 20, lambda: 0.5)
     series = metrics.route("chat").done("ann", "chat", 200, 0.001, "openai", "gpt-4o", "gpt-4o")
-    series.model_done(1.5, 0.3, 0.02)
+    series.kind.model_done(1.5, 0.3, 0.02)
     series.tokens(10, 20, 4, 5)
     return metrics
 
@@ -179,8 +179,8 @@ class BookingTests(unittest.TestCase):
     def test_model_call(self) -> None:
         """Durations where the call had them."""
         series = self.metrics.route("all").done("ann", "chat", 200, 0.001, "openai", "smart", "gpt-4o")
-        series.model_done(1.5, 0.3, 0.02)
-        series.model_done(2.5, None, None)
+        series.kind.model_done(1.5, 0.3, 0.02)
+        series.kind.model_done(2.5, None, None)
         labels = ("chat", "openai", "smart", "gpt-4o", "all")
         self.assertEqual(samples(self.metrics, "gen_ai_server_request_duration_seconds_sum"), {labels: 4.0})
         self.assertEqual(samples(self.metrics, "gen_ai_server_time_to_first_token_seconds_count"), {labels: 1})
@@ -200,7 +200,7 @@ class BookingTests(unittest.TestCase):
         """Share the series that have only those."""
         for code, consumer in ((200, "ann"), (502, "ann"), (200, "bob")):
             series = self.metrics.route("all").done(consumer, "chat", code, 0.001, "openai", "smart", "gpt-4o")
-            series.model_done(1.0, None, None)
+            series.kind.model_done(1.0, None, None)
             series.tokens(1, 0, 0, 0)
         self.assertEqual(set(samples(self.metrics, "aigw_requests_total").values()), {1})
         self.assertEqual(samples(self.metrics, "aigw_overhead_seconds_count"), {("all",): 3})
@@ -231,7 +231,9 @@ class BookingTests(unittest.TestCase):
         """A call that was no model's has none, nor has one without usage any of tokens."""
         self.metrics.route("all").done("ann", "models", 200, 0.001)
         self.assertNotIn(b"gen_ai_server_request_duration_seconds_count", self.metrics.render())
-        self.metrics.route("all").done("ann", "chat", 200, 0.001, "openai", "smart", "").model_done(1.0, None, None)
+        self.metrics.route("all").done("ann", "chat", 200, 0.001, "openai", "smart", "").kind.model_done(
+            1.0, None, None
+        )
         self.assertEqual(samples(self.metrics, "gen_ai_client_token_usage_total"), {})
 
     def test_reloads_are_there_before_the_first(self) -> None:
@@ -318,6 +320,17 @@ class ExpositionTests(unittest.TestCase):
                 if number % 3 == 0:  # a scrape changes nothing
                     exposition(ours)
             self.assertEqual(exposition(ours), as_the_library(exposition(theirs)))
+
+    @given(st.lists(st.tuples(SECONDS, st.integers(1, 40)), min_size=1))
+    def test_histogram_between_scrapes(self, events: Sequence[tuple[float, int]]) -> None:
+        """However many come before the first scrape, and whichever buckets they fall in."""
+        ours = Family(HistogramMetricFamily, "x", "help", [], lambda: Distribution(OVERHEAD_BUCKETS))
+        theirs = Histogram("x", "help", registry=None, buckets=OVERHEAD_BUCKETS)
+        for value, times in events:
+            for _ in range(times):
+                ours.series().observe(value)
+                theirs.observe(value)
+        self.assertEqual(exposition(ours), as_the_library(exposition(theirs)))
 
     def test_without_labels(self) -> None:
         """The forms that have no labels at all."""
