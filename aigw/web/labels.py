@@ -6,6 +6,7 @@ from typing import Final
 
 from aigw.config.settings import Settings
 
+#: Names beside the configured ones that are remembered.
 _MOST_KEPT: Final = 10_000
 
 
@@ -21,7 +22,7 @@ class Labels:
         for consumer in settings.consumers.values():
             names.update(own.model for own in consumer.backends.values() if own.model)
         self._names = sorted((name for name in names if "*" not in name), key=len, reverse=True)
-        self._known: dict[str, str] = {name: name for name in self._names}
+        self._known = self._configured()
 
     def label_of(self, name: str) -> str:
         """``name`` if it is configured; the configured name that it is a dated version of; else ``other``.
@@ -32,6 +33,12 @@ class Labels:
         if label is None:
             versions = (known for known in self._names if name.startswith((known + "-", known + "@", known + ":")))
             label = next(versions, "other")
-            if len(self._known) < _MOST_KEPT:
-                self._known[name] = label
+            if (
+                len(self._known) >= len(self._names) + _MOST_KEPT
+            ):  # clients can make up names: the ones in use are found again soon
+                self._known = self._configured()
+            self._known[name] = label
         return label
+
+    def _configured(self) -> dict[str, str]:
+        return {name: name for name in self._names}

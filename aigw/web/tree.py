@@ -97,7 +97,13 @@ class RouteTree(PathResource):
         if found is None:
             match = getChildForRequest(self, request).select(request)
             found = Found(match.value, request.path, match.prefix)
-            if not self._by_headers and self._left:
-                self._left -= 1
-                self._found.setdefault(place, {})[request.path] = found
+            if not self._by_headers:
+                self._remember(place, request.path, found)
         return found
+
+    def _remember(self, place: tuple[bytes, bytes], path: bytes, found: Found) -> None:
+        if not self._left:  # anybody can make up paths: the ones in use are found again soon
+            self._found.clear()
+            self._left = _MOST_REMEMBERED
+        self._left -= 1
+        self._found.setdefault(place, {})[path] = found

@@ -127,3 +127,10 @@ class ModelsTests(FileTestCase):
         labels = Labels(self.settings)
         self.assertEqual(labels.label_of("best"), "best")
         self.assertEqual(labels.label_of("worst"), "other")
+
+    def test_names_in_metrics_after_many_made_up_ones(self) -> None:
+        """Clients' inventions come and go."""
+        labels = Labels(self.settings)
+        for number in range(25_000):
+            self.assertEqual(labels.label_of(f"made-up-{number}"), "other")
+            self.assertEqual(labels.label_of("best"), "best")

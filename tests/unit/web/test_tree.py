@@ -159,6 +159,20 @@ class RememberedTests(unittest.TestCase):
         self.assertEqual(named["a"].asked, [(b"/a/x", b"/a"), (b"/a/y", b"/a")])
         self.assertEqual(named["b"].asked, [(b"/a/b/x", b"/a/b")])
 
+    def test_made_up_paths(self) -> None:
+        """Do not fill the memory for good, nor keep a path in use out of it."""
+        tree, named = self.tree(a={"paths": ["/a"]})
+
+        def looks() -> int:
+            return sum(path == b"/a/x" for path, _ in named["a"].asked)
+
+        for times in (1, 2):
+            for number in range(5000):
+                self.found(tree, b"/a/%d" % number)
+            for _ in range(3):
+                self.found(tree, b"/a/x")
+            self.assertEqual(looks(), times)
+
     def test_methods_and_hosts_have_a_say(self) -> None:
         """Each time, also for a path that is known."""
         tree, _ = self.tree(a={"methods": ["GET"]}, b={"methods": ["POST"]}, c={"hosts": ["c.example"]})
