@@ -34,6 +34,8 @@ def held(target: Target, count: int) -> Iterator[None]:
     finally:
         for sock in sockets:
             sock.close()
+    # Answered behind the ends of all those: then they are dealt with, and not while somebody else is measured.
+    _opened(target, stranger).close()
 
 
 def _stranger(target: Target) -> Headers:
