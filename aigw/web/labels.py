@@ -33,9 +33,8 @@ class Labels:
         if label is None:
             versions = (known for known in self._names if name.startswith((known + "-", known + "@", known + ":")))
             label = next(versions, "other")
-            if (
-                len(self._known) >= len(self._names) + _MOST_KEPT
-            ):  # clients can make up names: the ones in use are found again soon
+            # Clients can make up names; the ones in use are found again soon.
+            if len(self._known) >= len(self._names) + _MOST_KEPT:
                 self._known = self._configured()
             self._known[name] = label
         return label
