@@ -56,6 +56,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     count = commands.add_parser("instructions", help="instructions of aigw's own program a call, by callgrind")
     count.add_argument("work", nargs="?", choices=("chat", "stream"), default="chat")
     count.add_argument("--misses", action="store_true", help="cache misses too, simulated")
+    count.add_argument("--consumers", type=int, default=SMALL.consumers, help="whose calls come in turn (default: 10)")
     count.add_argument("--routes", type=int, default=SMALL.routes, help="that the calls ask for in turn (default: 10)")
     long = commands.add_parser("soak", help="half load for a long time; is memory flat?")
     long.add_argument("--peer", default="aigw", help="which gateway (default: aigw)")

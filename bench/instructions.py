@@ -22,7 +22,7 @@ from bench.errors import BenchError
 from bench.growth import turns
 from bench.peers.aigw import Aigw
 from bench.peers.peer import Setup, Target
-from bench.plan import SMALL, Sizes, StreamLoad
+from bench.plan import Sizes, StreamLoad
 from bench.programs import need
 
 _Switch = Callable[[Target, bool], None]
@@ -55,7 +55,7 @@ def instructions(options: argparse.Namespace) -> str:
             _switch(control, target, on)
 
         if options.work == "chat":
-            number = _calls(gateway, directory, switch, Sizes(SMALL.consumers, options.routes))
+            number = _calls(gateway, directory, switch, Sizes(options.consumers, options.routes))
         else:
             number = _chunks(gateway, directory, switch)
         totals = _totals(counts)
@@ -65,13 +65,13 @@ def instructions(options: argparse.Namespace) -> str:
 
 
 def _calls(gateway: Aigw, directory: Path, switch: _Switch, sizes: Sizes) -> int:
-    """All routes in turn; warmed up until each was asked for."""
+    """All consumers and all routes in turn; warmed up until each was asked for."""
     load, setup = wrk.Calls(turns=turns(sizes)), Setup(sizes.consumers, sizes.routes)
+    number, seconds = 0, _WARM_UP_SECONDS
     with chat.upstream(directory / "upstream") as port, gateway.running(directory, port, setup) as target:
-        warm = 0
-        while warm < 2 * sizes.routes:
-            _, number = wrk.measure(directory, target, _CONNECTIONS, _WARM_UP_SECONDS, load)
-            warm += number
+        while number < len(load.turns):  # each run begins at the first turn
+            _, number = wrk.measure(directory, target, _CONNECTIONS, seconds, load)
+            seconds *= 2
         switch(target, True)
         _, number = wrk.measure(directory, target, _CONNECTIONS, 2 * _WARM_UP_SECONDS, load)
         switch(target, False)
