@@ -6,8 +6,9 @@ from typing import Final
 
 from aigw.config.settings import Settings
 
-#: Names beside the configured ones that are remembered.
+#: Names beside the configured ones that are remembered, and characters up to which one is.
 _MOST_KEPT: Final = 10_000
+_LONGEST_KEPT: Final = 256
 
 
 class Labels:
@@ -33,11 +34,15 @@ class Labels:
         if label is None:
             versions = (known for known in self._names if name.startswith((known + "-", known + "@", known + ":")))
             label = next(versions, "other")
-            # Clients can make up names; the ones in use are found again soon.
-            if len(self._known) >= len(self._names) + _MOST_KEPT:
-                self._known = self._configured()
-            self._known[name] = label
+            if len(name) <= _LONGEST_KEPT:
+                self._remember(name, label)
         return label
+
+    def _remember(self, name: str, label: str) -> None:
+        """Clients can make up names; the ones in use are found again soon."""
+        if len(self._known) >= len(self._names) + _MOST_KEPT:
+            self._known = self._configured()
+        self._known[name] = label
 
     def _configured(self) -> dict[str, str]:
         return {name: name for name in self._names}

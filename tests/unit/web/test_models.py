@@ -129,8 +129,12 @@ class ModelsTests(FileTestCase):
         self.assertEqual(labels.label_of("worst"), "other")
 
     def test_names_in_metrics_after_many_made_up_ones(self) -> None:
-        """Clients' inventions come and go."""
+        """Clients' inventions come and go: so many are remembered and no more, the last ones among them, no long ones."""
         labels = Labels(self.settings)
         for number in range(25_000):
             self.assertEqual(labels.label_of(f"made-up-{number}"), "other")
             self.assertEqual(labels.label_of("best"), "best")
+        self.assertLessEqual(len(labels._known), 10_000 + len(labels._names))
+        self.assertIn("made-up-24999", labels._known)
+        self.assertEqual(labels.label_of("x" * 5000), "other")
+        self.assertLessEqual(max(map(len, labels._known)), 256)
