@@ -40,4 +40,11 @@ class CertificateRefused(Exception):
 
 
 class EventTooLarge(Exception):
-    """A server-sent event is longer than the framer's bound."""
+    """A server-sent event is longer than the framer's bound.
+
+    :ivar before: the complete events that came before it and were not given out yet.
+    """
+
+    def __init__(self, message: str, before: bytes) -> None:
+        super().__init__(message)
+        self.before = before

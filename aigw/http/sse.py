@@ -38,7 +38,7 @@ _CR: Final = 0x0D
 class EventFramer:
     """Cuts a stream into runs of complete events.
 
-    :param max_event: bytes that an unfinished event may have; noticed at most one piece later.
+    :param max_event: bytes that an event may have, the blank line behind it included, in however many pieces it comes.
     """
 
     __slots__ = ("_max", "_rest")
@@ -57,13 +57,12 @@ class EventFramer:
 
         :raises EventTooLarge: an event does not end within the bound.
         """
-        if data.endswith(_ENDS):
-            if not self._rest:
-                return data
-            run = bytes(self._rest + data)
+        if not data.endswith(_ENDS):
+            return self._cut(data)
+        if self._rest:
+            data = bytes(self._rest + data)
             self._rest.clear()
-            return run
-        return self._cut(data)
+        return data if len(data) <= self._max else self._checked(data)
 
     def _cut(self, data: bytes) -> bytes:
         # A bytearray, so that an event which comes byte by byte is not copied as often as it has bytes.
@@ -75,11 +74,25 @@ class EventFramer:
         else:
             found = rest.rfind(b"\n\n", start)
             end = found + 2 if found >= 0 else 0
-        if len(rest) - end > self._max:
-            raise EventTooLarge(f"an event of more than {self._max} bytes")
         run = bytes(rest[:end])
+        if len(run) > self._max:
+            self._checked(run)
+        if len(rest) - end > self._max:
+            raise self._too_large(run)
         del rest[:end]
         return run
+
+    def _checked(self, run: bytes) -> bytes:
+        """A run of more bytes than one event may have: whether an event in it has."""
+        start = 0
+        for event in split_events(run):
+            if len(event) > self._max:
+                raise self._too_large(run[:start])
+            start += len(event)
+        return run
+
+    def _too_large(self, before: bytes) -> EventTooLarge:
+        return EventTooLarge(f"an event of more than {self._max} bytes", before)
 
 
 def split_events(run: bytes) -> list[bytes]:

@@ -7,6 +7,7 @@ complete, and bound it. What a frame means is the provider's reader's to know.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from aigw.llm import events
@@ -35,11 +36,23 @@ def is_harmless(frame: Frame) -> bool:
     return frame.data.strip() in (b"", b"null", b"[DONE]")
 
 
-class FrameTooLarge(ValueError):
+class UnreadableStream(ValueError):
+    """A stream cannot be read on from here.
+
+    :ivar frames: those that came before the fault and were not given out yet. Nothing may depend on the pieces in
+        which a stream comes, so they count as if they had come in a piece of their own.
+    """
+
+    def __init__(self, message: str, frames: Sequence[Frame] = ()) -> None:
+        super().__init__(message)
+        self.frames = frames
+
+
+class FrameTooLarge(UnreadableStream):
     """A frame does not end within the bound."""
 
 
-class BrokenFrame(ValueError):
+class BrokenFrame(UnreadableStream):
     """Bytes that cannot be a frame: a wrong checksum, an impossible length."""
 
 
@@ -80,9 +93,10 @@ class SseDecoder:
         for match in _BLANK.finditer(data, looked):
             end = match.end()
         self._rest = data[end:]
+        frames = _frames(data[:end])
         if len(self._rest) > MAX_FRAME:
-            raise FrameTooLarge(f"an event of more than {MAX_FRAME} bytes")
-        return _frames(data[:end])
+            raise _event_too_large(frames)
+        return frames
 
     def end(self) -> list[Frame]:
         """An event that lacks its blank line counts: real providers leave it off at the end."""
@@ -90,13 +104,27 @@ class SseDecoder:
         return _frames(rest.rstrip(b"\r\n") + b"\n\n") if rest.strip() else []
 
 
+def _event_too_large(frames: list[Frame]) -> FrameTooLarge:
+    return FrameTooLarge(f"an event of more than {MAX_FRAME} bytes", frames)
+
+
 def _frames(run: bytes) -> list[Frame]:
-    frames = []
+    """The frames of a run of complete events.
+
+    :raises FrameTooLarge: one has more bytes than it may, as it would have been noticed before it was complete.
+    """
+    frames: list[Frame] = []
     for event in events.split(run):
+        if len(event) > MAX_FRAME:
+            raise _event_too_large(frames)
         data = events.data(event)
         if data:
             frames.append(Frame(events.kind(event) if b"event" in event else b"", data))
     return frames
+
+
+def _line_too_large(frames: list[Frame]) -> FrameTooLarge:
+    return FrameTooLarge(f"a line of more than {MAX_FRAME} bytes", frames)
 
 
 class LineDecoder:
@@ -108,9 +136,15 @@ class LineDecoder:
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`Decoder`."""
         *lines, self._rest = (self._rest + data).split(b"\n")
+        frames: list[Frame] = []
+        for line in lines:
+            if len(line) > MAX_FRAME:
+                raise _line_too_large(frames)
+            if line := line.strip():
+                frames.append(Frame(b"", line))
         if len(self._rest) > MAX_FRAME:
-            raise FrameTooLarge(f"a line of more than {MAX_FRAME} bytes")
-        return [Frame(b"", line) for line in map(bytes.strip, lines) if line]
+            raise _line_too_large(frames)
+        return frames
 
     def end(self) -> list[Frame]:
         """The last line may lack its LF."""

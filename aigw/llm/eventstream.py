@@ -15,7 +15,7 @@ from zlib import crc32
 
 import orjson
 
-from aigw.llm.decoders import BrokenFrame, Frame, FrameTooLarge
+from aigw.llm.decoders import BrokenFrame, Frame, FrameTooLarge, UnreadableStream
 
 MAX_HEADERS = 128 * 1024
 MAX_PAYLOAD = 24 * 1024 * 1024
@@ -47,10 +47,14 @@ class EventStreamDecoder:
         frames: list[Frame] = []
         start, size = 0, len(buffer)
         while size - start >= _PRELUDE.size:
-            total, headers = _prelude(bytes(buffer[start : start + _PRELUDE.size]))
-            if size - start < total:
-                break
-            frames.append(self._frame(bytes(buffer[start : start + total]), headers))
+            try:
+                total, headers = _prelude(bytes(buffer[start : start + _PRELUDE.size]))
+                if size - start < total:
+                    break
+                frames.append(self._frame(bytes(buffer[start : start + total]), headers))
+            except UnreadableStream as error:
+                error.frames = frames
+                raise
             start += total
         del buffer[:start]
         return frames

@@ -80,6 +80,10 @@ class ChunkFrame:
             if not rest.startswith(part):
                 return -1
             rest = rest[size:]
+            # A line's end is no part of a string, and would end the event for its reader; a quote behind a backslash
+            # does not end the string.
+            if gap.find(b"\n") >= 0 or gap.find(b"\r") >= 0 or gap.endswith(b"\\"):
+                return -1
             if kind == _TEXT:
                 text = len(gap)
             elif (kind == _NUMBER and not gap.isdigit()) or (kind == _BLANKS and gap.strip(b" ")):

@@ -28,6 +28,7 @@ __all__ = [
     "add_usage_option",
     "asks_for_usage",
     "first_event_error",
+    "is_unreadable",
 ]
 
 #: Operations whose streams can be asked for usage.
@@ -65,6 +66,15 @@ def asks_for_usage(fields: dict[str, Any], operation: str) -> bool:
 def add_usage_option(fields: dict[str, Any]) -> None:
     """Ask for it; the client's other stream options stay."""
     fields["stream_options"] = {**(fields.get("stream_options") or {}), "include_usage": True}
+
+
+def is_unreadable(data: bytes, fields: Any) -> bool:
+    """Whether something is lost with an event of a known operation.
+
+    :param data: the event's data, neither empty nor ``[DONE]``.
+    :param fields: the same as :func:`aigw.llm.lenient.peek` reads it.
+    """
+    return fields is None and data.strip() != b"null"
 
 
 class JsonTap:
@@ -125,7 +135,8 @@ class StreamTap:
     :ivar model: the model that answers, as first told.
     :ivar done: the stream's own end was seen.
     :ivar error: an error event's object.
-    :ivar malformed: an event was not JSON; it was taken out.
+    :ivar malformed: an event was not JSON: something is lost. It was taken out, and so was all that came behind it,
+        whatever pieces it came in, so that the stream cannot look complete.
     :ivar events: how many there were, comments too.
     :ivar pieces: how many of them brought text.
     :ivar output_bytes: the length of that text in UTF-8, as far as it was recognised.
@@ -204,6 +215,8 @@ class StreamTap:
 
     def _passes(self, event: bytes) -> bool:
         """Note what an event says; returns whether the client is to see it."""
+        if self.malformed:
+            return False
         self.events += 1
         if self.error is not None and self._known and not self._goes_on:
             return False
@@ -216,14 +229,17 @@ class StreamTap:
             self.done = self.done or not self._messages
             return True
         if not data.strip() and self._known:
+            if not event.strip():
+                self.events -= 1  # one more blank line is no event, and where it is cut off is chance
             return _FIELD.search(event) is None
         fields = lenient.peek(data)
         error = event_error(event, fields)
         if error is not None:
             self.error = error
             self._frame = NO_FRAME
-        elif fields is None and self._known and data.strip() != b"null":
+        elif self._known and is_unreadable(data, fields):
             self.malformed = True
+            self._frame = NO_FRAME
             return False
         if not isinstance(fields, dict):
             return True

@@ -19,7 +19,7 @@ from aigw.llm import lenient, reply
 from aigw.llm.adjusting import adjust_call, adjust_request
 from aigw.llm.body import Adjustments
 from aigw.llm.call import Call
-from aigw.llm.decoders import BrokenFrame, FrameTooLarge
+from aigw.llm.decoders import UnreadableStream
 from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.completions import Completions
 from aigw.llm.dialects.messages import Messages
@@ -168,7 +168,7 @@ class Translation:
         decoder = self._wire.decoder(_STREAMS[0])
         try:
             frames = [*decoder.feed(body), *decoder.end()]
-        except (BrokenFrame, FrameTooLarge):
+        except UnreadableStream:
             return []
         events = [event for frame in frames for event in reader.frame(frame)]
         events += reader.end()
@@ -196,6 +196,7 @@ class StreamTranslation:
     :ivar begun: something of the answer itself was there.
     :ivar done: the provider ended the answer.
     :ivar error: what the provider reported, after which nothing counts.
+    :ivar unreadable: why the stream cannot be read on, if it cannot; what came before is written first.
     :ivar usage: as last told.
     :ivar model: the model that answers, if told.
     """
@@ -216,23 +217,30 @@ class StreamTranslation:
         self._call_ids: set[tuple[int, str]] = set()
         self.begun = self.done = False
         self.error: ProviderError | None = None
+        self.unreadable: UnreadableStream | None = None
         self.usage: Usage | None = None
         self.model: str | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What the client gets for the next piece of the provider's stream.
-
-        :raises aigw.llm.decoders.FrameTooLarge: see :class:`aigw.llm.decoders.Decoder`.
-        :raises aigw.llm.decoders.BrokenFrame: likewise.
-        """
+        """What the client gets for the next piece of the provider's stream."""
         frame = self._reader.frame
-        return self._written([event for each in self._feed(data) for event in frame(each)])
+        try:
+            frames = self._feed(data)
+        except UnreadableStream as error:
+            self.unreadable, frames = error, error.frames
+        return self._written([event for each in frames for event in frame(each)])
 
     def end(self) -> bytes:
         """The same for the end of the provider's bytes; afterwards :attr:`done` tells whether they were all."""
         frame = self._reader.frame
-        last = self._written([event for each in self._finish() for event in frame(each)])
-        return last if self.done or self.error is not None else last + self._written(self._reader.end())
+        try:
+            frames = self._finish()
+        except UnreadableStream as error:
+            self.unreadable, frames = error, error.frames
+        last = self._written([event for each in frames for event in frame(each)])
+        if self.done or self.error is not None or self.unreadable is not None:
+            return last
+        return last + self._written(self._reader.end())
 
     def failure(self, error: ProviderError) -> bytes:
         """A server-sent event that tells the client that its stream failed."""

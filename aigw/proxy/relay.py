@@ -25,7 +25,7 @@ from aigw.llm import events, lenient
 from aigw.llm.errors import error_event
 from aigw.llm.operations import RAW
 from aigw.llm.preamble import is_preamble
-from aigw.llm.taps import JsonTap, StreamTap, first_event_error
+from aigw.llm.taps import JsonTap, StreamTap, first_event_error, is_unreadable
 from aigw.llm.usage import Usage
 from aigw.routing.floors import floor
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 #: Bytes of a response that are kept to be answered in one piece; beyond them it is passed on as it comes.
 KEPT_WHOLE: Final = 64 * 1024
+
+#: Bytes that an event of a stream may have.
+MAX_EVENT: Final = 1 << 20
 
 #: The end of a long JSON body that is searched for its usage.
 _TAIL: Final = 8 * 1024
@@ -232,22 +235,29 @@ class EventBody:
     def __init__(self, attempt: Attempt, head: ResponseHead, hide_usage: bool) -> None:
         self._attempt = attempt
         self._head = head
-        self._framer = EventFramer()
+        self._framer = EventFramer(MAX_EVENT)
         self._tap = StreamTap(attempt.operation, hide_usage)
         self._waiting = b""
+        self._waited = 0  # bytes of events that have come before the answer began
         self._begun = False
 
     def data(self, data: bytes) -> None:
         """Pass on the events that are complete."""
         try:
             block = self._framer.feed(data)
-        except EventTooLarge:
-            self._attempt.fail(
-                UpstreamFailed(f"backend {self._attempt.backend} sent an event that is too large"), "cut"
-            )
+        except EventTooLarge as error:
+            self._end_too_large(error.before)
             return
         if block:
             self._pass(block)
+
+    def _end_too_large(self, before: bytes) -> None:
+        """What came before an event that is too large counts as if it had come in a piece of its own."""
+        attempt = self._attempt
+        if before:
+            self._pass(before)
+        if not attempt.over:
+            attempt.fail(UpstreamFailed(f"backend {attempt.backend} sent an event that is too large"), "cut")
 
     def _pass(self, block: bytes) -> None:
         if not self._begun:
@@ -259,31 +269,47 @@ class EventBody:
         visible = tap.feed(block)
         if visible:
             self._attempt.write(visible if tap.error is None else self._attempt.without_secrets(visible))
-        if tap.malformed and not tap.done:
-            error = UpstreamFailed(f"backend {self._attempt.backend} sent an event that is not JSON")
-            self._attempt.fail(error, "cut")
-        elif tap.done:
+        if tap.done:  # whatever comes behind it is nobody's loss
             self._attempt.terminator_seen()
+        elif tap.malformed:
+            self._fail_unreadable()
+
+    def _fail_unreadable(self) -> None:
+        attempt = self._attempt
+        attempt.fail(UpstreamFailed(f"backend {attempt.backend} sent an event that is not JSON"), "cut")
 
     def _begin(self, block: bytes) -> bool:
         """Begin the answer with the first event that says something of it; or answer the error that it is."""
-        attempt, operation = self._attempt, self._attempt.operation
+        attempt = self._attempt
         for event in split_events(block):
-            if not _has_data(event):
-                continue
-            error = first_event_error(event, operation)
-            if error is not None:
-                attempt.stream_refused(error.status, self._head.headers, error.body)
-                return False
-            if not is_preamble(events.read(events.data(event)), operation):
+            self._waited += len(event)
+            if self._waited > KEPT_WHOLE or (_has_data(event) and self._says_something(event)):
                 break
-        else:
-            if len(self._waiting) <= KEPT_WHOLE:
+            if attempt.over:
                 return False
+        else:
+            return False
         self._begun = True
         attempt.begin(self._head.status, unbuffered(self._head.headers), None)
         attempt.first_token()
         return True
+
+    def _says_something(self, event: bytes) -> bool:
+        """Whether the answer begins with ``event``. An error, and what cannot be read, ends the attempt: nothing has
+        been sent, so another target can still be asked."""
+        attempt, operation = self._attempt, self._attempt.operation
+        error = first_event_error(event, operation)
+        if error is not None:
+            attempt.stream_refused(error.status, self._head.headers, error.body)
+            return False
+        data = events.data(event)
+        if operation == RAW or data.strip() in (b"", b"[DONE]"):
+            return True
+        fields = lenient.peek(data)
+        if is_unreadable(data, fields):
+            self._fail_unreadable()
+            return False
+        return not is_preamble(fields, operation)
 
     def end(self, delimited: bool) -> None:
         """The upstream is done; is the stream?"""

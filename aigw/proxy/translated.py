@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.headers import Header
-from aigw.llm.decoders import BrokenFrame, FrameTooLarge
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Answer, Translating
 from aigw.llm.usage import Usage
@@ -104,12 +103,13 @@ class TranslatedEvents:
 
     def data(self, data: bytes) -> None:
         """Pass on what it says."""
-        try:
-            visible = self._stream.feed(data)
-        except (FrameTooLarge, BrokenFrame) as error:
-            self._attempt.fail(UpstreamFailed(f"backend {self._attempt.backend} sent {error}"), "cut")
-            return
-        self._pass(visible)
+        self._pass(self._stream.feed(data))
+        self._check_readable()
+
+    def _check_readable(self) -> None:
+        attempt, unreadable = self._attempt, self._stream.unreadable
+        if unreadable is not None and not attempt.over:
+            attempt.fail(UpstreamFailed(f"backend {attempt.backend} sent {unreadable}"), "cut")
 
     def _pass(self, visible: bytes) -> None:
         attempt, stream = self._attempt, self._stream
@@ -145,6 +145,7 @@ class TranslatedEvents:
         """The upstream is done; is the answer?"""
         attempt, stream = self._attempt, self._stream
         self._pass(stream.end())
+        self._check_readable()
         if attempt.over:
             return
         if stream.done:

@@ -233,8 +233,8 @@ class ChatStreamTests(StreamCase):
 
     @given(st.lists(CHAT_EVENTS, max_size=12), st.booleans())
     def test_only_the_usage_chunk_is_ever_hidden(self, stream: list[bytes], hide: bool) -> None:
-        """And what is not JSON, which is told, and what is behind an error. Judged by a reader that has no fast ways."""
-        stream, behind = self.until_error(stream)
+        """And what is not JSON, which is told, and what is behind it or an error. Judged by a reader without fast ways."""
+        stream, behind = self.until_fault(stream)
 
         def malformed(event: bytes) -> bool:
             data = events.data(event).strip()
@@ -252,14 +252,15 @@ class ChatStreamTests(StreamCase):
 
     @given(st.lists(CHAT_EVENTS, max_size=12))
     def test_fast_ways_find_what_slow_ones_find(self, stream: list[bytes]) -> None:
-        """A tap that knows no frames comes to the same; what is behind an error does not count."""
-        stream, behind = self.until_error(stream)
+        """A tap that knows no frames comes to the same; what is behind a fault does not count."""
+        stream, behind = self.until_fault(stream)
         tap, _ = self.tapped(*stream, *behind)
         self.assertEqual((tap.usage, tap.model, tap.done, tap.error, tap.finished_cleanly()), self.found_slowly(stream))
 
-    def until_error(self, stream: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-        """The stream up to its first error, that one included, and the rest."""
-        failed = (number for number, event in enumerate(stream, 1) if self.tapped(event)[0].error is not None)
+    def until_fault(self, stream: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+        """The stream up to its first error or its first event that is not JSON, that one included, and the rest."""
+        taps = [self.tapped(event)[0] for event in stream]
+        failed = (number for number, tap in enumerate(taps, 1) if tap.error is not None or tap.malformed)
         end = next(failed, len(stream))
         return stream[:end], stream[end:]
 
@@ -532,9 +533,13 @@ class ChunkFrameTests(unittest.TestCase):
             chunk("b", "stop"), chunk("b", usage=USAGE), chunk("b") + chunk("c"), chunk("b", obfuscation="x"), DONE, b"",
             chunk("b").replace(b"gpt-4o", b"gpt-4p"), chunk("b")[:-1], chunk('q"q'), chunk("b") + b"\n", chunk("b\\"),
         ):  # fmt: skip
-            expected = len("b\\\\") if other == chunk("b\\") else -1
-            self.assertEqual(self.fits(chunk("a"), other), expected, other)
+            self.assertEqual(self.fits(chunk("a"), other), -1, other)
         self.assertEqual(self.fits(delta_event("a", 9), delta_event("b", 1).replace(b":1,", b":{},")), -1)
+
+    def test_text_that_ends_its_line_or_escapes_its_quote_is_not(self) -> None:
+        """No reader of events sees such a chunk as JSON."""
+        for text in (b"b\n", b"b\r", b"b\n\nc", b"b\\"):
+            self.assertEqual(self.fits(chunk("a"), chunk("b").replace(b'"b"', b'"' + text + b'"')), -1, text)
 
     def test_chunk_without_plain_text_has_no_frame(self) -> None:
         """There is nothing to cut around."""

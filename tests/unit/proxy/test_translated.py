@@ -8,7 +8,7 @@ import orjson
 from twisted.trial import unittest
 
 from aigw.http.failures import CallFailure
-from aigw.llm.decoders import BrokenFrame
+from aigw.llm.decoders import BrokenFrame, Frame
 from aigw.llm.usage import Usage
 from tests.unit.llm.acme import lines, translation
 from tests.unit.proxy.fakes import Scene
@@ -116,10 +116,10 @@ class StreamTests(unittest.TestCase):
         sink = s.head(200, NDJSON)
         assert s.exchange.attempt is not None
 
-        def broken(data: bytes) -> bytes:
+        def broken(data: bytes) -> list[Frame]:
             raise BrokenFrame("a frame with a wrong checksum")
 
-        s.exchange.attempt.relay._stream.feed = broken  # type: ignore[attr-defined]
+        s.exchange.attempt.relay._stream._feed = broken  # type: ignore[attr-defined]
         sink.on_data(b"x")
         self.assertEqual(s.request.status, 502)
         self.assertIn("wrong checksum", told(s)["message"])
