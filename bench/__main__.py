@@ -1,5 +1,5 @@
 """``python -m bench [--quick]`` measures; ``profile`` shows where time goes, ``instructions`` counts it, ``soak`` looks
-whether memory grows."""
+whether memory grows, ``mixup`` whether anybody gets what is another's."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 from bench import body, chat, growth, machine, memory, peers, profiling, start, stream, tls, workers
 from bench.errors import BenchError
 from bench.instructions import instructions
+from bench.mixup import mixup
 from bench.peers.peer import Peer
 from bench.plan import FULL, LOAD_CORE, QUICK, SMALL, Plan
 from bench.programs import ROOT
@@ -61,6 +62,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     long = commands.add_parser("soak", help="half load for a long time; is memory flat?")
     long.add_argument("--peer", default="aigw", help="which gateway (default: aigw)")
     long.add_argument("--minutes", type=float, default=30.0)
+    mixed = commands.add_parser("mixup", help="marked calls of 40 consumers, random aborts: is anything another's?")
+    mixed.add_argument("--calls", type=int, default=50_000)
+    mixed.add_argument("--workers", type=int, default=1)
+    mixed.add_argument("--seed", type=int, default=1)
     return parser.parse_args(arguments)
 
 
@@ -141,6 +146,11 @@ def main() -> int:
             return 0
         if options.command == "instructions":
             print(instructions(options))
+            return 0
+        if options.command == "mixup":
+            found = mixup(options)
+            found.write(options.results)
+            print(found.markdown())
             return 0
         report = soak(options) if options.command == "soak" else bench(options)
     except BenchError as error:

@@ -66,13 +66,13 @@ class Aigw:
     wrapper: tuple[str, ...] = ()
 
     def obstacle(self) -> str | None:
-        return None if self._twistd() else "there is no twistd in AIGW_BENCH_SCRIPTS or beside this Python"
+        return None if self.twistd() else "there is no twistd in AIGW_BENCH_SCRIPTS or beside this Python"
 
     def version(self) -> str:
-        python = Path(self._twistd() or "").parent / "python"
+        python = Path(self.twistd() or "").parent / "python"
         return first_line(str(python), "-I", "-c", _ABOUT)
 
-    def _twistd(self) -> str | None:
+    def twistd(self) -> str | None:
         scripts = os.environ.get("AIGW_BENCH_SCRIPTS")
         return str(Path(scripts).absolute() / "twistd") if scripts else find("twistd")
 
@@ -81,7 +81,7 @@ class Aigw:
         port, admin = free_port(), free_port()
         config, log = directory / "gateway.toml", directory / "output.log"
         config.write_text(_config(directory, port, admin, upstream, setup))
-        program = str(self._twistd())
+        program = str(self.twistd())
         started_by = [*self.wrapper, str(Path(program).parent / "python")] if self.wrapper else []
         twistd = [*started_by, program, "--nodaemon", "--pidfile=", f"--logfile={directory / 'twistd.log'}"]
         environ = {_SECRET_VARIABLE: traffic.PROVIDER_KEY}
@@ -126,7 +126,7 @@ class Interpreted(Aigw):
             else "it is what aigw is, without AIGW_BENCH_SCRIPTS"
         )
 
-    def _twistd(self) -> str | None:
+    def twistd(self) -> str | None:
         return find("twistd")
 
 
