@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: run test test-compiled test-workers check format bench bench-quick clean schema
+.PHONY: run test test-compiled test-workers check format fuzz bench bench-quick clean schema
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aigw needs Python 3.11 or newer")'
@@ -58,6 +58,14 @@ check: $(DEV_STAMP)  ## lint, format, types, import levels
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix aigw tests bench twisted
 	$(BIN)/ruff format aigw tests bench twisted
+
+SECONDS_EACH ?= 600
+
+fuzz: $(DEV_STAMP)  ## each parser of untrusted bytes, ten minutes each; FUZZ="sse tap" runs these only
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	for target in $(or $(FUZZ),$(shell ls tests/fuzz/corpus)); do \
+	  $(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS_EACH) || exit 1; \
+	done
 
 schema: $(STAMP)  ## etc/gateway.schema.json from the settings' types
 	$(BIN)/python -m aigw.config.schema > etc/gateway.schema.json
