@@ -122,6 +122,14 @@ class BodyTooLarge(GatewayError):
     default_code = "request_too_large"
 
 
+class ExpectationFailed(GatewayError):
+    """An ``Expect`` that is not ``100-continue`` (RFC 9110 section 10.1.1)."""
+
+    status = 417
+    type = "invalid_request_error"
+    default_code = "expectation_failed"
+
+
 class HeadTooLarge(GatewayError):
     """The request's headers are more, or longer, than the server takes (RFC 6585 section 5)."""
 
@@ -139,7 +147,7 @@ class LimitReached(GatewayError):
 
 
 class NotSupported(GatewayError):
-    """Something HTTP knows and this gateway does not, such as an unknown transfer coding."""
+    """What this gateway does not implement: a method or a transfer coding (RFC 9110 section 15.6.2)."""
 
     status = 501
     type = "invalid_request_error"

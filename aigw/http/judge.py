@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from aigw.errors import BadRequest, GatewayError, MethodNotAllowed, NotSupported
+from aigw.errors import BadRequest, ExpectationFailed, MethodNotAllowed, NotSupported
 from aigw.http.headers import connection_tokens, wants_close
 from aigw.http.request import Request
 from aigw.http.target import normalise_path
@@ -21,19 +21,13 @@ CHUNKED: Final = -1
 _PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"Keep-Alive"))
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(?::[0-9]{0,5})?")
 
+_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
+
 #: Bytes of the longest domain name with brackets, colon and port.
 _LONGEST_HOST: Final = 263
 
 #: Fields that decide how a request is read, and so come once or not at all.
 _ONCE: Final = (b"host", b"transfer-encoding", b"expect")
-
-
-class ExpectationFailed(GatewayError):
-    """An ``Expect`` that is not ``100-continue``."""
-
-    status = 417
-    type = "invalid_request_error"
-    default_code = "expectation_failed"
 
 
 def judge(request: Request, minor: int) -> int:
@@ -47,7 +41,7 @@ def judge(request: Request, minor: int) -> int:
         request.http_minor = 0
         request.keep = False
     if request.method == b"TRACE":
-        raise MethodNotAllowed("TRACE is not served here", headers=[(b"allow", b"GET, HEAD, OPTIONS, POST")])
+        raise not_served("TRACE")
     fields = request.fields
     if len(fields) != len(request.headers):
         _check_repeated(request)
@@ -69,6 +63,11 @@ def judge(request: Request, minor: int) -> int:
 def malformed(why: str) -> BadRequest:
     """The refusal of what is not a request as HTTP has it."""
     return BadRequest(f"malformed request: {why}", code="malformed_request")
+
+
+def not_served(method: str) -> MethodNotAllowed:
+    """The refusal of a method that is known, and that no path here has."""
+    return MethodNotAllowed(f"{method} is not served here", headers=[(b"allow", b"GET, HEAD, OPTIONS, POST")])
 
 
 def unknown_coding() -> NotSupported:
@@ -130,10 +129,20 @@ def _target(request: Request) -> None:
 
 def _from_absolute(request: Request, target: bytes) -> bytes:
     scheme, found, rest = target.partition(b"://")
-    if not found or scheme.lower() not in (b"http", b"https"):
+    if not found or scheme.lower() not in _DEFAULT_PORTS:
         raise malformed("the request target is not a path")
     cut = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
     authority, path = rest[:cut], rest[cut:]
-    if authority.lower() != (request.header(b"host") or b"").lower():
+    port = _DEFAULT_PORTS[scheme.lower()]
+    if _without_port(authority, port) != _without_port(request.header(b"host") or b"", port):
         raise malformed("the request target names another host than Host")
     return path if path.startswith(b"/") else b"/" + path
+
+
+def _without_port(authority: bytes, default: bytes) -> bytes:
+    """``authority`` in lower case, without an empty port or the scheme's own (RFC 9110 section 4.2.3)."""
+    authority = authority.lower()
+    for port in (default, b":"):
+        if authority.endswith(port):
+            return authority[: -len(port)]
+    return authority

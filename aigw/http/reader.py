@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from aigw.errors import BadRequest, BodyTooLarge, GatewayError, HeadTooLarge
+from aigw.errors import BadRequest, BodyTooLarge, GatewayError, HeadTooLarge, NotSupported
 from aigw.http.headers import Header
-from aigw.http.judge import CHUNKED, judge, malformed, unknown_coding
+from aigw.http.judge import CHUNKED, judge, malformed, not_served, unknown_coding
 from aigw.http.request import Request
 
 if TYPE_CHECKING:
@@ -29,8 +29,13 @@ if TYPE_CHECKING:
 _CR: Final = 13
 _TAB: Final = 9
 _SPACE: Final = 32
-_UPPER: Final = range(ord("A"), ord("Z") + 1)
-_VERSIONS: Final = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
+#: What a method is made of: the characters of a token (RFC 9110 section 5.6.2).
+_TOKEN: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+#: The methods that are understood, of which TRACE and CONNECT are not served. WebDAV's and others that llhttp reads
+#: mean nothing to any provider.
+METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"))
+#: Their minor digits; whoever speaks more than HTTP/1.1 is answered in that (RFC 9110 section 2.5).
+_VERSIONS: Final = {b"HTTP/1.%d" % minor: minor for minor in range(10)}
 
 #: Bytes of chunk framing, extensions and trailers that a body may have whatever its size,
 _CHUNK_OVERHEAD: Final = 16 * 1024
@@ -106,6 +111,8 @@ class RequestReader:
             raise _head_too_large(limits)
         method, uri, version = _request_line(data, start)
         head = data[start:end]
+        if version > 1:  # llhttp knows no such version
+            head = head.replace(b" HTTP/1.%d\r\n" % version, b" HTTP/1.1\r\n", 1)
         parser = self._parse(head, method)
         fields, self._fields = self._fields, []
         if len(fields) > limits.head_count:
@@ -125,8 +132,9 @@ class RequestReader:
         try:
             parser.feed_data(head)
         except httptools.HttpParserUpgrade:
-            what = "CONNECT" if method == b"CONNECT" else "Upgrade"
-            raise BadRequest(f"{what} is not served here", code="upgrade_refused") from None
+            if method == b"CONNECT":
+                raise not_served("CONNECT") from None
+            raise BadRequest("Upgrade is not served here", code="upgrade_refused") from None
         except httptools.HttpParserError as error:
             raise self._refusal(str(error)) from None
         return parser
@@ -147,7 +155,7 @@ class RequestReader:
             raise malformed("a line ends without a carriage return")
         if data.find(b"\r\n", start) >= 0:
             _request_line(data, start)
-        elif len(data) > start and data[start] not in _UPPER:
+        elif len(data) > start and data[start] not in _TOKEN:
             raise malformed("not an HTTP request")
         self.waiting = data
 
@@ -249,12 +257,17 @@ def _request_line(data: bytes, start: int) -> tuple[bytes, bytes, int]:
     llhttp also takes more spaces, and the request lines of RTSP, ICE and HTTP/2.
     """
     words = data[start : data.find(b"\r\n", start)].split(b" ")
-    if len(words) != 3 or data[start] not in _UPPER:
+    if len(words) != 3:
         raise malformed("the request line is not METHOD TARGET VERSION")
-    version = _VERSIONS.get(words[2])
+    method, target, protocol = words
+    version = _VERSIONS.get(protocol)
     if version is None:
         raise malformed("only HTTP/1.0 and HTTP/1.1 are spoken here")
-    return words[0], words[1], version
+    if method not in METHODS:
+        if not method or not _TOKEN.issuperset(method):
+            raise malformed("the request line is not METHOD TARGET VERSION")
+        raise NotSupported("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS")
+    return method, target, version
 
 
 def _behind_first_line_end(data: bytes) -> int:

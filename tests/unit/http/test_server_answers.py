@@ -107,6 +107,34 @@ class ReadingTests(unittest.SynchronousTestCase):
         self.assertEqual([name for name, _ in request.headers], [b"host", b"transfer-encoding"])
         self.assertEqual(request.host, b"h")
 
+    def test_later_versions_are_read_as_http_11(self) -> None:
+        """With all that belongs to it: chunks, keep-alive, 100 Continue (RFC 9110 section 2.5)."""
+        for minor in range(2, 10):
+            request = chunked(b"a HTTP/1.2\r\n").replace(b"HTTP/1.1", b"HTTP/1.%d" % minor, 1)
+            connection = Connection().send(request + request)
+            self.assertEqual(connection.statuses, [200, 200])
+            self.assertTrue(connection.open)
+            self.assertEqual([each.body for each in connection.site.requests], [b"a HTTP/1.2\r\n"] * 2)
+            self.assertEqual(connection.site.requests[0].http_minor, 1)
+        connection.send(b"POST / HTTP/1.2\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        self.assertEqual(connection.statuses, [200, 200, 100])
+
+    def test_absolute_form_with_the_schemes_own_port(self) -> None:
+        """It names the same host with and without it, and with an empty one (RFC 9110 section 4.2.3)."""
+        for target, host in (
+            (b"http://h:80/x", b"h"),
+            (b"http://h/x", b"H:80"),
+            (b"http://h:/x", b"h"),
+            (b"http://h:80/x", b"h:"),
+            (b"HTTPS://H:443/x", b"h"),
+            (b"https://h/x", b"h:443"),
+            (b"http://[::1]:80/x", b"[::1]"),
+            (b"http://h:8000/x", b"h:8000"),
+        ):
+            request = self.read(get(target, host=b"Host: %s\r\n" % host))
+            self.assertEqual(request.path, b"/x")
+            self.assertEqual(request.host, host.partition(b":")[0].lower() if host[:1] != b"[" else host)
+
     def test_trailers_never_become_fields(self) -> None:
         """Whoever judges the fields has judged them before the trailers came (RFC 9110 section 6.5.1)."""
         request = self.read(chunked(b"hello", trailers=b"Authorization: x\r\nHost: evil\r\n"))

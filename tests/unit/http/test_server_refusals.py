@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from twisted.trial import unittest
 
+from aigw.config import values
+from aigw.http.reader import METHODS
 from aigw.http.server import ServerLimits
 from tests.unit.http.connection import LIMITS, Connection, chunked, get, post
 
@@ -20,7 +22,11 @@ HEADS = {
     "http_09": (b"GET /\r\n\r\n", 400),
     "http_2": (get(version=b"2.0"), 400),
     "http_2_preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-    "http_12": (get(version=b"1.2"), 400),
+    "http_3": (get(version=b"3.0"), 400),
+    "http_110": (get(version=b"1.10"), 400),
+    "version_without_minor": (get(version=b"1"), 400),
+    "bad_field_in_http_12": (get(b"/", b"X : y", version=b"1.2"), 400),
+    "no_host_in_http_12": (get(version=b"1.2", host=b""), 400),
     "http_99": (get(version=b"9.9"), 400),
     "version_in_lower_case": (b"GET / http/1.1\r\nHost: h\r\n\r\n", 400),
     "rtsp": (b"GET / RTSP/1.0\r\nHost: h\r\n\r\n", 400),
@@ -35,11 +41,18 @@ HEADS = {
     "two_empty_lines_first": (b"\r\n\r\n" + get(), 400),
     "bare_lf_first": (b"\n" + get(), 400),
     "bare_cr_first": (b"\r" + get(), 400),
-    "unknown_method": (b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
-    "lower_case_method": (b"get / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "unknown_method": (b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    "method_of_webdav": (b"PROPFIND / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    "method_that_holds_its_answer": (b"QUERY / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", 501),
+    "method_of_odd_characters": (b"M-SEARCH! / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    "lower_case_method": (b"get / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    "mixed_case_method": (b"Post / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+    "method_that_is_no_token": (b"GE(T / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "method_with_a_byte_beyond_ascii": (b"G\xc3\x8bT / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
     "tls_hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
     "trace": (b"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
-    "connect": (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+    "connect": (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+    "connect_to_a_path": (b"CONNECT / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
     # target
     "no_slash": (get(b"v1/chat"), 400),
     "star": (get(b"*"), 400),
@@ -52,6 +65,8 @@ HEADS = {
     "absolute_for_another_host": (get(b"http://other/x"), 400),
     "absolute_with_user": (get(b"http://u@h/x"), 400),
     "absolute_with_another_port": (get(b"http://h:81/x"), 400),
+    "absolute_with_the_other_schemes_port": (get(b"http://h:443/x"), 400),
+    "absolute_with_a_port_that_host_has_not": (get(b"https://h:80/x"), 400),
     "absolute_of_another_scheme": (get(b"ftp://h/x"), 400),
     "absolute_without_host": (get(b"http://h/x", host=b""), 400),
     "above_the_root": (get(b"/../admin"), 400),
@@ -197,6 +212,25 @@ for _name, (_request, _status) in {**HEADS, **BODIES}.items():
     _add_tests(_name, _request, _status)
 
 
+class MethodTests(unittest.SynchronousTestCase):
+    """Which methods there are."""
+
+    def test_refused_methods_are_told_which_there_are(self) -> None:
+        """405 has to say Allow (RFC 9110 section 15.5.6), 501 says it in words."""
+        for line in (b"TRACE /", b"CONNECT h:443"):
+            (answer,) = Connection().send(line + b" HTTP/1.1\r\nHost: h\r\n\r\n").answers
+            self.assertEqual(answer.headers[b"allow"], b"GET, HEAD, OPTIONS, POST")
+        (answer,) = Connection().send(b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n").answers
+        self.assertEqual(json.loads(answer.body)["error"]["code"], "not_supported")
+
+    def test_all_that_a_route_may_name_are_served(self) -> None:
+        """And no others."""
+        for method in values._METHODS:
+            connection = Connection().send(method.encode() + b" / HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.assertEqual([request.method for request in connection.site.requests], [method.encode()])
+        self.assertEqual(METHODS - {b"TRACE", b"CONNECT"}, {method.encode() for method in values._METHODS})
+
+
 class PromptRefusalTests(unittest.SynchronousTestCase):
     """Nobody waits for a deadline to be told what can be seen at once."""
 
@@ -207,7 +241,8 @@ class PromptRefusalTests(unittest.SynchronousTestCase):
             b"GET / HTTP/2.0\r\n",
             b"HELO mail\r\n",
             b"\x16\x03\x01",
-            b"get",
+            b"get / HTTP/1.1\r\n",
+            b"BREW / HTTP/1.1\r\n",
             b"GET / HTTP/1.1\n",
             b"\r\n\r\n",
             b"\rG",
@@ -237,7 +272,7 @@ class PromptRefusalTests(unittest.SynchronousTestCase):
         request, _ = connection.site.refusals[0]
         assert request is not None
         self.assertEqual((request.method, request.uri, request.status), (b"GET", b"/secret", 400))
-        connection = Connection().send(b"garbage")
+        connection = Connection().send(b"garbage\r\n")
         self.assertIsNone(connection.site.refusals[0][0])
 
     def test_nothing_is_read_behind_a_refusal(self) -> None:
