@@ -8,7 +8,8 @@ request, one bounded buffer of input and what one write left over of output, wha
 
 One deadline serves all phases: the head (absolute, so that a trickle of bytes does not extend it), the body, a reader
 that has stopped reading, the time between requests. It is restarted, seldom cancelled: where it finds nothing to end,
-it does nothing.
+it does nothing. The bytes of a body move its deadline: each by its share of the least rate, up to ``body_idle`` from
+now. So a pause is forgiven and a trickle is not, and what came fast does not pay for an hour of silence.
 
 A refusal of the wire's own (malformed, too large, too late) is answered, then the connection lingers: our side is
 shut, what the client still sends is thrown away for a moment, so that the client gets to read the answer instead of a
@@ -21,7 +22,10 @@ and still read are not served; none of the SDKs does that.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from twisted.internet.interfaces import IAddress, ISSLTransport
@@ -78,8 +82,10 @@ class ServerChannel(TwistedProtocol):
         self._closing = False  # nothing will be read any more
         self._lost = False
         self._thrown_away = 0
+        self._head_until = 0.0  # of the first request
+        self._body_until = 0.0
         self._linger_until = 0.0
-        self._unsent_then = 0
+        self._untaken_then = 0
 
     # -- the connection
 
@@ -90,7 +96,8 @@ class ServerChannel(TwistedProtocol):
         self.secure = ISSLTransport.providedBy(self.transport)
         self.transport.registerProducer(self, True)
         factory.made(self)
-        self._deadline.restart(factory.limits.head_timeout)
+        self._head_until = self._now() + factory.limits.head_timeout
+        self._deadline.restart_at(self._head_until)
         if factory.all_connections() > factory.limits.max_connections:
             self._turn_away()
 
@@ -142,7 +149,7 @@ class ServerChannel(TwistedProtocol):
                 self._refuse(error)
                 break
             if request is None:
-                self._expect_more()
+                self._expect_more(len(data))
                 break
             self._ahead = reader.rest
             self._served = True
@@ -164,18 +171,23 @@ class ServerChannel(TwistedProtocol):
             self.transport.resumeProducing()
         self._read(data)
 
-    def _expect_more(self) -> None:
-        """A request is there in part."""
+    def _expect_more(self, size: int) -> None:
+        """A request is there in part, of which ``size`` bytes have just come."""
         reader = self._reader
         request = reader.request
         limits = self.factory.limits
         if request is None:
-            self._deadline.restart_at(reader.began + limits.head_timeout)
+            self._deadline.restart_at(reader.began + limits.head_timeout if self._served else self._head_until)
             return
-        self._deadline.restart(limits.body_idle)
-        if not request.admitted:
-            request.admitted = True
-            self._admit(request)
+        latest = self._now() + limits.body_idle
+        if request.admitted:
+            self._body_until = min(self._body_until + size / limits.least_rate, latest)
+            self._deadline.restart_at(self._body_until)
+            return
+        self._body_until = latest
+        self._deadline.restart_at(latest)
+        request.admitted = True
+        self._admit(request)
 
     def _admit(self, request: Request) -> None:
         """The body is still to come: ask whether it is wanted."""
@@ -218,6 +230,8 @@ class ServerChannel(TwistedProtocol):
         answer.keep = False
         self._answering = answer
         answer.refuse(error)
+        if isinstance(error, RequestTimeout):
+            self._linger_until = 0.0  # it has had its time
         self.factory.site.refused(request, self.client, error)
 
     # -- what requests do
@@ -268,7 +282,7 @@ class ServerChannel(TwistedProtocol):
         if self.stalled or self._lost:
             return
         self.stalled = True
-        self._unsent_then = self._unsent()
+        self._untaken_then = self._untaken()
         self._deadline.restart(self.factory.limits.write_stall)
         answering = self._answering
         if answering is not None and answering.producer is not None:
@@ -298,12 +312,19 @@ class ServerChannel(TwistedProtocol):
         waiting = getattr(transport, "_tempDataLen", 0) + len(getattr(transport, "dataBuffer", b""))
         return int(waiting) - int(getattr(transport, "offset", 0))
 
+    def _untaken(self) -> int:
+        """Bytes that the client's side has not acknowledged: those, and the kernel's."""
+        unsent, sock = self._unsent(), getattr(self.transport, "socket", None)
+        if sock is None or sock.fileno() < 0:
+            return unsent
+        # Twisted gets to send again when a third of the kernel's are taken: before that, progress is only seen here.
+        return unsent + int.from_bytes(ioctl(sock.fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+
     # -- the clock
 
     def _too_late(self) -> None:
-        unsent = self._unsent()
-        if (unsent and self._closing) or (self.stalled and not self._closing):
-            self._check_stall(unsent)
+        if (self._unsent() and self._closing) or (self.stalled and not self._closing):
+            self._check_stall()
         elif self._closing:
             self.transport.abortConnection()
         elif self._answering is not None:
@@ -315,10 +336,12 @@ class ServerChannel(TwistedProtocol):
         else:
             self._hang_up()
 
-    def _check_stall(self, unsent: int) -> None:
-        if unsent < self._unsent_then:
-            self._unsent_then = unsent
-            self._deadline.restart(self.factory.limits.write_stall)
+    def _check_stall(self) -> None:
+        limits = self.factory.limits
+        untaken = self._untaken()
+        if self._untaken_then - untaken >= limits.least_rate * limits.write_stall:
+            self._untaken_then = untaken
+            self._deadline.restart(limits.write_stall)
         else:
             self._closing = True
             self.transport.abortConnection()
@@ -349,27 +372,25 @@ class ServerChannel(TwistedProtocol):
             return
         self._stop_reading()
         self.transport.loseConnection()
-        # Behind TLS, the close waits for the client's own.
-        limits = self.factory.limits
-        self._deadline.restart(limits.write_stall if self._unsent_then else limits.linger)
 
     def _linger(self) -> None:
         """Close our side, and leave the client time to read; input that nobody takes would make a close a reset."""
-        limits = self.factory.limits
         half_close = getattr(self.transport, "loseWriteConnection", None)
         if half_close is None or self.secure:
             self._hang_up()  # TLS lingers by itself: it waits for the client's close
         else:
             self._stop_reading()
             half_close()
-            self._deadline.restart(limits.write_stall if self._unsent_then else limits.linger)
-        self._linger_until = self._now() + _LINGER_TIMES * limits.linger
+        self._linger_until = self._now() + _LINGER_TIMES * self.factory.limits.linger
 
     def _stop_reading(self) -> None:
         """From here on, input is thrown away."""
         self._closing = True
         self._ahead = b""
-        self._unsent_then = self._unsent()
+        self._untaken_then = self._untaken()
+        # Behind TLS, the close waits for the client's own.
+        limits = self.factory.limits
+        self._deadline.restart(limits.write_stall if self._unsent() else limits.linger)
         if self._paused:
             self._paused = False
             self.transport.resumeProducing()

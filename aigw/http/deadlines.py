@@ -8,6 +8,9 @@ was moved meanwhile is put into the bucket of its new time; one that was cancell
 at its time or up to one tick later, never earlier. No deadline is put further ahead than ``horizon`` seconds: a far
 one is visited on the way, so that what was cancelled does not lie in a bucket for minutes. What is discarded leaves
 its bucket at once: of the tens of thousands that a busy gateway discards in a second, none should be kept.
+
+Where the event loop itself was late, whatever came meanwhile has not been read, and nobody may be punished for it: the
+loop gets one turn to read before any deadline is looked at.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 _NEVER: Final = math.inf
+#: Seconds behind its time after which the loop was busy with something else.
+_LATE: Final = 0.5
 
 
 class Deadline:
@@ -82,6 +87,7 @@ class Deadlines:
         self._buckets: dict[int, dict[Deadline, None]] = {}  # in the order in which they came
         self._next_tick = -1
         self._call: IDelayedCall | None = None
+        self._has_read = False
 
     def after(self, seconds: float, fire: Callable[[], object]) -> Deadline:
         """A deadline ``seconds`` from now that calls ``fire`` without arguments, once."""
@@ -130,6 +136,11 @@ class Deadlines:
     def _turn(self) -> None:
         self._call = None
         now = self.now()
+        if now - self._next_tick * self.resolution > _LATE and not self._has_read:
+            self._has_read = True
+            self._call = self._clock.callLater(0, self._turn)
+            return
+        self._has_read = False
         # A tick that comes a rounding error early must not be asked for again and again.
         due = sorted(tick for tick in self._buckets if tick * self.resolution <= now + 1e-6)
         for tick in due:

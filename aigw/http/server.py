@@ -25,9 +25,11 @@ from aigw.http.request import Request
 class ServerLimits:
     """What one connection may ask of the server; sizes in bytes, times in seconds.
 
-    :ivar head_timeout: from a request's first byte to the end of its head.
-    :ivar body_idle: between two pieces of a body.
-    :ivar write_stall: for which a client may take nothing of a response.
+    :ivar head_timeout: from a request's first byte to the end of its head; of a connection's first request from when
+        the connection was made, a TLS handshake included.
+    :ivar body_idle: for which a client may be behind ``least_rate`` with a body: so between two pieces of it, too.
+    :ivar write_stall: for which a client may take less of a response than ``least_rate`` asks for.
+    :ivar least_rate: bytes a second, of bodies and of responses that the client does not take at once.
     :ivar keep_alive: between two requests.
     :ivar linger: after a refusal, for the client to read it.
     :ivar max_connections: of all; further ones are answered 503 and closed.
@@ -39,6 +41,7 @@ class ServerLimits:
     head_timeout: float = 10.0
     body_idle: float = 30.0
     write_stall: float = 60.0
+    least_rate: int = 500
     keep_alive: float = 75.0
     linger: float = 2.0
     max_connections: int = 10_000

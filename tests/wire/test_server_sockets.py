@@ -13,7 +13,7 @@ from typing import Any
 import trustme
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
@@ -211,6 +211,29 @@ class PlainTests(SocketTestCase):
         self.assertLessEqual(stream.waiting(), 16384 + 100)
         await stream.gone
         await self.emptied()
+
+    async def test_reader_is_judged_by_what_its_side_has_taken(self) -> None:
+        """Of what is in the kernel, too: with a buffer of megabytes, nothing moves in ours for minutes."""
+        clock = Clock()
+        self.factory.deadlines = Deadlines(clock)
+        streams: list[Streaming] = []
+        self.site.answer = lambda request: streams.append(Streaming(request))
+        client = await deferToThread(self.connect)
+        client.sendall(GET)
+        while not streams:
+            await deferLater(reactor, 0.01)
+        (channel,) = self.factory.channels
+        before, untaken = channel._unsent(), channel._untaken()
+        self.assertGreater(untaken, before)
+        channel.transport.stopWriting()  # as where too little of it is free
+        while channel._untaken() > untaken - 40_000:
+            await deferToThread(client.recv, 65536)
+        self.assertEqual(channel._unsent(), before)
+        clock.pump([1.0] * 61)
+        self.assertIn(channel, self.factory.channels)
+        self.assertFalse(streams[0].gone.called)
+        clock.pump([1.0] * 61)
+        await streams[0].gone
 
     async def test_reader_that_catches_up_loses_nothing(self) -> None:
         """Paused and resumed, many times."""

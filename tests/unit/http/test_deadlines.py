@@ -33,6 +33,17 @@ class DeadlineTests(unittest.TestCase):
         self.assertEqual(len(self.fired), 1)
         self.assertTrue(0.32 <= self.fired[0] <= 0.32 + 0.05 + 0.011, self.fired)
 
+    def test_late_loop_reads_before_anything_fires(self) -> None:
+        """What moves a deadline may have come while the loop was busy: it gets one turn, and no more."""
+        deadline = self.after(0.2)
+        other = self.after(0.3)
+        self.clock.callLater(20, lambda: deadline.restart(5))
+        self.clock.advance(20)
+        self.assertEqual((self.fired, other.active), ([20], False))
+        self.run_clock(6)
+        self.assertEqual(len(self.fired), 2)
+        self.assertGreaterEqual(self.fired[1], 25)
+
     def test_restart_moves_it_later(self) -> None:
         """An idle timer that is restarted with every chunk does not fire while chunks come."""
         deadline = self.after(0.2)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
+
+from twisted.internet.task import Clock
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial import unittest
 
+from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
-from aigw.http.server import ServerLimits
-from tests.unit.http.connection import Connection, chunked, get, post
+from aigw.http.secure import without_detours
+from aigw.http.server import ServerFactory, ServerLimits
+from tests.unit.http.connection import Connection, RecordingSite, Transport, chunked, get, post
+from tests.unit.http.test_secure import NAME, contexts
 
 LIMITS = ServerLimits(head_timeout=10, body_idle=30, write_stall=60, keep_alive=75, linger=2, body=10_000_000)
 
@@ -58,6 +66,24 @@ class HeadTests(DeadlineTestCase):
         self.closed_after(0.2)
         self.assertEqual(self.connection.statuses, [200, 408])
 
+    def test_first_head_counts_from_the_connection(self) -> None:
+        """So that silence, or a TLS handshake, and then a trickle are not twice the time."""
+        self.still_open_after(9)
+        self.connection.send(b"GET / HTTP/1.1\r\n")
+        self.still_open_after(0.9)
+        self.closed_after(0.2)
+        self.assertEqual(self.connection.statuses, [408])
+
+    def test_client_that_was_late_is_not_waited_for_again(self) -> None:
+        """It may send on, but has had its time: two seconds later the connection is gone."""
+        self.connection.send(b"G")
+        self.closed_after(10.1)
+        for _ in range(2):
+            self.assertFalse(self.connection.transport.aborted)
+            self.connection.send(b"E")
+            self.connection.pass_time(1)
+        self.assertTrue(self.connection.transport.aborted)
+
     def test_new_connection_that_says_nothing(self) -> None:
         """Is closed without a word."""
         self.still_open_after(9.9)
@@ -65,18 +91,106 @@ class HeadTests(DeadlineTestCase):
         self.assertEqual(self.connection.received, b"")
 
 
-class BodyTests(DeadlineTestCase):
-    """The body: a deadline between two pieces of it."""
+class SecureHeadTests(unittest.SynchronousTestCase):
+    """The same over TLS."""
 
-    def test_pieces_extend_it(self) -> None:
-        """As long as each is in time."""
-        request = post(b"hello")
-        self.connection.send(request[:-5])
-        for byte in b"hell":
-            self.still_open_after(29.9)
-            self.connection.send(bytes((byte,)))
+    def test_handshake_and_head_have_the_time_of_a_head_together(self) -> None:
+        """A handshake after 8 s leaves 2 s for the head; the connection ends 2 s after its refusal, whatever comes."""
+        clock, site = Clock(), RecordingSite()
+        server_context, client_context = contexts()
+        factory = ServerFactory(site, Deadlines(clock), LIMITS)
+        server = without_detours(TLSMemoryBIOFactory(server_context, False, factory)).buildProtocol(None)
+        wire = Transport()
+        server.makeConnection(wire)
+        to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = client_context.wrap_bio(to_client, to_server, server_hostname=NAME)
+        clock.pump([0.1] * 80)
+        self.assertRaises(ssl.SSLWantReadError, client.do_handshake)
+        server.dataReceived(to_server.read())
+        to_client.write(wire.value())
+        client.do_handshake()
+        for seconds in range(4):
+            self.assertFalse(wire.aborted, f"{seconds} s behind the handshake")
+            self.assertEqual(len(site.refusals), int(seconds > 2))
+            with contextlib.suppress(ssl.SSLError):  # once the server has said goodbye
+                client.write(b"G")
+            server.dataReceived(to_server.read())
+            clock.pump([0.1] * 10)
+        clock.pump([0.1] * 3)
+        self.assertTrue(wire.aborted)
+        self.assertEqual([error.status for _, error in site.refusals], [408])
+
+
+class BodyTests(DeadlineTestCase):
+    """The body: a deadline that its bytes move, no faster than the least rate."""
+
+    def test_trickle_does_not_extend_it(self) -> None:
+        """One byte a second: 408 after half a minute, sized and chunked."""
+        for request in (post(b"x" * 1000), chunked(b"x" * 1000)):
+            self.connection = Connection(LIMITS).send(request[:-990])
+            for byte in range(29):
+                self.connection.send(request[-990:][byte : byte + 1])
+                self.still_open_after(1)
+            self.connection.send(b"x")
+            self.closed_after(1.2)
+            self.assertEqual(self.connection.statuses, [408])
+            self.assertEqual(self.connection.site.refusals[0][1].code, "request_timeout")
+
+    def test_least_rate_is_enough(self) -> None:
+        """However long that takes, and also where it comes in pieces with pauses between them."""
+        for piece, pause in ((500, 1), (5000, 10), (14_950, 29.9)):
+            body = b"x" * (piece * 60)
+            self.connection = Connection(LIMITS).send(post(body)[: -len(body)])
+            for _ in range(60):
+                self.still_open_after(pause)
+                self.connection.send(body[:piece])
+            self.assertEqual(self.connection.statuses, [200])
+
+    def test_a_little_less_is_not(self) -> None:
+        """In the end: what is missing adds up."""
+        self.connection.send(post(b"x" * 1_000_000)[:-1_000_000])
+        seconds = 0
+        while self.connection.open:
+            self.connection.send(b"x" * 400)
+            self.connection.pass_time(1)
+            seconds += 1
+        self.assertIn(seconds, range(145, 151))  # 30 s, of which each second costs a fifth of one
+
+    def test_what_came_fast_does_not_pay_for_silence(self) -> None:
+        """Else a megabyte would buy half an hour."""
+        self.connection.send(post(b"x" * 1_000_001)[:-1], b"")
         self.still_open_after(29.9)
-        self.connection.send(b"o")
+        self.closed_after(0.2)
+        self.assertEqual(self.connection.statuses, [408])
+
+    def test_time_in_which_we_do_not_read_does_not_count(self) -> None:
+        """A body that came behind a request that is being answered, and is read when that is done."""
+        for stuck in (False, True):
+            self.connection = Connection(LIMITS)
+            self.connection.site.answer = lambda request: None
+            self.connection.transport.full = stuck
+            request = post(b"x" * 100_000)
+            self.connection.send(get(), request[:70_000])
+            (first,) = self.connection.site.requests
+            if stuck:
+                self.connection.site.answer = lambda request: request.respond(200, [], b"")
+                first.respond(200, [], b"y")
+                self.still_open_after(59)
+                self.connection.transport.drain()
+            else:
+                self.still_open_after(600)
+                self.connection.site.answer = lambda request: request.respond(200, [], b"")
+                first.respond(200, [], b"")
+            self.still_open_after(29.9)
+            self.connection.send(request[70_000:])
+            self.assertEqual(self.connection.statuses, [200, 200])
+
+    def test_time_in_which_the_event_loop_does_not_turn_does_not_count(self) -> None:
+        """What came meanwhile is read before anybody is called late."""
+        request = post(b"x" * 100_000)
+        self.connection.send(request[:-10])
+        self.connection.clock.callLater(100, self.connection.send, request[-10:])
+        self.connection.clock.advance(100)
         self.assertEqual(self.connection.statuses, [200])
 
     def test_silence_ends_it(self) -> None:
@@ -142,12 +256,13 @@ class StallTests(DeadlineTestCase):
         super().setUp()
         self.connection.site.answer = self.stream
         self.calls: list[str] = []
+        self.size = 1000
 
     def stream(self, request: Request) -> None:
         request.start(200, [])
         request.registerProducer(self, True)
         self.connection.transport.full = True
-        request.write(b"x" * 1000)
+        request.write(b"x" * self.size)
 
     def pauseProducing(self) -> None:
         self.calls.append("pause")
@@ -163,14 +278,25 @@ class StallTests(DeadlineTestCase):
         self.connection.pass_time(0.2)
         self.assertTrue(self.connection.transport.aborted)
 
-    def test_reader_that_takes_a_little_is_not(self) -> None:
-        """Each byte begins its time anew."""
+    def test_reader_that_takes_as_much_as_it_has_to_is_not(self) -> None:
+        """500 bytes a second, counted over a minute."""
+        self.size = 200_000
         self.connection.send(get())
-        for left in (900, 500, 1):
-            self.still_open_after(50)
-            self.connection.transport.drain(left)
-        self.still_open_after(50)
-        self.closed_after(70)
+        for left in (170_000, 140_000, 100_000, 70_000):
+            self.still_open_after(59)
+            self.connection.transport.dataBuffer = b"x" * left
+            self.still_open_after(1.1)
+        self.connection.pass_time(61)
+        self.assertTrue(self.connection.transport.aborted)
+
+    def test_reader_that_takes_a_little_is_cut_as_well(self) -> None:
+        """Else a byte a minute would hold an answer for ever."""
+        self.size = 200_000
+        self.connection.send(get())
+        self.still_open_after(59)
+        self.connection.transport.dataBuffer = b"x" * (200_000 - 29_000)
+        self.connection.pass_time(1.1)
+        self.assertTrue(self.connection.transport.aborted)
 
     def test_reader_that_catches_up(self) -> None:
         """Its producer goes on; no deadline is left behind."""
@@ -191,11 +317,12 @@ class StallTests(DeadlineTestCase):
         self.assertFalse(self.connection.transport.aborted)
 
     def test_close_waits_for_what_is_unsent(self) -> None:
-        """As long as the client takes some of it."""
+        """As long as the client takes enough of it."""
+        self.size = 100_000
         self.connection.send(get(b"/", b"Connection: close"))
         self.connection.site.requests[0].finish()
         self.assertTrue(self.connection.transport.disconnecting)
-        for left in (900, 400):
+        for left in (70_000, 40_000):
             self.connection.pass_time(50)
             self.assertFalse(self.connection.transport.aborted)
             self.connection.transport.dataBuffer = b"x" * left
