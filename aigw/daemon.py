@@ -83,6 +83,10 @@ class Daemon(MultiService):
         """The access log's file was renamed: begin a new one."""
         raise NotImplementedError
 
+    def stop_accepting(self) -> None:
+        """The end begins: leave who connects from now on to whoever comes after this process."""
+        raise NotImplementedError
+
     def drain(self) -> Deferred[Any]:
         """Let what is under way end, for as long as it may take; then let go of everything."""
         raise NotImplementedError
@@ -219,7 +223,8 @@ class Daemon(MultiService):
     def end(self) -> None:
         """Have the process drain and end; SIGTERM. Once it does, further signals change nothing."""
         if not self._ending:
-            self._ending = True
+            self._ending = self.draining = True
+            self.stop_accepting()
             self._reactor.stop()
 
     @inlineCallbacks

@@ -52,6 +52,10 @@ class Gateway(Daemon):
         """See :class:`~aigw.daemon.Daemon`."""
         self.serving.access_log.reopen()
 
+    def stop_accepting(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.serving.stop_accepting()
+
     @inlineCallbacks
     def drain(self) -> Any:
         """See :class:`~aigw.daemon.Daemon`."""

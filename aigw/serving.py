@@ -90,11 +90,6 @@ class Serving:
         """What is served."""
         return self.snapshot.settings
 
-    @property
-    def draining(self) -> bool:
-        """Whether the end has begun."""
-        return self.front_door.draining
-
     def administer(self, admin: Any) -> None:
         """Have ``admin``, a factory, answer on the admin listener; without it that one is not opened."""
         self._admin = admin
@@ -188,13 +183,21 @@ class Serving:
 
     # -- the end
 
+    def stop_accepting(self) -> None:
+        """From now on, leave who connects to whoever else accepts on these sockets, or will: a successor that systemd
+        starts, or another worker. The admin listener stays open."""
+        self.listeners.pause(self._public())
+
+    def _public(self) -> list[str]:
+        admin = self.settings.server.admin
+        return [name for name in self.listeners.addresses() if name != admin]
+
     @inlineCallbacks
     def drain(self) -> Any:
         """Stop accepting, let every connection end after its response, cut what is left after ``drain_timeout``.
 
-        The admin listener stays open.
+        What was accepted is served, as long as that lasts: it cannot be given back to the kernel.
         """
-        self.front_door.draining = True
         seconds = self.settings.server.drain_timeout
         self.log.info(
             "draining: {connections} connections, {requests} requests in flight, {seconds:g} s at most",
@@ -202,8 +205,7 @@ class Serving:
             requests=self.front_door.ledger.in_flight,
             seconds=seconds,
         )
-        admin = self.settings.server.admin
-        yield self.listeners.close([name for name in self.listeners.addresses() if name != admin])
+        yield self.listeners.close(self._public())
         drained = self.factory.drain()
         drained.addTimeout(seconds, self._reactor, lambda _result, _seconds: None)
         yield drained

@@ -68,14 +68,12 @@ class FrontDoor:
 
     :ivar served: of the current snapshot; replaced as a whole by a reload.
     :ivar short_of_memory: set while the process has more than ``max_memory``: new requests are refused.
-    :ivar draining: set when the gateway is going down: new requests are refused.
     """
 
     _log: ClassVar[Logger] = Logger()
 
     def __init__(self, served: Served, ledger: Ledger, deadlines: Deadlines) -> None:
         self.served = served
-        self.draining = False
         self.short_of_memory = False
         self.ledger = ledger
         self._deadlines = deadlines
@@ -128,8 +126,6 @@ class FrontDoor:
             request.anthropic = True
         account = self.ledger.open(request, served.clients.client_of(request))
         try:
-            if self.draining:
-                raise Overloaded("the gateway is shutting down", code="draining", retry_after=1)
             if self.short_of_memory:
                 raise Overloaded("the gateway is short of memory", code="short_of_memory", retry_after=2)
             if served.max_in_flight and self.ledger.all_in_flight() > served.max_in_flight:

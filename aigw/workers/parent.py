@@ -157,6 +157,9 @@ class Parent(Daemon):
 
     # -- stop
 
+    def stop_accepting(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`. The workers accept; they stop as soon as they are told to drain."""
+
     @inlineCallbacks
     def drain(self) -> Any:
         """See :class:`~aigw.daemon.Daemon`."""

@@ -10,7 +10,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -183,8 +183,8 @@ class Worker:
         self._handed.update(zip(message.fields["listeners"], sockets, strict=True))
 
     def _close_handed(self) -> None:
-        while self._handed:
-            socket.socket(fileno=self._handed.popitem()[1]).close()
+        _close(self._handed.values())
+        self._handed.clear()
 
     def _listen(self, description: str, factory: Factory) -> Deferred[IListeningPort]:
         if description not in self._handed:
@@ -194,6 +194,9 @@ class Worker:
     def _cover(self, message: Message) -> None:
         """Accept for another worker as well."""
         self._uncover(message)
+        if self._ending:  # it came before the parent knew
+            _close(message.descriptors)
+            return
         ports = self._covering[message.fields["place"]] = []
         for description, descriptor in zip(message.fields["listeners"], message.descriptors, strict=True):
             port = accepting(self._reactor, description, descriptor, self._served.factory)
@@ -201,6 +204,10 @@ class Worker:
 
     def _uncover(self, message: Message) -> None:
         close_ports(self._covering.pop(message.fields["place"], []))
+
+    def _uncover_all(self) -> None:
+        while self._covering:
+            close_ports(self._covering.popitem()[1])
 
     # -- signs of life
 
@@ -226,6 +233,10 @@ class Worker:
         if self._ending:
             return
         self._ending = True
+        # Before anything that may take its turn: whoever connects now is another's, or a successor's.
+        self._uncover_all()
+        if self._serving is not None:
+            self._serving.stop_accepting()
         self._link.tell("leaving")
         ending: Deferred[None] = self._end()
         ending.addErrback(lambda failure: self._log.failure("the drain failed", failure))
@@ -235,8 +246,7 @@ class Worker:
     def _end(self) -> Any:
         yield self._turn.acquire()
         self._close_handed()
-        for ports in self._covering.values():
-            close_ports(ports)
+        self._uncover_all()
         serving = self._serving
         if serving is None:
             return
@@ -254,6 +264,11 @@ class Worker:
             yield task.deferLater(self._reactor, 0.02, log.flush)
             if log.waiting < waiting:
                 waiting, until = log.waiting, seconds() + _LAST_LINES
+
+
+def _close(sockets: Iterable[int]) -> None:
+    for descriptor in sockets:
+        socket.socket(fileno=descriptor).close()
 
 
 def _own(settings: Settings) -> Settings:

@@ -51,6 +51,7 @@ class Scripted(Daemon):
         self.told: list[str] = []
         self.notifier = Notifier({"NOTIFY_SOCKET": "@none"}, lambda message, _: self.told.append(message.decode()))
         self.swaps: list[Deferred[None]] = []
+        self.accepts: tuple[bool, bool] | None = None
 
     def open(self) -> None:
         """Nothing."""
@@ -62,11 +63,17 @@ class Scripted(Daemon):
         self.swaps.append(Deferred())
         return self.swaps[-1]
 
+    def stop_accepting(self) -> None:
+        self.accepts = (self.reactor_stopped(), self.draining)
+
     def drain(self) -> Deferred[Any]:
         return Deferred()
 
     def addresses(self) -> dict[str, str]:
         return {}
+
+    def reactor_stopped(self) -> bool:
+        return bool(self._reactor.stops)
 
     def notified(self) -> list[str]:
         """The first variable of each message to the service manager."""
@@ -109,6 +116,12 @@ class DaemonTests(unittest.TestCase):
         self.daemon.end()
         self.daemon.end()
         self.assertEqual(self.reactor.stops, 1)
+
+    def test_nothing_is_accepted_once_the_end_has_begun(self) -> None:
+        """At once: before the reactor is told to stop, which takes a turn to come to the services."""
+        self.assertIsNone(self.daemon.accepts)
+        self.daemon.end()
+        self.assertEqual(self.daemon.accepts, (False, True))
 
     def test_no_reload_once_the_end_has_begun(self) -> None:
         self.daemon.announce()

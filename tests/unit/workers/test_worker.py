@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
+import socket
 from typing import Any
 
 import attrs
@@ -127,6 +128,20 @@ class RefusalTests(WorkerTestCase):
         self.assertIn("nothing is prepared", str(why.value))
 
 
+class Serves:
+    """What a worker has its serving do when it ends."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def stop_accepting(self) -> None:
+        self.done.append("stop_accepting")
+
+    def drain(self) -> Deferred[None]:
+        self.done.append("drain")
+        return Deferred()
+
+
 class TurnTests(WorkerTestCase):
     """One thing after the other."""
 
@@ -140,6 +155,25 @@ class TurnTests(WorkerTestCase):
         self.failureResultOf(committing, Refused)
         self.assertEqual(self.worker._served.front_door.ledger.board.rows, {"ann": 2})
         self.worker._served.end()
+
+    def test_end_stops_accepting_before_its_turn_comes(self) -> None:
+        """A reload that is being built must not have it go on taking connections that it will not serve for long."""
+        serving = Serves()
+        self.worker._serving = serving  # type: ignore[assignment]
+        self.worker._turn.acquire()
+        self.worker.end()
+        self.assertEqual(serving.done, ["stop_accepting"])
+        self.worker._turn.release()
+        self.assertEqual(serving.done, ["stop_accepting", "drain"])
+
+    def test_nobody_is_covered_by_one_that_ends(self) -> None:
+        """What was handed over for that is closed."""
+        self.worker._ending = True
+        ours, theirs = socket.socketpair()
+        self.successResultOf(self.ask("cover", b"", (ours.detach(),), place=2, listeners=["tcp:1"]))
+        self.assertEqual(self.worker._covering, {})
+        self.assertEqual(theirs.recv(1), b"")
+        theirs.close()
 
     def test_no_reload_waits_for_the_end(self) -> None:
         """A drain may take its time."""
