@@ -34,6 +34,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aigw.errors import GatewayError, Overloaded, RequestTimeout
+from aigw.http.addresses import plain
 from aigw.http.reader import RequestReader
 from aigw.http.request import Request
 from aigw.http.writer import EagerWriter
@@ -56,7 +57,7 @@ _FIRST_REQUEST_GRACE: Final = 1.0
 class ServerChannel(TwistedProtocol):
     """One connection of a client.
 
-    :ivar client: the peer's address, empty on a unix socket.
+    :ivar client: the peer's address as :func:`~aigw.http.addresses.plain`, empty on a unix socket.
     :ivar secure: it came over TLS.
     :ivar stalled: the client does not take what was written; it is taken again from whoever feeds it.
     """
@@ -68,7 +69,7 @@ class ServerChannel(TwistedProtocol):
 
     def __init__(self, factory: ServerFactory, address: IAddress | None) -> None:
         self.factory = factory
-        self.client: str = getattr(address, "host", "") or ""
+        self.client: str = plain(getattr(address, "host", "") or "")
         self.secure = False
         self.stalled = False
         self._reader = RequestReader(self)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
 
+from aigw.http.addresses import parsed, unmapped_network
 from aigw.http.request import Request
+
+#: Addresses of which it is remembered whether they are trusted; proxies are few.
+_MOST_REMEMBERED: Final = 4096
+
+#: Proxies in a row that are looked at; nobody has as many.
+_MOST_HOPS: Final = 64
 
 
 class Clients:
@@ -15,19 +23,21 @@ class Clients:
     """
 
     def __init__(self, trusted: Sequence[IPv4Network | IPv6Network]) -> None:
-        self._trusted = tuple(trusted)
+        self._trusted = tuple(unmapped_network(network) for network in trusted)
         self._judged: dict[str, bool] = {}
 
     def client_of(self, request: Request) -> str:
-        """The address nearest to the client that someone trusted vouches for."""
+        """The address nearest to the client that someone trusted vouches for, as :func:`~aigw.http.addresses.plain`."""
         client = request.client
         if not self._trusted or not self._is_trusted(client):
             return client
+        left = _MOST_HOPS
         for value in reversed(request.header_values(b"x-forwarded-for")):
-            for hop in reversed(value.split(b",")):
-                address = hop.strip().decode("latin-1")
-                if not _is_address(address):
+            for hop in reversed(value.rsplit(b",", left)):
+                address = parsed(hop.strip().decode("latin-1")) if left else None
+                if address is None:
                     return client
+                left -= 1
                 client = address
                 if not self._is_trusted(address):
                     return client
@@ -36,15 +46,15 @@ class Clients:
     def _is_trusted(self, address: str) -> bool:
         known = self._judged.get(address)
         if known is None:
-            known = _is_address(address) and any(ip_address(address) in network for network in self._trusted)
-            if len(self._judged) < 4096:
+            known = _in_any(address, self._trusted)
+            if len(self._judged) < _MOST_REMEMBERED:
                 self._judged[address] = known
         return known
 
 
-def _is_address(text: str) -> bool:
+def _in_any(text: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     try:
-        ip_address(text)
-    except ValueError:
+        address = ip_address(text)
+    except ValueError:  # a Unix socket's peer has none
         return False
-    return True
+    return any(address in network for network in networks)
