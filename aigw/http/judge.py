@@ -26,8 +26,43 @@ _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 #: Bytes of the longest domain name with brackets, colon and port.
 _LONGEST_HOST: Final = 263
 
-#: Fields that decide how a request is read, and so come once or not at all.
-_ONCE: Final = (b"host", b"transfer-encoding", b"expect")
+#: Fields that come once or not at all: those that hold one value (RFC 9110, and the documents that are named), of which
+#: two readers could take two different ones, and three that are lists and decide how the request is read.
+#: ``Authorization`` is not among them, since who looks at it answers 401; ``Cookie`` may come in pieces (RFC 9113
+#: section 8.2.3).
+SINGLETONS: Final = frozenset(
+    (
+        b"access-control-request-method",  # Fetch
+        b"content-disposition",  # RFC 6266
+        b"content-encoding",  # a list
+        b"content-length",
+        b"content-location",
+        b"content-md5",  # RFC 1864
+        b"content-range",
+        b"content-type",
+        b"date",
+        b"expect",  # a list
+        b"from",
+        b"host",
+        b"idempotency-key",  # draft-ietf-httpapi-idempotency-key-header
+        b"if-modified-since",
+        b"if-range",
+        b"if-unmodified-since",
+        b"last-event-id",  # HTML
+        b"last-modified",
+        b"max-forwards",
+        b"mcp-protocol-version",  # Model Context Protocol
+        b"mcp-session-id",
+        b"origin",  # RFC 6454
+        b"proxy-authorization",
+        b"range",
+        b"referer",
+        b"sec-websocket-key",  # RFC 6455
+        b"sec-websocket-version",
+        b"transfer-encoding",  # a list
+        b"user-agent",
+    )
+)
 
 
 def judge(request: Request, minor: int) -> int:
@@ -76,9 +111,11 @@ def unknown_coding() -> NotSupported:
 
 
 def _check_repeated(request: Request) -> None:
-    for name in _ONCE:
-        if len(request.header_values(name)) > 1:
+    seen: set[bytes] = set()
+    for name, _ in request.headers:
+        if name in seen and name in SINGLETONS:
             raise malformed(f"{name.decode('ascii').title()} comes more than once")
+        seen.add(name)
     # Of a field that may be repeated, ``fields`` has the last one only.
     if b"connection" in request.fields:
         _heed_connection(request)

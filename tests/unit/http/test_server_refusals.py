@@ -105,6 +105,8 @@ HEADS = {
     "upgrade_alone": (get(b"/", b"Upgrade: websocket"), 400),
     "strange_expectation": (post(b"", b"Expect: 200-ok"), 417),
     "two_expectations": (post(b"", b"Expect: 200-ok", b"Expect: 100-continue"), 400),
+    "two_content_types": (post(b"{}", b"Content-Type: application/json", b"Content-Type: text/plain"), 400),
+    "the_same_content_type_twice": (post(b"{}", b"Content-Type: text/plain", b"content-type: text/plain"), 400),
     # framing
     "length_with_chunked": (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN, 400),
     "chunked_with_length": (POST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + HIDDEN, 400),
