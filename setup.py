@@ -23,6 +23,8 @@ from setuptools import setup
 ON_THE_WAY = (
     "aigw/consumers/authenticator.py",
     "aigw/consumers/consumer.py",
+    "aigw/consumers/key_filter.py",
+    "aigw/http/addresses.py",
     "aigw/http/channel.py",
     "aigw/http/client.py",
     "aigw/http/deadlines.py",
@@ -57,6 +59,7 @@ ON_THE_WAY = (
     "aigw/proxy/attempt.py",
     "aigw/proxy/client_call.py",
     "aigw/proxy/exchange.py",
+    "aigw/proxy/forwarding.py",
     "aigw/proxy/plan.py",
     "aigw/proxy/planbook.py",
     "aigw/proxy/relay.py",

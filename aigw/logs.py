@@ -9,22 +9,22 @@ whoever reads the file loses that line only.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import select
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
-from urllib.parse import quote
 
 import orjson
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
+
+from aigw.redaction import Redactor
 
 _FLUSH_AFTER: Final = 0.1
 #: Bytes that are written at once: few enough to be in the processor's cache still.
@@ -228,50 +228,6 @@ def _writable(fd: int) -> bool:
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     return bool(poll.poll(0))
-
-
-class Redactor:
-    """The last net: loaded secrets, however they are spelt, become ``***`` in the daemon's log.
-
-    No code should ever log one; this is for the exception text that nobody thought of.
-    """
-
-    #: Shorter secrets are let through: they would blot out ordinary words.
-    SHORTEST = 8
-
-    def __init__(self) -> None:
-        self._spellings: list[str] = []
-
-    def replace(self, secrets: Iterable[str]) -> None:
-        """These are the secrets from now on."""
-        # One that is configured as "Bearer sk-…" may be sent, and told, without that word.
-        bare = (secret.strip().removeprefix("Bearer ").strip() for secret in secrets)
-        spellings = {spelling for secret in bare if len(secret) >= self.SHORTEST for spelling in _spellings(secret)}
-        # Longest first: a secret may be the beginning of another.
-        self._spellings = sorted(spellings, key=len, reverse=True)
-
-    def clean(self, text: str) -> str:
-        """``text`` without secrets."""
-        for spelling in self._spellings:
-            if spelling in text:
-                text = text.replace(spelling, "***")
-        return text
-
-
-def _spellings(secret: str) -> Iterable[str]:
-    """``secret`` as it is, in a URL, in JSON, and inside base64."""
-    yield secret
-    yield quote(secret, safe="")
-    yield orjson.dumps(secret)[1:-1].decode()
-    # In base64 the letters depend on where in a group of three a text begins, and those at its ends on its
-    # neighbours (as in "user:secret"): what is sure are the letters made of the secret alone.
-    for before in range(3):
-        code = base64.b64encode(bytes(before) + secret.encode())
-        first = -(-before * 8 // 6)
-        whole = (before + len(secret.encode())) * 8 // 6
-        sure = code[first:whole].decode()
-        yield sure
-        yield sure.replace("+", "-").replace("/", "_")
 
 
 #: The process's one net: twistd makes the log's observer before there is a gateway to give it one.

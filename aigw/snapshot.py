@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 
 from aigw.config.errors import ConfigError, Problem
-from aigw.config.settings import Backend, BackendAuth, Settings
+from aigw.config.sensitive import parts_of, secrets_in, sent_secrets
+from aigw.config.settings import Backend, ConsumerBackend, Settings
 from aigw.config.settings import Route as RouteSettings
-from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.consumer import Consumer, ModelPatterns
 from aigw.consumers.doors import Doors
 from aigw.http.deadlines import Deadlines
@@ -73,19 +73,17 @@ class Snapshot:
         doors = Doors(settings, consumers)
         labels = Labels(settings)
         by_backend = {key.name: upstream for key, upstream in upstreams.items()}
-        plans = PlanBook(settings, by_backend, doors.key_names, doors.checker.knows, labels.label_of, reactor)
+        plans = PlanBook(settings, by_backend, doors.key_names, doors.keys, labels.label_of, reactor)
         book = previous.book if previous is not None else HealthBook()
         models = Models(settings, book)
-        routes = {
-            name: _route(name, route, doors.authenticator(route.auth), models, plans, settings)
-            for name, route in settings.routes.items()
-        }
+        routes = {name: _route(name, route, doors, models, plans, settings) for name, route in settings.routes.items()}
         entries = [(conditions_of(route), routes[name]) for name, route in settings.routes.items()]
         served = Served(
             root=RouteTree(entries),
             catalogue=Catalogue(models.owners()),
             clients=Clients(settings.server.trusted_proxies),
             max_in_flight=settings.server.max_in_flight,
+            keys=doors.keys,
         )
 
         def probing(name: str) -> Probe:
@@ -136,10 +134,13 @@ class Snapshot:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Every secret of the configuration, for the log's redaction."""
-    auths: list[BackendAuth | None] = [backend.auth for backend in settings.backends.values()]
-    auths += [own.auth for consumer in settings.consumers.values() for own in consumer.backends.values()]
-    inline = [auth.inline for auth in auths if auth is not None and auth.inline]
-    return [*settings.secret_values.values(), *inline]
+    parts: list[Backend | ConsumerBackend] = list(settings.backends.values())
+    parts += [own for consumer in settings.consumers.values() for own in consumer.backends.values()]
+    inline = [part.auth.inline for part in parts if part.auth is not None and part.auth.inline]
+    free = [secret for part in parts for secret in sent_secrets(part)]
+    free += [secret for route in settings.routes.values() for secret in secrets_in(route.headers)]
+    files = [secret for value in settings.secret_values.values() for secret in parts_of(value)]
+    return [*settings.secret_values.values(), *files, *inline, *free]
 
 
 def check(settings: Settings) -> list[Problem]:
@@ -232,7 +233,7 @@ def _consumers(settings: Settings) -> dict[str, Consumer]:
 def _route(
     name: str,
     route: RouteSettings,
-    authenticator: KeyAuthenticator | None,
+    doors: Doors,
     models: Models,
     plans: PlanBook,
     settings: Settings,
@@ -242,7 +243,8 @@ def _route(
     prefix = rewrite.prefix if rewrite is not None else None
     return Route(
         name=name,
-        authenticator=authenticator,
+        authenticator=doors.authenticator(route.auth),
+        keys=doors.keys,
         operation=route.operation,
         backend=route.backend,
         model=route.model,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from aigw.config.sensitive import is_credential_name, looks_secret
 from aigw.config.settings import Settings
 from aigw.config.tables import Backend, Consumer, Key, Table
 from aigw.config.toml_text import Inline, document_text
@@ -17,10 +17,10 @@ _PLAIN = "plain:"
 
 SECTIONS = ("secrets", "backends", "models", "auth", "routes", "consumers")
 
-#: Words of a name that say that its value is a credential.
-_CREDENTIAL = re.compile(
-    r"(?:^|[-_.])(?:auth|authorization|cookie|credentials?|key|apikey|passw(?:or)?d|secret|token)$"
-)
+#: Keys whose values are free: what is in them may be a credential by its name, at any depth.
+_FREE = frozenset(("defaults", "overrides", "headers"))
+#: Keys that say where something is, which may look made by a machine and is no secret.
+_PLACES = frozenset(("ca", "credential", "env", "file", "hosts", "paths"))
 
 
 def effective(settings: Settings, *, hide: bool = True) -> dict[str, Any]:
@@ -85,9 +85,14 @@ def _hidden_text(value: str, path: tuple[str, ...]) -> str:
         return value[:15] + "…" if value.startswith("sha256:") else HIDDEN
     if path[-2:] == ("auth", "inline") or path[-3:-1] == ("headers", "set"):
         return HIDDEN
-    if {"defaults", "overrides"} & set(path[:-1]) and _CREDENTIAL.search(path[-1].lower()):
+    free = next((at for at, key in enumerate(path) if key in _FREE), len(path))
+    if any(map(is_credential_name, path[free + 1 :])):
         return HIDDEN
-    return value
+    if not path or path[-1] in _PLACES:
+        return value
+    if path[-1] in ("url", "full_path"):
+        return "/".join(HIDDEN if looks_secret(segment) else segment for segment in value.split("/"))
+    return HIDDEN if looks_secret(value) else value
 
 
 def shown(settings: Settings) -> str:

@@ -271,9 +271,9 @@ class Backend(Table):
     """When the client names another model: replace it, refuse with 400, or let it through."""
     auth: BackendAuth | None = None
     """The credential that the provider gets; absent: none."""
-    defaults: BodyFields = {}
+    defaults: Annotated[BodyFields, Field(repr=False)] = {}
     """Body fields that are filled in where the client sent none."""
-    overrides: BodyFields = {}
+    overrides: Annotated[BodyFields, Field(repr=False)] = {}
     """Body fields that win over the client's."""
     drop_unsupported: bool = False
     """Leave out what the provider has nothing like, instead of refusing it with 400."""
@@ -410,7 +410,7 @@ class Route(Table):
     """Exact, or with * as the first or last label; none: every host."""
     methods: Many[Method] = ()
     """None: every method."""
-    headers: dict[HeaderName, Annotated[Many[HeaderValue], Field(min_length=1)]] = {}
+    headers: Annotated[dict[HeaderName, Annotated[Many[HeaderValue], Field(min_length=1)]], Field(repr=False)] = {}
     """Each of these headers must have one of its values."""
     operation: (
         Literal["chat", "completions", "embeddings", "responses", "messages", "count_tokens", "models", "raw"] | None
@@ -477,9 +477,9 @@ class ConsumerBackend(Table):
     """When the client names another model."""
     auth: BackendAuth | None = None
     """The credential that the provider gets."""
-    defaults: BodyFields = {}
+    defaults: Annotated[BodyFields, Field(repr=False)] = {}
     """Laid over the backend's, field by field."""
-    overrides: BodyFields = {}
+    overrides: Annotated[BodyFields, Field(repr=False)] = {}
     """Laid over the backend's, field by field."""
     headers: HeaderEdits | None = None
     """Added to the backend's."""

@@ -52,7 +52,8 @@ class KeyAuthenticator:
     :param realm: for ``WWW-Authenticate``; empty for none.
     :param anonymous: who callers without a valid key are, if anybody.
     :param run_on_preflight: whether ``OPTIONS`` requests need a key.
-    :ivar header_names: the headers that may carry a key. They stay here, whether or not a key was found in them.
+    :ivar header_names: the names that a key may have. Headers and fields of queries that have them stay here, whether or
+        not a key was found in them.
     """
 
     def __init__(
@@ -102,14 +103,6 @@ class KeyAuthenticator:
             if self._anonymous is None:
                 raise
             return self._anonymous
-
-    def clean_query(self, query: bytes) -> bytes | None:
-        """The query without anything that has a key's name, as it may go on; None if nothing is left.
-
-        Also where keys are not looked for in queries: a client that puts one there does not mean it for the provider.
-        """
-        cleaned = urlencoded(query).without(self.header_names)
-        return query if cleaned is None else cleaned or None
 
     def clean_body(self, body: bytes, content_type: bytes | None) -> bytes:
         """The body without keys, as it may go on: the same object if it has none."""

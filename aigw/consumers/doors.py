@@ -11,6 +11,7 @@ from twisted.cred.portal import Portal
 from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.checker import ApiKeyChecker
 from aigw.consumers.consumer import Consumer
+from aigw.consumers.key_filter import KeyFilter
 from aigw.consumers.realm import ConsumerRealm
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Doors:
     :param consumers: by name, made from the same settings.
     :param now: Unix time, for keys that expire. Not the monotonic clock: an expiry is a date.
     :ivar checker: knows all keys.
+    :ivar keys: keeps them here, wherever they stand.
     :ivar key_names: every header that may carry a consumer's key on any route.
     """
 
@@ -30,6 +32,7 @@ class Doors:
         self, settings: Settings, consumers: Mapping[str, Consumer], now: Callable[[], float] = time.time
     ) -> None:
         self.checker = ApiKeyChecker(_keys(settings), now)
+        self.keys = KeyFilter(self.checker.knows)
         portal = Portal(ConsumerRealm(consumers), [self.checker])
         self._authenticators = {
             name: KeyAuthenticator(

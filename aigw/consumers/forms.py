@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -47,7 +47,11 @@ class Form:
 
     def without(self, names: Container[bytes]) -> bytes | None:
         """The text without the fields ``names``, in lower case; None if it has none of them."""
-        kept = [piece for (name, _), piece in zip(self.fields, self.pieces, strict=True) if name.lower() not in names]
+        return self.where(lambda name, value: name.lower() not in names)
+
+    def where(self, wanted: Callable[[bytes, bytes | None], bool]) -> bytes | None:
+        """The text with those fields only that are ``wanted``, by name and value; None if that is all of them."""
+        kept = [piece for field, piece in zip(self.fields, self.pieces, strict=True) if wanted(*field)]
         if len(kept) == len(self.pieces):
             return None
         return self.opening + self.separator.join(kept) + self.closing

@@ -29,6 +29,7 @@ from aigw.llm.rescue import added
 from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
 from aigw.proxy.plan import Plan
+from aigw.proxy.redirects import LeadsElsewhere, within_origin
 from aigw.proxy.refusal import (
     Refusal,
     of_answer,
@@ -38,7 +39,6 @@ from aigw.proxy.refusal import (
     of_hidden_error,
     of_timeout,
     outcome_of,
-    without,
 )
 from aigw.proxy.relay import Relay, ResponseHead
 from aigw.proxy.ways import Unfit, is_stream, relay_for
@@ -164,7 +164,7 @@ class Attempt:
         head = self._head = ResponseHead(status, headers)
         self._raw = headers
         streams = is_stream(self, head)
-        if status >= 400:
+        if status >= 300:
             head.headers = [(name, self.without_secrets(value)) for name, value in head.headers]
         if streams:
             account.stream = True
@@ -172,8 +172,10 @@ class Attempt:
         else:
             self._enter("idle", timeouts.idle)
         try:
+            if head.leads:
+                head.headers = within_origin(self, status, head.headers)
             self.relay = relay_for(self, head, streams, self._hide_usage)
-        except Unfit as unfit:
+        except (LeadsElsewhere, Unfit) as unfit:
             self.fail(UpstreamFailed(f"backend {self.backend} {unfit}"), "cut")
 
     def on_data(self, data: bytes) -> None:
@@ -275,7 +277,7 @@ class Attempt:
 
     def without_secrets(self, body: bytes) -> bytes:
         """An error body in which the upstream does not hand out our credential."""
-        return without(self.plan.secrets(), body)
+        return self.plan.without_secrets(body)
 
     def answer(self, status: int, headers: list[Header], body: bytes) -> None:
         """The whole answer at once."""

@@ -65,6 +65,11 @@ class Credentials:
         return made
 
 
+def credential_secrets(credential: Credential | Passthrough | Authoriser) -> tuple[str, ...]:
+    """What of a credential is a secret and stays the same for as long as the snapshot."""
+    return (credential.secret.decode("latin-1"),) if isinstance(credential, Credential) else ()
+
+
 def _google(reactor: Any, auth: BackendAuth, secrets: Mapping[str, str], region: str | None) -> Authoriser:
     return google_authoriser(reactor, _service_account(auth, secrets))
 

@@ -8,11 +8,12 @@ adjusted and how long each phase may take. Plans are made on first use and kept 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest
-from aigw.http.headers import HOP_BY_HOP, Header
+from aigw.http.headers import Header
 from aigw.llm.body import Adjustments, serialise
 from aigw.llm.operations import CHAT, RAW, STREAMED
 from aigw.llm.rescue import RescuableTranslation, Said, rescuable, takes_prefill
@@ -20,45 +21,12 @@ from aigw.llm.signatures import SIGNED, leave_out_others, may_have_others
 from aigw.llm.taps import add_usage_option, asks_for_usage
 from aigw.llm.translation import Pair, Pairing, Translating
 from aigw.llm.wire import WireRequest
+from aigw.proxy.forwarding import PLAIN, stays_here
+from aigw.redaction import Redactor
 from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import Credential, Passthrough
 from aigw.upstream.target import PathRule, raw_path
 from aigw.upstream.upstream import Payload, Upstream
-
-#: The client's headers that never go upstream, besides hop-by-hop ones and all names a consumer key may have:
-#: credentials of any kind, framing, what names the client or the way it came, and what the SDKs add about
-#: themselves. ``accept-encoding`` is ours, since the response is read for usage.
-NEVER_UPSTREAM: Final = frozenset(
-    (
-        b"accept-encoding",
-        b"api-key",
-        b"authorization",
-        b"content-length",
-        b"cookie",
-        b"expect",
-        b"forwarded",
-        b"host",
-        b"openai-organization",
-        b"openai-project",
-        b"origin",
-        b"proxy-authorization",
-        b"referer",
-        b"x-amz-content-sha256",
-        b"x-amz-date",
-        b"x-amz-security-token",
-        b"x-api-key",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-goog-api-key",
-        b"x-real-ip",
-        b"x-request-id",
-    )
-) | frozenset(HOP_BY_HOP)
-
-_NEVER_PREFIXES: Final = (b"x-stainless-", b"sec-")
 
 #: Further ones where the call is translated: they speak of the client's dialect, not of the provider's.
 DIALECT_HEADERS: Final = frozenset(
@@ -106,13 +74,17 @@ class Plan:
     :ivar down_lines: header lines that every response of this plan has.
     :ivar static_head: header lines that every request has: host, credential, what the configuration sets.
     :ivar drop: the client's headers that stay behind.
-    :ivar is_consumer_key: tells one of this gateway's keys from a provider's token.
+    :ivar keys: tells this gateway's keys from a provider's tokens.
     :ivar asks_usage: whether a stream's usage is asked for where the client did not.
     :ivar label_of: a model's name as metrics may show it: a configured one or ``other``.
     :ivar header_defaults: headers that a request has where the client's own do not say them.
     :ivar rescue: translates streams that another target may have to take up, also where the dialect is the same.
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
     :ivar listing: translates lists of models, by whether the client reads Anthropic's shape.
+    :ivar origin: scheme, host and port of the backend, as in ``https://api.example.com:443``; empty where it has none.
+    :ivar secrets: what the upstream is sent that nobody else may know; of a credential that is made, what does not
+        change.
+    :ivar redactor: takes them, and what is made, out of texts.
     :ivar pairing: translates, where client and backend do not speak one dialect; then ``path_rule`` and
         ``adjustments`` are not used.
     """
@@ -134,7 +106,7 @@ class Plan:
     timeouts: Timeouts
     streaming: str
     asks_usage: bool
-    is_consumer_key: Callable[[bytes], bool]
+    keys: KeyFilter
     label_of: Callable[[str], str]
     down_lines: bytes
     header_defaults: Sequence[Header] = ()
@@ -142,6 +114,9 @@ class Plan:
     listing: Callable[[bool], Translating | None] | None = None
     queue_timeout: float = 10.0
     rescue: Pair | None = None
+    origin: bytes = b""
+    secrets: tuple[str, ...] = ()
+    redactor: Redactor = field(default_factory=Redactor)
 
     def __repr__(self) -> str:
         return f"<Plan {self.backend} {self.operation}>"  # never the credential in it
@@ -275,8 +250,9 @@ class Plan:
         if nominated:  # RFC 9110 section 7.6.1
             drop = drop | nominated
         lines = [method, b" ", target, b" HTTP/1.1\r\n", self.static_head]
+        keys = self.keys
         for name, value in headers:
-            if name not in drop and not name.startswith(_NEVER_PREFIXES):
+            if name not in drop and (name in PLAIN or not stays_here(name, drop)) and not keys.holds(value):
                 lines.append(b"%s: %s\r\n" % (name, value))
         if self.header_defaults:
             lines += [b"%s: %s\r\n" % each for each in self.header_defaults if not _has(headers, each[0])]
@@ -284,7 +260,7 @@ class Plan:
         credential = self.credential
         authoriser = None
         if isinstance(credential, Passthrough):
-            credential = credential.take(headers, self.is_consumer_key)
+            credential = credential.take(headers, keys.is_in)
             lines.append(credential.line)
         elif not isinstance(credential, Credential):
             authoriser = credential
@@ -297,13 +273,13 @@ class Plan:
         is_head = method == b"HEAD"
         return Payload(b"".join(lines), is_head, credential.partition, self.operation, fields, authoriser)
 
-    def secrets(self) -> tuple[bytes, ...]:
-        """What must not be shown in an upstream's error text."""
-        credential = self.credential
-        if isinstance(credential, Passthrough):
-            return ()
-        secrets = (credential.secret,) if isinstance(credential, Credential) else credential.secrets()
-        return tuple(secret for secret in secrets if len(secret) >= 8)
+    def without_secrets(self, text: bytes) -> bytes:
+        """An upstream's error text without what only the gateway knows: the credential, and others that are sent."""
+        credential, redactor = self.credential, self.redactor
+        if not isinstance(credential, (Credential, Passthrough)):
+            made = [secret.decode("latin-1") for secret in credential.secrets()]
+            redactor.replace((*self.secrets, *made))
+        return redactor.clean_bytes(text)
 
 
 _HAS_BODY: Final = frozenset((b"POST", b"PUT", b"PATCH"))

@@ -13,9 +13,11 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
+from aigw.config.sensitive import sent_secrets
 from aigw.config.settings import Backend, BackendAuth, ConsumerBackend, HeaderEdits, Model, Settings
 from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.consumer import Consumer
+from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest
 from aigw.llm.adjusting import natively
 from aigw.llm.body import Adjustments
@@ -25,8 +27,10 @@ from aigw.llm.pairing import pairing
 from aigw.llm.providers import Place, Provider, provider
 from aigw.llm.rescue import RESCUED
 from aigw.llm.translation import Pair, Pairing
-from aigw.proxy.credentials import Credentials
-from aigw.proxy.plan import DIALECT_HEADERS, NEVER_UPSTREAM, Plan, Timeouts
+from aigw.proxy.credentials import Credentials, credential_secrets
+from aigw.proxy.forwarding import NEVER_UPSTREAM
+from aigw.proxy.plan import DIALECT_HEADERS, Plan, Timeouts
+from aigw.redaction import Redactor
 from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough
 from aigw.upstream.target import PathRule, raw_path
@@ -66,8 +70,9 @@ class _Parts:
     on_model_mismatch: str
     auth: BackendAuth | None
     adjustments: Adjustments
-    set_headers: dict[bytes, bytes]
+    set_headers: dict[bytes, bytes] = attrs.field(repr=False)
     removed: frozenset[bytes]
+    secrets: tuple[str, ...] = attrs.field(repr=False)
 
 
 def _parts(backend: Backend, own: ConsumerBackend | None) -> _Parts:
@@ -85,6 +90,9 @@ def _parts(backend: Backend, own: ConsumerBackend | None) -> _Parts:
         ),
         set_headers=set_headers,
         removed=frozenset(name.lower().encode() for edit in edits for name in edit.remove),
+        secrets=tuple(
+            dict.fromkeys(secret for each in (backend, own) if each is not None for secret in sent_secrets(each))
+        ),
     )
 
 
@@ -93,7 +101,7 @@ class PlanBook:
 
     :param upstreams: by backend name.
     :param key_names: every header that may carry a consumer's key.
-    :param is_consumer_key: see :class:`~aigw.proxy.plan.Plan`.
+    :param keys: see :class:`~aigw.proxy.plan.Plan`.
     :param label_of: see :class:`~aigw.proxy.plan.Plan`.
     :param reactor: for credentials that have to be made.
     """
@@ -103,7 +111,7 @@ class PlanBook:
         settings: Settings,
         upstreams: Mapping[str, Upstream],
         key_names: frozenset[bytes],
-        is_consumer_key: Callable[[bytes], bool],
+        keys: KeyFilter,
         label_of: Callable[[str], str],
         reactor: Any,
     ) -> None:
@@ -111,11 +119,12 @@ class PlanBook:
         self._credentials = Credentials(settings.secret_values, reactor)
         self._upstreams = upstreams
         self._key_names = key_names
-        self._is_consumer_key = is_consumer_key
+        self._keys = keys
         self._label_of = label_of
         self._plans: dict[tuple[str, str, str | None, str | None, str | None, str], Plan] = {}
         self._alike: dict[Hashable, str] = {}
         self._values: dict[Any, Any] = {}
+        self._redactors: dict[tuple[str, ...], Redactor] = {}
 
     def alike(self, route: str) -> str:
         """The first route whose plans are those of ``route``, too. Asked for by that name, they are there once: a
@@ -175,6 +184,7 @@ class PlanBook:
         url = backend.url or kind.default_url
         address = Address.of(url) if url else None
         set_headers = dict(parts.set_headers)
+        secrets = (*credential_secrets(credential), *parts.secrets)
         if operation not in (RAW, MODELS):
             # What was read as JSON is sent as JSON, whatever the client called it (curl -d calls it a form).
             set_headers.setdefault(b"content-type", b"application/json")
@@ -193,11 +203,11 @@ class PlanBook:
             adjusts=bool(adjustments.defaults or adjustments.overrides),
             credential=credential,
             static_head=_static_head(address, credential, set_headers),
-            drop=self._once(_dropped(self._key_names, parts, set_headers, native)),
+            drop=self._once(_dropped(self._key_names, parts, set_headers, kind, native)),
             timeouts=self._once(merged_timeouts(backend, _timeouts(model), _timeouts(route))),
             streaming=route.streaming,
             asks_usage=operation in kind.asks_usage,
-            is_consumer_key=self._is_consumer_key,
+            keys=self._keys,
             label_of=self._label_of,
             down_lines=b"via: 1.1 aigw\r\nx-aigw-backend: %s\r\n" % choice.backend.encode(),
             header_defaults=tuple(kind.headers.items()) if native else (),
@@ -205,7 +215,17 @@ class PlanBook:
             listing=functools.partial(list_translation, kind) if operation == MODELS else None,
             queue_timeout=backend.queue.timeout,
             rescue=_rescue(operation, model, backend, kind, parts.adjustments),
+            origin=address.origin if address is not None else b"",
+            secrets=secrets,
+            redactor=self._redactor(secrets),
         )
+
+    def _redactor(self, secrets: tuple[str, ...]) -> Redactor:
+        """One for all plans with the same secrets: it prepares what it looks for."""
+        made = self._redactors.get(secrets)
+        if made is None:
+            made = self._redactors[secrets] = Redactor(secrets)
+        return made
 
     def _pairing(
         self, operation: str, name: str, backend: Backend, kind: Provider, adjustments: Adjustments
@@ -250,9 +270,12 @@ def is_native(operation: str, backend: Backend, kind: Provider) -> bool:
 
 
 def _dropped(
-    key_names: frozenset[bytes], parts: _Parts, set_headers: Mapping[bytes, bytes], native: bool
+    key_names: frozenset[bytes], parts: _Parts, set_headers: Mapping[bytes, bytes], kind: Provider, native: bool
 ) -> frozenset[bytes]:
-    dropped = NEVER_UPSTREAM | key_names | parts.removed | frozenset(set_headers)
+    """:param kind: whose own header for keys stays here also where the backend's is another one."""
+    dropped = NEVER_UPSTREAM | key_names | parts.removed | frozenset(set_headers) | {kind.key_header}
+    if parts.auth is not None and parts.auth.header is not None:
+        dropped |= {parts.auth.header.lower().encode()}
     return dropped if native else dropped | DIALECT_HEADERS
 
 

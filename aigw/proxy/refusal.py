@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -152,9 +152,13 @@ def _failure(kind: str, raw: list[Header], told: float | None, repeatable: bool)
 
 def of_error_event(error: ProviderError, without_secrets: Callable[[bytes], bytes], *, repeatable: bool) -> Refusal:
     """The upstream ends a stream, of which the client has the beginning, with an error."""
-    message = without_secrets(error.message.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+    def clean(text: str) -> str:
+        return without_secrets(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
     failure = Failure(kind_of_status(error.status, reason(error)), repeatable=repeatable)
-    return Refusal(failure, "cut", UpstreamFailed(message, code=error.code or "upstream_error"))
+    code = clean(error.code) if error.code else "upstream_error"
+    return Refusal(failure, "cut", UpstreamFailed(clean(error.message), code=code))
 
 
 def of_broken_error(refusal: Refusal, status: int, raw: list[Header]) -> Refusal:
@@ -171,13 +175,6 @@ def outcome_of(status: int) -> str:
 def kept_headers(head: ResponseHead) -> list[Header]:
     """What of the provider's headers goes down with another body than its own."""
     return [header for header in head.headers if header[0].startswith(_KEPT)]
-
-
-def without(secrets: Sequence[bytes], text: bytes) -> bytes:
-    """``text`` without our credentials; the longest first, since one may begin with another."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, b"***")
-    return text
 
 
 def readable(head: ResponseHead, body: bytes) -> bytes | None:

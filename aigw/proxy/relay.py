@@ -19,7 +19,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aigw.errors import GatewayError, UpstreamFailed
-from aigw.http.headers import HOP_BY_HOP, Header, connection_tokens
+from aigw.http.headers import Header, connection_tokens
 from aigw.http.sse import EventFramer, EventTooLarge, split_events
 from aigw.llm import events, lenient
 from aigw.llm.errors import error_event
@@ -27,6 +27,7 @@ from aigw.llm.operations import RAW
 from aigw.llm.preamble import is_preamble
 from aigw.llm.taps import JsonTap, StreamTap, first_event_error, is_unreadable
 from aigw.llm.usage import Usage
+from aigw.proxy.forwarding import ADDRESSES, NEVER_DOWN_PREFIXES, NEVER_DOWNSTREAM, PLAIN_DOWN
 from aigw.routing.floors import floor
 
 if TYPE_CHECKING:
@@ -46,29 +47,8 @@ _NO_BUFFERING: Header = (b"x-accel-buffering", b"no")
 #: Seconds; a longer ``retry-after`` is cut down to it.
 MOST_RETRY_AFTER: Final = 60
 
-#: Response headers that stay here: framing and hop-by-hop, what speaks for the provider's own site, and what
-#: tells whose account is behind this gateway.
-_NEVER_DOWN: Final = frozenset(
-    (
-        b"alt-svc",
-        b"anthropic-organization-id",
-        b"anthropic-workspace-id",
-        b"content-length",
-        b"date",
-        b"openai-organization",
-        b"openai-project",
-        b"report-to",
-        b"nel",
-        b"request-id",
-        b"server",
-        b"server-timing",
-        b"set-cookie",
-        b"strict-transport-security",
-        b"x-aigw-backend",
-        b"x-aigw-model",
-        b"x-request-id",
-    )
-) | frozenset(HOP_BY_HOP)
+#: Characters of the longest number or date in a ``retry-after``.
+_LONGEST_RETRY_AFTER: Final = 64
 
 
 class ResponseHead:
@@ -76,33 +56,39 @@ class ResponseHead:
 
     :ivar headers: those that go down to the client.
     :ivar length: ``Content-Length``, if there is one.
+    :ivar leads: some of them are addresses that clients go to (:data:`~aigw.proxy.forwarding.ADDRESSES`).
     """
 
-    __slots__ = ("content_type", "encoded", "headers", "length", "status")
+    __slots__ = ("content_type", "encoded", "headers", "leads", "length", "status")
 
     def __init__(self, status: int, headers: list[Header]) -> None:
         self.status = status
         self.content_type = b""
         self.length: int | None = None
-        self.encoded = False
+        self.encoded = self.leads = False
         self.headers: list[Header] = []
         nominates = False
         for header in headers:
             name, value = header
-            if name in _NEVER_DOWN:
+            if name in PLAIN_DOWN:
+                if name == b"content-type":
+                    self.content_type = value
+                self.headers.append(header)
+                continue
+            if name in NEVER_DOWNSTREAM:
                 if name == b"content-length":
                     self.length = int(value)
                 elif name == b"connection":
                     nominates = True
                 continue
-            if name == b"content-type":
-                self.content_type = value
-            elif name == b"content-encoding":
+            if name == b"content-encoding":
                 self.encoded = value.strip().lower() != b"identity"
-            elif name.startswith(b"cf-"):
+            elif name.startswith(NEVER_DOWN_PREFIXES):
                 continue
             elif name.startswith(b"retry-after") and status >= 400:
                 header = (name, capped(name, value))
+            elif name in ADDRESSES:
+                self.leads = True
             self.headers.append(header)
         nominated = connection_tokens(headers) if nominates else None
         if nominated:
@@ -115,21 +101,27 @@ class ResponseHead:
 
 
 def unbuffered(headers: list[Header]) -> list[Header]:
-    """A stream's headers, which ask proxies before us not to collect it, unless the upstream has said what it wants."""
-    return headers if any(name == _NO_BUFFERING[0] for name, _ in headers) else [*headers, _NO_BUFFERING]
+    """A stream's headers, which ask proxies before us not to collect it; what the upstream wants of its own proxy
+    (``x-accel-…``) has stayed here."""
+    return [*headers, _NO_BUFFERING]
 
 
 def capped(name: bytes, value: bytes) -> bytes:
     """A provider's ``retry-after`` or ``retry-after-ms``, at most :data:`MOST_RETRY_AFTER`.
 
-    Some of its clients sleep for as long as they are told, others give up when they are told too long.
+    Some of its clients sleep for as long as they are told, others give up when they are told too long. What is too far
+    ahead to be meant is as much as that.
     """
     most = MOST_RETRY_AFTER * (1000 if name == b"retry-after-ms" else 1)
+    if len(value) > _LONGEST_RETRY_AFTER:
+        return b"%d" % most
     try:
         return value if float(value) <= most else b"%d" % most
     except ValueError:
         seconds = floor(((name, value),), None, time.time())  # a date
-        return value if seconds is None else b"%d" % min(most, math.ceil(seconds))
+        if seconds is None:
+            return b"%d" % most if any(0x30 <= byte <= 0x39 for byte in value) else value  # not a word such as "soon"
+        return b"%d" % min(most, math.ceil(seconds))
 
 
 class Relay(Protocol):

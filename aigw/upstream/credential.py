@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from aigw.errors import BadRequest
 from aigw.http.headers import Header
 
 _BEARER = b"bearer "
@@ -63,12 +64,17 @@ class Passthrough:
     def take(self, sent: Sequence[Header], is_consumer_key: Callable[[bytes], bool]) -> Credential:
         """The client's credential, as it was sent.
 
-        :param is_consumer_key: tells whether a bare token is a key of this gateway's; such a one is never sent
-            on, so a client that only has its consumer key reaches the provider without a credential.
+        :param is_consumer_key: tells whether a header's value is a key of this gateway's, or has one in it; such a
+            one is never sent on, so a client that only has its consumer key reaches the provider without a credential.
+        :raises BadRequest: the header that would be sent is there twice: which one is meant?
         """
         for wanted in self.headers:
-            for name, value in sent:
-                if name == wanted and value and not is_consumer_key(without_bearer(value)):
-                    line = b"%s: %s\r\n" % (name, value)
-                    return Credential(line, hashlib.sha256(line).digest()[:16], without_bearer(value))
+            found = [value for name, value in sent if name == wanted and value]
+            theirs = [value for value in found if not is_consumer_key(value)]
+            if theirs:
+                if len(found) > 1:
+                    shown = wanted.decode("ascii").title()
+                    raise BadRequest(f"malformed request: {shown} comes more than once", code="malformed_request")
+                line = b"%s: %s\r\n" % (wanted, theirs[0])
+                return Credential(line, hashlib.sha256(line).digest()[:16], without_bearer(theirs[0]))
         return NO_CREDENTIAL

@@ -85,6 +85,12 @@ class Address:
     path: bytes
     host_header: bytes
 
+    @property
+    def origin(self) -> bytes:
+        """Scheme, host and port (RFC 6454 section 4), the port written out, the host in lower case."""
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{name.lower()}:{self.port}".encode()
+
     @classmethod
     def of(cls, url: str) -> Address:
         """:param url: http or https, checked by the configuration."""

@@ -6,11 +6,13 @@ from typing import Protocol
 
 from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.consumer import Consumer
+from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.metrics import RouteSeries
 from aigw.proxy.client_call import Plans
+from aigw.proxy.forwarding import NEVER_IN_QUERY
 from aigw.routing.targets import Group
 from aigw.upstream.target import replace_prefix
 
@@ -29,6 +31,7 @@ class Route:
     """One ``[routes]`` entry, compiled.
 
     :ivar authenticator: None where ``auth = "none"``.
+    :ivar keys: keeps consumers' keys here.
     :ivar operation: fixed by the configuration, or None to read it off the path.
     :ivar backend: the one backend, or
     :ivar model: the one ``[models]`` entry; neither: the request's own ``model`` picks.
@@ -47,6 +50,7 @@ class Route:
         name: str,
         *,
         authenticator: KeyAuthenticator | None,
+        keys: KeyFilter,
         operation: str | None,
         backend: str | None,
         model: str | None,
@@ -60,6 +64,8 @@ class Route:
         # What each call touches stands together, which is how mypyc lays it out.
         self.name = name
         self.authenticator = authenticator
+        self.keys = keys
+        self._not_in_query = NEVER_IN_QUERY | (authenticator.header_names if authenticator is not None else frozenset())
         self.operation = operation
         self.fixed: Group | None = models.alone(backend) if backend is not None else None
         self.model = model
@@ -85,6 +91,27 @@ class Route:
         if consumer is not None and not consumer.may_use_route(self.name):
             raise Forbidden(f"consumer {consumer.name} may not use route {self.name}", code="route_forbidden")
         return consumer
+
+    def knows(self, consumer: Consumer | None) -> bool:
+        """Whether a request of ``consumer`` may be put to a backend: a preflight of nobody's may not, with the
+        backend's credential on it. A route that asks nobody who he is lets everybody's through, that is what it is for.
+        """
+        return consumer is not None or self.authenticator is None
+
+    # -- without keys
+
+    def clean_query(self, query: bytes) -> bytes | None:
+        """A query as it may go on; None if nothing of it is left."""
+        return self.keys.clean_query(query, self._not_in_query)
+
+    def clean_raw(self, request: Request, body: bytes) -> bytes:
+        """A body that is not read, as it may go on.
+
+        :raises BadRequest: the path holds a key, and without it would be another one.
+        """
+        if self.keys.in_path(request.path):
+            raise BadRequest("the path has a consumer's key in it, which never goes to a provider", code="bad_path")
+        return self.keys.clean_body(body, request.header(b"content-type") or b"")
 
     # -- what
 

@@ -17,11 +17,12 @@ from urllib.parse import unquote
 
 from twisted.logger import Logger
 
+from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
-from aigw.llm.body import parse
+from aigw.llm.body import parse, serialise
 from aigw.metrics import RouteSeries
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
@@ -37,18 +38,23 @@ from aigw.web.tree import RouteTree
 _SANE_ID: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 _JSON: Final = (b"content-type", b"application/json")
 
+#: What a provider may take where the operation is not one that is known.
+_METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")
+
 
 @dataclass(frozen=True, eq=False)
 class Served:
     """What one snapshot serves.
 
     :ivar max_in_flight: requests in flight above which new ones are refused; 0 for no limit.
+    :ivar keys: keeps consumers' keys here.
     """
 
     root: RouteTree = field(repr=False)
     catalogue: Catalogue = field(repr=False)
     clients: Clients
     max_in_flight: int
+    keys: KeyFilter = field(repr=False)
 
 
 class Visit(ClientCall):
@@ -146,7 +152,7 @@ class FrontDoor:
     def _name(self, request: Request) -> str:
         """The request's id: the client's own if it is a sane one, else a new one."""
         sent = request.fields.get(b"x-request-id")
-        if sent and len(sent) <= 128 and _SANE_ID.issuperset(sent):
+        if sent and len(sent) <= 128 and _SANE_ID.issuperset(sent) and not self.served.keys.holds(sent):
             return sent.decode("ascii")
         return self._new_id()
 
@@ -174,8 +180,8 @@ class FrontDoor:
         operation = account.operation = visit.entry.operation_of(request, visit.by_path)
         if operations.dialect(operation) == "anthropic":
             request.anthropic = True
-        if request.method == b"OPTIONS" and operation in operations.METHODS:
-            allow = b", ".join((*operations.METHODS[operation], b"OPTIONS"))
+        if request.method == b"OPTIONS" and (operation in operations.METHODS or not visit.entry.knows(visit.consumer)):
+            allow = b", ".join((*operations.METHODS.get(operation, _METHODS), b"OPTIONS"))
             self._answer(account, 204, b"", (b"allow", allow))
         elif self._from_catalogue(visit, operation):
             self._answer_models(visit)
@@ -220,8 +226,8 @@ class FrontDoor:
         body, fields = self._read(visit, operation)
         group = route.choose(account.asked_model)
         query = request.query
-        if query is not None and route.authenticator is not None:
-            query = route.authenticator.clean_query(query)
+        if query is not None:
+            query = route.clean_query(query)
         visit.asks(operation, query, body, fields, route.alike, route.plans)
         candidate = group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
         try:
@@ -279,8 +285,10 @@ class FrontDoor:
         if operation == operations.RAW:
             picks = visit.entry.backend is None and visit.entry.model is None
             account.asked_model = model_of_raw(request, body, visit.consumer, picks)
-            return body, None
+            return visit.entry.clean_raw(request, body), None
         fields = parse(body, operation)
+        if visit.served.keys.clean_fields(fields):
+            body = serialise(fields)
         account.asked_model = fields.get("model") or None
         return body, fields
 

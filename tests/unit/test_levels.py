@@ -26,13 +26,14 @@ LEVELS = {
     "upstream": 2,
     "llm": 1,
     "http": 1,
+    "logs": 1,
     "config": 1,
     "metrics": 1,
     "board": 0,
     "errors": 0,
     "instruments": 0,
-    "logs": 0,
     "memory": 0,
+    "redaction": 0,
     "systemd": 0,
 }
 

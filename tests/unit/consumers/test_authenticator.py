@@ -244,22 +244,6 @@ class QueryTests(AuthenticatorTestCase):
         self.assert_refused(WRONG, query=b"apikey=\xff")
         self.assert_refused(MISSING, query=b"%FF=%&%zz")
 
-    def test_taken_out_of_the_query(self) -> None:
-        """All names in all spellings; everything else stays as it was, byte for byte."""
-        for query, clean in (
-            (b"a=1&apikey=key-one&b=%2f", b"a=1&b=%2f"),
-            (b"%61PIkey=x&api-key=y&a", b"a"),
-            (b"apikey", None),
-            (b"apikey=x", None),
-            (b"a=1&&b=+%zz", b"a=1&&b=+%zz"),
-            (b"", b""),
-        ):
-            self.assertEqual(self.auth.clean_query(query), clean, query)
-
-    def test_cleaned_also_where_no_key_is_looked_for(self) -> None:
-        """A client that puts its key there by mistake must not have it handed to the provider."""
-        self.assertEqual(self.authenticator().clean_query(b"apikey=x&a=1"), b"a=1")
-
 
 class BodyTests(AuthenticatorTestCase):
     """Keys in the body."""

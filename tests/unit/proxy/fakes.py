@@ -6,14 +6,18 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from aigw.consumers.key_filter import KeyFilter
 from aigw.http.deadlines import Deadlines
 from aigw.llm.body import Adjustments
 from aigw.llm.translation import Translating
 from aigw.proxy.account import Account
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
+from aigw.proxy.credentials import credential_secrets
 from aigw.proxy.exchange import Exchange
-from aigw.proxy.plan import NEVER_UPSTREAM, Plan, Timeouts
+from aigw.proxy.forwarding import NEVER_UPSTREAM
+from aigw.proxy.plan import Plan, Timeouts
+from aigw.redaction import Redactor
 from aigw.routing.balance import Balance
 from aigw.routing.budget import RetryBudget
 from aigw.routing.health import Health
@@ -172,11 +176,13 @@ def make_plan(upstream: Any, **changes: Any) -> Plan:
         "timeouts": TIMEOUTS,
         "streaming": "allow",
         "asks_usage": True,
-        "is_consumer_key": lambda token: False,
+        "keys": KeyFilter(lambda token: False),
         "label_of": lambda name: name,
         "down_lines": b"via: 1.1 aigw\r\nx-aigw-backend: openai\r\n",
     }
     values.update(changes)
+    secrets = (*credential_secrets(values["credential"]), *values.get("secrets", ()))
+    values.update(secrets=secrets, redactor=Redactor(secrets))
     return Plan(**values)
 
 

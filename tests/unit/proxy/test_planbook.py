@@ -8,6 +8,7 @@ from typing import Any
 from twisted.trial import unittest
 
 from aigw.config.settings import load
+from aigw.consumers.key_filter import KeyFilter
 from aigw.proxy.plan import Timeouts
 from aigw.proxy.planbook import PlanBook
 from tests.unit.proxy.fakes import FakeUpstream, make_candidate
@@ -53,7 +54,7 @@ class PlanBookTests(unittest.TestCase):
         path.write_text(CONFIG)
         settings = load(path)
         upstreams: dict[str, Any] = {name: FakeUpstream() for name in settings.backends}
-        self.plans = PlanBook(settings, upstreams, frozenset(), lambda key: False, lambda name: name, None)
+        self.plans = PlanBook(settings, upstreams, frozenset(), KeyFilter(lambda key: False), lambda name: name, None)
 
     def test_routes_that_are_alike(self) -> None:
         """What makes plans differ keeps routes apart, and nothing else does."""

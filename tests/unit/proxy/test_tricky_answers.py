@@ -62,11 +62,11 @@ class BufferingTests(unittest.TestCase):
         scene.events().on_data(chunk("a"))
         self.assertEqual(scene.request.response_headers[b"x-accel-buffering"], b"no")
 
-    def test_unless_the_upstream_has_said_what_it_wants(self) -> None:
-        """Once is enough."""
+    def test_whatever_the_upstream_wants_of_its_own_proxy(self) -> None:
+        """Ours is another one."""
         scene = Scene(stream=True)
         scene.head(200, b"text/event-stream", x_accel_buffering=b"yes").on_data(chunk("a"))
-        self.assertEqual(scene.request.response_headers[b"x-accel-buffering"], b"yes")
+        self.assertEqual(scene.request.response_headers[b"x-accel-buffering"], b"no")
 
 
 class RetryAfterTests(unittest.TestCase):
@@ -84,6 +84,13 @@ class RetryAfterTests(unittest.TestCase):
             (b"retry-after", formatdate(time.time() + 7200, usegmt=True).encode(), b"60"),
             (b"retry-after", b"Sun, 06 Nov 1994 08:49:37 GMT", b"0"),
             (b"retry-after", b"6m0s", b"60"),
+            (b"retry-after", b"Fri, 31 Dec 2099 23:59:59 GMT", b"60"),
+            (b"retry-after", formatdate(time.time() + 31 * 86400, usegmt=True).encode(), b"60"),
+            (b"retry-after", b"99999h", b"60"),
+            (b"retry-after", b"nan", b"60"),
+            (b"retry-after", b"9" * 5000, b"60"),
+            (b"retry-after", b"Fri, 31 Dec 9999 23:59:59 GMT", b"60"),
+            (b"retry-after-ms", b"9999999999999999999", b"60000"),
             (b"retry-after", b"soon", b"soon"),
         ):
             self.assertEqual(capped(name, told), cut, told)

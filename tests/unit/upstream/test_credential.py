@@ -1,7 +1,13 @@
 """The provider's credential: put in whatever way it was written down, and never shown."""
 
+from __future__ import annotations
+
+import base64
+
 from twisted.trial import unittest
 
+from aigw.consumers.key_filter import KeyFilter
+from aigw.errors import BadRequest
 from aigw.upstream.credential import NO_CREDENTIAL, Credential, Passthrough, without_bearer
 
 
@@ -50,14 +56,28 @@ class PassthroughTests(unittest.TestCase):
     def test_never_takes_a_consumer_key(self) -> None:
         """A client that has only its consumer key reaches the provider without a credential."""
         sent = [(b"authorization", b"Bearer mine")]
-        taken = self.rule.take(sent, lambda token: token == b"mine")
+        taken = self.rule.take(sent, KeyFilter(lambda token: token == b"mine").is_in)
         self.assertIs(taken, NO_CREDENTIAL)
 
     def test_consumer_key_beside_provider_token(self) -> None:
         """Two credentials in one request: the key that is ours stays, the other goes."""
         sent = [(b"authorization", b"Bearer mine"), (b"x-api-key", b"theirs")]
-        taken = self.rule.take(sent, lambda token: token == b"mine")
+        taken = self.rule.take(sent, KeyFilter(lambda token: token == b"mine").is_in)
         self.assertEqual(taken.line, b"x-api-key: theirs\r\n")
+
+    def test_a_key_that_is_the_whole_of_the_header(self) -> None:
+        """Scheme and all, as Kong's ``key_names = ["authorization"]`` has it; or in Basic credentials."""
+        keys = KeyFilter(lambda token: token in (b"Token mine", b"mine"))
+        for value in (b"Token mine", b"mine", b"Basic " + base64.b64encode(b"user:mine"), b'Token token="mine"'):
+            self.assertIs(self.rule.take([(b"authorization", value)], keys.is_in), NO_CREDENTIAL, value)
+
+    def test_two_tokens_in_one_header(self) -> None:
+        """Which one is meant? The consumer's own among them makes no difference."""
+        keys = KeyFilter(lambda token: token == b"mine")
+        for first in (b"Bearer other", b"Bearer mine"):
+            sent = [(b"authorization", first), (b"authorization", b"Bearer theirs")]
+            error = self.assertRaises(BadRequest, self.rule.take, sent, keys.is_in)
+            self.assertEqual((error.code, "Authorization" in error.message), ("malformed_request", True))
 
     def test_without_a_token_nothing_is_sent(self) -> None:
         """The provider says what it thinks of that."""
