@@ -7,7 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aigw.config.errors import Fault
-from aigw.config.tables import BackendAuth
+from aigw.config.listeners import key_files
+from aigw.config.modes import opened_to_others
+from aigw.config.sensitive import sent_secrets
+from aigw.config.tables import Backend, BackendAuth, ConsumerBackend
 
 if TYPE_CHECKING:
     from aigw.config.settings import Settings
@@ -18,7 +21,9 @@ def advise(settings: Settings, now: datetime) -> Iterator[Fault]:
 
     :param now: with a time zone; keys that end before it are void.
     """
-    yield from _plain_secrets(settings)
+    plain = list(_plain_secrets(settings))
+    yield from plain
+    yield from _readable(settings, has_secrets=bool(plain))
     yield from _unused(settings)
     yield from _consumers(settings, now)
     yield from _without_effect(settings)
@@ -39,6 +44,32 @@ def _plain_secrets(settings: Settings) -> Iterator[Fault]:
 def _inline(path: tuple[str, ...], auth: BackendAuth | None) -> Iterator[Fault]:
     if auth is not None and auth.inline is not None:
         yield (*path, "auth", "inline"), "a provider's token in plain text (secret = …, kept outside by [secrets])"
+
+
+def _readable(settings: Settings, *, has_secrets: bool) -> Iterator[Fault]:
+    """Files with secrets that are open to everybody: the configuration itself, those of ``[secrets]``, listeners' keys.
+
+    :param has_secrets: the configuration has secrets in it that were found already.
+    """
+    found = opened_to_others(settings.path)
+    if found is not None and (has_secrets or _sent_secrets(settings)):
+        yield (), f"has secrets in it, and {found}"
+    for name, source in settings.secrets.items():
+        found = opened_to_others(settings.path.parent / source.file) if source.file is not None else None
+        if found is not None:
+            yield ("secrets", name, "file"), found
+    for index, listener in enumerate(settings.server.listen):
+        for file in key_files(listener):
+            found = opened_to_others(file)
+            if found is not None:
+                yield ("server", "listen", index), f"has a private key in {file.name}, and {found}"
+
+
+def _sent_secrets(settings: Settings) -> bool:
+    """Whether headers or body fields that are set have what looks like a secret."""
+    parts: list[Backend | ConsumerBackend] = list(settings.backends.values())
+    parts += [own for consumer in settings.consumers.values() for own in consumer.backends.values()]
+    return any(True for part in parts for _ in sent_secrets(part))
 
 
 def _unused(settings: Settings) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ a colon's meaning away. What the kinds take is Twisted's, see ``twisted.internet
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -95,6 +96,21 @@ def _check(kind: str, arguments: dict[str, str]) -> None:
             raise ValueError("has a domain that is none (allowed: INET, INET6, UNIX)")
         if ("index" in arguments) == ("name" in arguments):
             raise ValueError("names no socket of systemd's (one of index=, name=)")
+
+
+def key_files(value: str) -> list[Path]:
+    """The files with private keys of a listener, as Twisted finds them.
+
+    :param value: a :func:`listener`.
+    """
+    kind, *pieces = _split(value.removeprefix("haproxy:"))
+    if kind not in ("tls", "ssl"):
+        return []
+    needed, others = _KINDS[kind]
+    arguments = _arguments(kind, (*needed, *others), pieces)
+    if kind == "tls":
+        return sorted(Path(arguments["path"]).glob("*.pem"))
+    return [Path(arguments.get("privateKey") or "server.pem")]
 
 
 def listener_or_off(value: str) -> str:

@@ -167,7 +167,7 @@ class BackendAuth(Table):
     """The name of one of [secrets]: the session token of temporary AWS keys; beside access_key."""
     header: EditedHeaderName | None = None
     """The header it is sent in, instead of the provider's usual one."""
-    prefix: Prefix | None = None
+    prefix: Annotated[Prefix | None, Field(repr=False)] = None
     """What stands before the token, instead of the usual "Bearer " or nothing."""
 
 

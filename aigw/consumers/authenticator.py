@@ -52,8 +52,8 @@ class KeyAuthenticator:
     :param realm: for ``WWW-Authenticate``; empty for none.
     :param anonymous: who callers without a valid key are, if anybody.
     :param run_on_preflight: whether ``OPTIONS`` requests need a key.
-    :ivar header_names: the names that a key may have. Headers and fields of queries that have them stay here, whether or
-        not a key was found in them.
+    :ivar header_names: the names that a key may have. Headers and fields of queries that have them stay here, whether
+        or not a key was found in them.
     """
 
     def __init__(

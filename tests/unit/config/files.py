@@ -28,6 +28,7 @@ class FileTestCase(unittest.TestCase):
         directory.mkdir(parents=True)
         path = directory / name
         path.write_text(textwrap.dedent(text), encoding="utf-8")
+        path.chmod(0o600)
         return path
 
     def load(self, text: str, environ: Mapping[str, str] = {}) -> Settings:

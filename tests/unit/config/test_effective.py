@@ -75,6 +75,55 @@ class ShowTests(FileTestCase):
         self.assertEqual(after.backends, before.backends)
 
 
+class UnsaidTests(FileTestCase):
+    """What is a secret although nobody says so; in ``aigw show``, ``aigw diff`` and what Python prints."""
+
+    TEXT = """
+        [backends.b]
+        provider = "openai-compatible"
+        url = "https://gateway.example/{0}8f3a9c1b7d2e4f60a8f3a/v1"
+        defaults = {{ accessToken = "{0}1", extra_body = {{ credentials = {{ user = "{0}2", list = ["{0}3"] }} }} }}
+        overrides = {{ clientSecret = "{0}4", note = "sk-{0}0123456789abcdef", stop = ["end"] }}
+        headers = {{ set = {{ x-team = "{0}5" }} }}
+        auth = {{ secret = "s", prefix = "Basic {0}0123456789abcdef " }}
+        [secrets]
+        s = {{ env = "S_8f3a9c1b7d2e4f60a8f3a9c1b7d2e4f60a" }}
+        [routes.r]
+        paths = ["/r"]
+        backend = "b"
+        headers = {{ x-gateway-secret = ["{0}6"], x-tenant = ["one"] }}
+        [consumers.c.backends.b]
+        overrides = {{ api_key = "{0}7" }}
+        headers = {{ set = {{ authorization-2 = "{0}8" }} }}
+    """
+
+    def settings(self, mark: str) -> Any:
+        return load(self.write(BACKEND + self.TEXT.format(mark)), {}, read_secrets=False)
+
+    def test_shown(self) -> None:
+        text = shown(self.settings("q7"))
+        self.assertNotIn("q7", text)
+        tables = tomllib.loads(text)
+        backend = tables["backends"]["b"]
+        self.assertEqual(backend["url"], "https://gateway.example/***/v1")
+        self.assertEqual(backend["overrides"]["stop"], ["end"])
+        self.assertEqual(tables["routes"]["r"]["headers"], {"x-gateway-secret": ["***"], "x-tenant": ["one"]})
+        self.assertEqual(tables["secrets"]["s"]["env"], "S_8f3a9c1b7d2e4f60a8f3a9c1b7d2e4f60a")
+
+    def test_compared(self) -> None:
+        found = repr(list(differences(self.settings("q7"), self.settings("q9"))))
+        self.assertNotIn("q7", found)
+        self.assertNotIn("q9", found)
+        for key in ("overrides.clientSecret: changed", "url: changed", "headers.x-gateway-secret: changed"):
+            self.assertIn(key, found)
+
+    def test_printed(self) -> None:
+        """Tracebacks show settings by their repr."""
+        settings = self.settings("q7")
+        for table in (settings.backends["b"], settings.routes["r"], settings.consumers["c"]):
+            self.assertNotIn("q7", repr(table).replace(str(getattr(table, "url", "")), ""))
+
+
 class DiffTests(FileTestCase):
     """``aigw diff``."""
 
