@@ -24,10 +24,13 @@ from twisted.python.failure import Failure
 from aigw import __version__
 from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings, load
-from aigw.logs import redactor
+from aigw.logs import flush_daemon_log, redactor
 from aigw.metrics import Metrics
 from aigw.snapshot import secrets_of
 from aigw.systemd import Notifier
+
+#: Seconds after which what a slow reader or a busy service manager did not take is offered again.
+_TRY_AGAIN = 0.5
 
 
 class Refused(Exception):
@@ -129,6 +132,8 @@ class Daemon(MultiService):
         # Twisted would end by raising the signal on itself; a drained gateway ends with status 0.
         self._on_signal(signal.SIGTERM, self.end)
         self._on_signal(signal.SIGINT, self.end)
+        self.every(_TRY_AGAIN, flush_daemon_log)
+        self.every(_TRY_AGAIN, self.notifier.send_waiting)
         if self.notifier.watchdog_interval:
             self.every(self.notifier.watchdog_interval / 2, self._watchdog)
         self.begin()

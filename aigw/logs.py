@@ -1,20 +1,20 @@
 """What the gateway writes down: the access log, and the daemon's own log as JSON without secrets.
 
 Theory of operation. Access log lines are collected and written together, 0.1 s after the first of them or when there is
-a block's worth. Writing never fails its caller and never waits for a reader: what a full pipe does not take is kept and
-offered again, up to 4 MiB; what a full disk or a closed pipe refuses is lost. Lost lines are counted, and the daemon's
-log says when that begins and when it ends. A line that was cut in the middle is closed before the next one, so that
-whoever reads the file loses that line only.
+a block's worth. Writing never fails its caller and never waits, neither for a reader nor for a disk
+(:mod:`aigw.log_output`): what a full pipe does not take is kept and offered again, and lines wait while a disk is busy
+with those before them, 4 MiB in all; what a full disk or a closed pipe refuses is lost. Each line is written whole, or
+lost and counted; the daemon's log says when that begins and when it ends.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
-import select
-import stat
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -24,18 +24,51 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent
 from zope.interface import implementer
 
+from aigw.log_output import (
+    LineLog,
+    LineOutput,
+    TextLog,
+    WriterThread,
+    Written,
+    ends_torn,
+    standard_output,
+    writer_thread,
+)
 from aigw.redaction import Redactor
 
 _FLUSH_AFTER: Final = 0.1
-#: Bytes that are written at once: few enough to be in the processor's cache still.
+#: Bytes that are written at once: few enough to be in the processor's cache still; for a thread, enough to be worth it.
 _FLUSH_AT: Final = 16 * 1024
+_HAND_OVER_AT: Final = 64 * 1024
 _KEEP_AT_MOST: Final = 4 * 1024 * 1024
 
-#: What a pipe or a terminal that polls writable takes without making the writer wait (pipe(7), PIPE_BUF).
-_PIPE_PIECE: Final = 4096
+#: Seconds for which the end of the process waits for the last lines to get to the disk.
+_LAST_LINES: Final = 2.0
 
 _STANDARD_OUTPUT: Final = "-"
 _OFF: Final = "off"
+
+
+class _Job:
+    """A block on its way to a file.
+
+    :param last: close the file behind it.
+    :ivar written: what became of it; None as long as that is not known.
+    """
+
+    def __init__(self, output: LineOutput, block: bytes, *, last: bool) -> None:
+        self.size = len(block)
+        self.last = last
+        self.written: Written | None = None
+        self._output = output
+        self._block = block
+
+    def run(self) -> None:
+        """In the writer's thread."""
+        written, self._block = self._output.write(self._block), b""
+        if self.last:
+            written = Written(b"", written.lost + self._output.close(), written.trouble)
+        self.written = written
 
 
 class AccessLog:
@@ -43,6 +76,7 @@ class AccessLog:
 
     :param destination: ``"-"`` for standard output, ``"off"``, or the path of a file, which is appended to.
     :param clock: for the flush.
+    :param thread: writes plain files; without one they are written at once, however long that takes.
     :ivar enabled: False where lines go nowhere, and need not be made.
     :ivar dropped: lines that were lost.
     :raises OSError: the destination cannot be opened.
@@ -50,30 +84,36 @@ class AccessLog:
 
     _log: ClassVar[Logger] = Logger()
 
-    def __init__(self, destination: str, clock: IReactorTime) -> None:
+    def __init__(self, destination: str, clock: IReactorTime, thread: WriterThread | None = None) -> None:
         self._clock = clock
+        self._thread = thread
         self._lines: list[bytes] = []
         self._size = 0
-        self._within_line = self._failing = False
+        self._failing = False
         self._timer: IDelayedCall | None = None
+        self._jobs: deque[_Job] = deque()
         self.dropped = 0
-        self._destination = _absolute(destination)
-        self._fd = _open(self._destination)
-        self._to_file = _is_file(self._fd)
-        self.enabled = self._fd is not None
+        destination = _absolute(destination)
+        self._use(destination, _open(destination))
+
+    def _use(self, destination: str, output: LineOutput | None) -> None:
+        self._destination, self._output = destination, output
+        self.enabled = output is not None
+        self._apart = output is not None and output.is_file and self._thread is not None
+        self._flush_at = _HAND_OVER_AT if self._apart else _FLUSH_AT
 
     def write(self, line: bytes) -> None:
         """Add a line, with its line feed. Never raises, never waits."""
         if not self.enabled:
             return
         if self._size >= _KEEP_AT_MOST:
-            self.dropped += 1
+            self._overflow(1)
             return
         self._lines.append(line)
         self._size += len(line)
         if self._timer is None:
             self._timer = self._clock.callLater(_FLUSH_AFTER, self._on_time)
-        if self._size >= _FLUSH_AT and not self._failing:
+        if self._size >= self._flush_at and not self._failing:
             self.flush()
 
     def pass_on(self, lines: bytes) -> None:
@@ -84,17 +124,32 @@ class AccessLog:
         if not self.enabled:
             return
         if self._size >= _KEEP_AT_MOST:
-            self.dropped += lines.count(b"\n")
+            self._overflow(lines.count(b"\n"))
             return
         self._lines.append(lines)
         self._size += len(lines)
         if not self._failing:
             self.flush()
+        self._set_timer()
+
+    def lose(self, lines: int) -> None:
+        """So many lines were lost on their way here."""
+        self.dropped += lines
+
+    def _overflow(self, lines: int) -> None:
+        self.dropped += lines
+        self._reap()
+        if self._jobs:
+            self._say_failing("the disk is too slow")
 
     @property
     def waiting(self) -> int:
         """Bytes that are not written yet."""
-        return self._size
+        return self._size + (self._output.torn if self._output is not None else 0)
+
+    def _set_timer(self) -> None:
+        if self._timer is None and self.waiting:
+            self._timer = self._clock.callLater(_FLUSH_AFTER, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None
@@ -102,28 +157,35 @@ class AccessLog:
 
     def flush(self) -> None:
         """Write what waits, as far as it is taken."""
-        if self._fd is None or not self._lines:
-            return
-        block = b"".join(self._lines)
-        try:
-            taken = _write(self._fd, block, to_file=self._to_file)
-        except OSError as error:
-            self._lose(block, error.strerror or "cannot be written")
-            return
-        if taken:
-            self._within_line = block[taken - 1 : taken] != b"\n"
-        rest = block[taken:]
-        self._lines, self._size = ([rest] if rest else []), len(rest)
-        self._say_failing("its reader is too slow" if rest else "")
-        if rest and self._timer is None:
-            self._timer = self._clock.callLater(_FLUSH_AFTER, self._on_time)
+        if self._jobs:
+            self._reap()
+        output = self._output
+        if not self._jobs and output is not None and (self._lines or output.torn):
+            self._hand_over(output)
+        self._set_timer()
 
-    def _lose(self, block: bytes, why: str) -> None:
-        # No line begins with a line feed: a block that does was only to close a line already counted.
-        self.dropped += block.count(b"\n") - block.startswith(b"\n")
-        self._lines = [b"\n"] if self._within_line else []
-        self._size = len(self._lines)
-        self._say_failing(why)
+    def _hand_over(self, output: LineOutput, *, last: bool = False) -> None:
+        block = b"".join(self._lines)
+        self._lines.clear()
+        job = _Job(output, block, last=last)
+        self._jobs.append(job)
+        if self._apart and self._thread is not None:
+            self._thread.run(job.run)
+        else:
+            job.run()
+            self._reap()
+
+    def _reap(self) -> None:
+        """See what became of what was handed over."""
+        jobs = self._jobs
+        while jobs and (written := jobs[0].written) is not None:
+            job = jobs.popleft()
+            self._size -= job.size - len(written.rest)
+            if written.rest:
+                self._lines.insert(0, written.rest)
+            self.dropped += written.lost
+            if not job.last:
+                self._say_failing(written.trouble)
 
     def _say_failing(self, why: str) -> None:
         """Tell the daemon's log when trouble begins, and when it is over."""
@@ -160,27 +222,38 @@ class AccessLog:
             self._change(destination)
 
     def _change(self, destination: str) -> None:
-        fd = _open(destination)
-        self._let_go("the old file did not take them")
-        self._fd, self._destination, self._to_file = fd, destination, _is_file(fd)
-        self.enabled = fd is not None
+        output = _open(destination)
+        self._let_go()
+        self._use(destination, output)
 
     def close(self) -> None:
         """Write what waits, and no more. Further lines are ignored."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._let_go("closed before they were taken")
-        self._fd, self.enabled = None, False
+        self._let_go()
+        if self._jobs and self._thread is not None and not self._thread.settle(_LAST_LINES):
+            self._say_failing("the disk is too slow for the last lines")
+        self._reap()
+        self._output, self.enabled, self._apart = None, False, False
 
-    def _let_go(self, why: str) -> None:
-        self.flush()
-        if self._lines:
-            self._lose(b"".join(self._lines), why)
-        if self._fd is not None and self._destination != _STANDARD_OUTPUT:
-            os.close(self._fd)
-        self._lines, self._size = [], 0
-        self._within_line = self._failing = False
+    def _let_go(self) -> None:
+        """Give the open destination what waits for it; what it does not take is lost."""
+        output = self._output
+        if output is None:
+            return
+        if self._apart:
+            self._hand_over(output, last=True)
+            self._failing = False
+            return
+        self._hand_over(output)
+        rest = b"".join(self._lines)
+        self._lines.clear()
+        self._size -= len(rest)
+        self.dropped += rest.count(b"\n")
+        if self._destination != _STANDARD_OUTPUT:
+            self.dropped += output.close()
+        self._failing = False
 
 
 def _absolute(destination: str) -> str:
@@ -188,46 +261,15 @@ def _absolute(destination: str) -> str:
     return destination if destination in (_OFF, _STANDARD_OUTPUT) else str(Path(destination).absolute())
 
 
-def _open(destination: str) -> int | None:
+def _open(destination: str) -> LineOutput | None:
     if destination == _OFF:
         return None
     if destination == _STANDARD_OUTPUT:
         # The number, not sys.stdout: Twisted puts an object of its own there.
-        return sys.__stdout__.fileno() if sys.__stdout__ is not None else None
+        return standard_output(sys.__stdout__)
     # O_NONBLOCK: a FIFO that nobody reads is an error instead of a standstill. Files do not mind.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
-    return os.open(destination, flags, 0o640)
-
-
-def _is_file(fd: int | None) -> bool:
-    return fd is not None and stat.S_ISREG(os.fstat(fd).st_mode)
-
-
-def _write(fd: int, block: bytes, *, to_file: bool) -> int:
-    """Write as much of ``block`` as is taken without waiting.
-
-    :param to_file: it is a plain file, which never makes anybody wait for a reader.
-    :returns: how many bytes that was.
-    :raises OSError: not one, and none will be taken soon.
-    """
-    view, taken = memoryview(block), 0
-    while taken < len(block) and (to_file or _writable(fd)):
-        try:
-            taken += os.write(fd, view[taken:] if to_file else view[taken : taken + _PIPE_PIECE])
-        except BlockingIOError:
-            break
-        except OSError:
-            if not taken:
-                raise
-            break
-    return taken
-
-
-def _writable(fd: int) -> bool:
-    """Whether a short write will not wait. Standard output is shared with others, so it cannot be made non-blocking."""
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(0))
+    return LineOutput(os.open(destination, flags, 0o640), owned=True, ends_torn=ends_torn(destination))
 
 
 #: The process's one net: twistd makes the log's observer before there is a gateway to give it one.
@@ -276,7 +318,60 @@ def _timestamp(when: float) -> str:
     return f"{second}.{int(when % 1 * 1000):03d}Z"
 
 
+_daemon_logs: Final[list[LineLog]] = []
+
+
+def _daemon_log(stream: Any, say_lost: Callable[[int], bytes]) -> Callable[[bytes], object]:
+    """Takes lines for standard output or error, and keeps nobody waiting."""
+    log = LineLog(standard_output(stream), say_lost)
+    _daemon_logs.append(log)
+    return log.write
+
+
+def flush_daemon_log() -> None:
+    """Offer again what a slow reader did not take. To be called from time to time."""
+    for log in _daemon_logs:
+        log.flush()
+
+
+def daemon_log_lost() -> int:
+    """Lines of the daemon's log that were lost."""
+    return sum([log.lost for log in _daemon_logs])
+
+
+def settle_daemon_log() -> None:
+    """Before the process ends: have the last lines written, if they are taken soon."""
+    flush_daemon_log()
+    writer_thread.settle(_LAST_LINES)
+
+
+def _lost_as_json(lines: int) -> bytes:
+    event = {
+        "log_time": time.time(),
+        "log_level": LogLevel.error,
+        "log_namespace": "aigw.logs",
+        "log_format": _lost_in_words(lines),
+    }
+    return orjson.dumps(_line(event), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _lost_as_text(lines: int) -> bytes:
+    return f"{_lost_in_words(lines)}\n".encode()
+
+
+def _lost_in_words(lines: int) -> str:
+    return f"{lines} lines of this log were lost: they were not taken in time"
+
+
 def json() -> JsonObserver:
     """For ``twistd --logger=aigw.logs.json``: JSON lines on standard error, standard output being the access log's."""
-    # The number, not sys.stderr: Twisted puts an object there that logs what is written to it.
-    return JsonObserver(lambda line: os.write(2, line))
+    atexit.register(settle_daemon_log)
+    # The real one: Twisted puts an object in its place that logs what is written to it.
+    return JsonObserver(_daemon_log(sys.__stderr__, _lost_as_json))
+
+
+def free_standard_output() -> None:
+    """Before twistd begins its log: as text that one goes to ``sys.stdout``, and would wait for whoever reads there."""
+    atexit.register(settle_daemon_log)
+    write = _daemon_log(sys.__stdout__, _lost_as_text)
+    sys.stdout = TextLog(lambda text: write(_clean(text).encode()))

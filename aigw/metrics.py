@@ -281,6 +281,8 @@ class Metrics:
         self.loop_lag = lag.series()
         dropped = self._counter("aigw_access_log_dropped_lines", "Access log lines that were lost.")
         self.log_dropped = dropped.series()
+        daemon = self._counter("aigw_daemon_log_dropped_lines", "Lines of the daemon's log that were lost.")
+        self.daemon_log_dropped = daemon.series()
         self._workers = self._gauge("aigw_workers", "Processes that serve.")
         self._workers.series().value = 1.0
         self._restarts = self._counter("aigw_worker_restarts", "Workers that ended and were replaced.", "reason")

@@ -24,7 +24,8 @@ from aigw.errors import Overloaded
 from aigw.http.deadlines import Deadlines
 from aigw.http.listeners import Listen, Listeners
 from aigw.http.server import ServerFactory, ServerLimits
-from aigw.logs import AccessLog
+from aigw.log_output import writer_thread
+from aigw.logs import AccessLog, daemon_log_lost
 from aigw.memory import resident
 from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
@@ -63,7 +64,7 @@ class Serving:
         self._reactor = reactor
         self.deadlines = Deadlines(reactor)
         self.metrics = Metrics()
-        self.access_log = AccessLog(settings.server.access_log, reactor)
+        self.access_log = AccessLog(settings.server.access_log, reactor, writer_thread)
         self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
         ledger = Ledger(self.metrics, self.access_log, reactor.seconds)
         self.front_door = FrontDoor(self.snapshot.served, ledger, self.deadlines)
@@ -138,6 +139,7 @@ class Serving:
         self.metrics.connections("downstream").read = lambda: len(self.factory.channels)
         self.metrics.connections("upstream").read = lambda: self.snapshot.upstream_connections()
         self.metrics.log_dropped.read = lambda: self.access_log.dropped
+        self.metrics.daemon_log_dropped.read = daemon_log_lost
         self._watch_breakers()
 
     def _watch_breakers(self) -> None:

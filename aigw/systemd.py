@@ -2,7 +2,8 @@
 
 Theory of operation. ``READY=1`` once everything listens, ``RELOADING=1`` and again ``READY=1`` around each reload,
 ``STOPPING=1`` when the drain begins, ``WATCHDOG=1`` from the event loop, which proves that it turns. Without a service
-manager nothing is sent. A manager that does not listen never hinders the service.
+manager nothing is sent. A manager that does not listen never hinders the service: what its socket has no room for waits
+and is offered again (:meth:`Notifier.send_waiting`), in order; signs of life are not, since late ones prove nothing.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ import contextlib
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 #: A status longer than this is cut: it is one line of `systemctl status`.
 _LONGEST_STATUS = 512
+#: Messages that are kept for a manager that is busy: the oldest make way.
+_KEEP_AT_MOST = 16
 
 
 class Notifier:
     """Talks to the service manager, or to nobody where there is none.
 
     :param environ: where ``NOTIFY_SOCKET``, ``WATCHDOG_USEC`` and ``WATCHDOG_PID`` are looked for.
-    :param send: sends a datagram to an address, raising OSError where it cannot.
+    :param send: sends a datagram to an address without waiting, raising OSError where it cannot: BlockingIOError where
+        it may a moment later.
     :param now_ns: CLOCK_MONOTONIC in nanoseconds, which is the clock that systemd compares with.
     :ivar watchdog_interval: seconds within which systemd expects a sign of life; None if it expects none.
     """
@@ -36,6 +41,7 @@ class Notifier:
         self._datagram = send or _send
         self._now_ns = now_ns
         self.watchdog_interval = _watchdog_interval(environ)
+        self._waiting: deque[bytes] = deque(maxlen=_KEEP_AT_MOST)
 
     def ready(self, status: str) -> None:
         """Start-up, or a reload, is done."""
@@ -55,13 +61,25 @@ class Notifier:
 
     def watchdog(self) -> None:
         """The event loop turns."""
-        self._tell("WATCHDOG=1")
+        if self._address:
+            with contextlib.suppress(OSError):
+                self._datagram(b"WATCHDOG=1", self._address)
 
     def _tell(self, message: str) -> None:
-        if not self._address:
-            return
-        with contextlib.suppress(OSError):
-            self._datagram(message.encode("utf-8", "replace"), self._address)
+        if self._address:
+            self._waiting.append(message.encode("utf-8", "replace"))
+            self.send_waiting()
+
+    def send_waiting(self) -> None:
+        """Send what the manager had no room for before; to be called from time to time."""
+        while self._waiting:
+            try:
+                self._datagram(self._waiting[0], self._address)
+            except BlockingIOError:
+                return
+            except OSError:  # there is nobody
+                pass
+            self._waiting.popleft()
 
 
 def _address(named: str) -> str:
@@ -73,8 +91,7 @@ def _address(named: str) -> str:
 
 def _send(message: bytes, address: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        # Never for long: this is the event loop's thread.
-        sock.settimeout(0.5)
+        sock.setblocking(False)  # this is the event loop's thread
         sock.sendto(message, address)
 
 

@@ -48,13 +48,15 @@ def makeService(options: Options) -> IService:
     clock = _reactor()
     try:
         settings = load(options["config"])
-        return Gateway(clock, settings) if worker_count(settings) == 1 else Parent(clock, settings)
+        service = Gateway(clock, settings) if worker_count(settings) == 1 else Parent(clock, settings)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     except OSError as error:  # of the access log
         sys.stderr.write(f"{options['config']}: server.access_log: {error}\n")
         raise SystemExit(1) from None
+    logs.free_standard_output()
+    return service
 
 
 def _reactor() -> Any:

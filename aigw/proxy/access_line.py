@@ -5,6 +5,8 @@ text; making a dictionary and having that serialised costs twice as much. What i
 address, a model) is written by orjson, and what comes again and again is remembered as it was written. Names of the
 configuration, the methods that the wire lets in, ids and the gateway's own words hold no character that JSON writes
 otherwise.
+
+A line has a bounded length: what comes from outside is cut where it is longer than anybody needs, and ends in ``…``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 #: Texts that are remembered, and characters up to which one is.
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 128
+
+#: What a line has at most: characters of a path, and of any other text from outside (a model, an address); attempts.
+_LONGEST_PATH: Final = 1024
+_LONGEST_TEXT: Final = 256
+_MOST_TRIED: Final = 16
 
 _remembered: Final[dict[str, str]] = {}
 _NUMBERS: Final = [str(number) for number in range(1000)]
@@ -67,8 +74,8 @@ def access_line(account: Account, consumer: str, status: int, now: float, overhe
     line = (
         f'{{"time":"{_clock.text}.{_THOUSANDTHS[thousandth]}Z","request_id":"{request.request_id}",'
         f'"client":{_text(account.client)},"consumer":"{consumer}","route":"{account.route}",'
-        f'"operation":"{account.operation}","method":"{request.method.decode("latin-1")}",'
-        f'"path":{_written(request.path.decode("latin-1"))},"status":{_number(status)},'
+        f'"operation":"{account.operation}","method":"{_method(request.method)}",'
+        f'"path":{_path(request.path)},"status":{_number(status)},'
         f'"backend":"{backend}","provider":"{provider}",'
         f'"model":{_text(account.asked_model or "")},"response_model":{_text(account.response_model or "")},'
         f'"stream":{"true" if account.stream else "false"},"attempts":{_number(account.attempts)},{_tokens(account)},'
@@ -109,7 +116,7 @@ def _rarely(account: Account) -> str:
         tried = [
             f'{{"backend":"{backend}","model":{_text(model)},"outcome":"{outcome}","ms":{_milliseconds(seconds)},'
             f'"error":{_text(error)}}}'
-            for backend, model, outcome, seconds, error in account.tried
+            for backend, model, outcome, seconds, error in account.tried[:_MOST_TRIED]
         ]
         fields = f',"tried":[{",".join(tried)}]'
     if account.continued:
@@ -148,11 +155,20 @@ def _number(number: int) -> str:
     return _NUMBERS[number] if 0 <= number < 1000 else str(number)
 
 
+def _method(method: bytes) -> str:
+    return method[:32].decode("latin-1")
+
+
+def _path(path: bytes) -> str:
+    text = path.decode("latin-1")
+    return _written(text if len(text) <= _LONGEST_PATH else text[:_LONGEST_PATH] + "…")
+
+
 def _text(text: str) -> str:
-    """``text`` as JSON, remembered."""
+    """``text`` as JSON, cut where it is too long, and remembered."""
     written = _remembered.get(text)
     if written is None:
-        written = _written(text)
+        written = _written(text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…")
         if len(text) <= _LONGEST_REMEMBERED:
             if len(_remembered) >= _MOST_REMEMBERED:
                 _remembered.clear()

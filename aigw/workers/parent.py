@@ -17,7 +17,8 @@ from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings
 from aigw.daemon import Daemon
 from aigw.http.listeners import Listeners, endpoints
-from aigw.logs import AccessLog
+from aigw.log_output import writer_thread
+from aigw.logs import AccessLog, daemon_log_lost, settle_daemon_log
 from aigw.metrics import Metrics
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot, AdminSite
@@ -56,8 +57,9 @@ class Parent(Daemon):
         self._ports = Listeners(reserving(reactor, count))
         self._admin_port = Listeners(endpoints(reactor))
         self._admin = AdminSite(AdminRoot(self, self))
-        self.access_log = AccessLog(settings.server.access_log, reactor)
+        self.access_log = AccessLog(settings.server.access_log, reactor, writer_thread)
         self.metrics.log_dropped.read = lambda: self.access_log.dropped
+        self.metrics.daemon_log_dropped.read = daemon_log_lost
         self._totals = Totals(self.metrics)
         self._command = lambda number: command(number, type(reactor).__module__)
         self._memory = make_memory(count)
@@ -95,7 +97,7 @@ class Parent(Daemon):
         return {description: port for description, port in self._ports.ports().items() if isinstance(port, Reserved)}
 
     def _hire(self, number: int) -> WorkerProcess:
-        process = WorkerProcess(number, self._reactor.seconds, self.access_log.pass_on)
+        process = WorkerProcess(number, self._reactor.seconds, self.access_log.pass_on, self.access_log.lose)
         process.start(self._reactor, self._command(number))
         return process
 
@@ -245,6 +247,7 @@ def _end_with_status_1() -> None:
     """twistd ends with 0 however the reactor was stopped; so say it last of all."""
 
     def end() -> None:
+        settle_daemon_log()
         for stream in (sys.__stdout__, sys.__stderr__):
             if stream is not None:
                 stream.flush()

@@ -29,7 +29,7 @@ PARENTS_SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)
 #: What is between the service manager and the parent alone.
 _PARENTS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 
-#: Longer output without a line feed is taken for a line.
+#: Longer output without a line feed is no line of the access log; of the daemon's own it is taken for one.
 _LONGEST_LINE = 1 << 20
 
 
@@ -48,6 +48,7 @@ class WorkerProcess(ProcessProtocol):
 
     :param number: which worker it is, from 1.
     :param access_log: takes whole lines of the worker's access log.
+    :param lost: told how many lines of it were lost on their way.
     :ivar ready: whether it accepts connections.
     :ivar leaving: it drains without having been told to by its parent.
     :ivar given_up: it was silent for too long, and is being ended.
@@ -60,7 +61,13 @@ class WorkerProcess(ProcessProtocol):
 
     _log = Logger()
 
-    def __init__(self, number: int, clock: Callable[[], float], access_log: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        number: int,
+        clock: Callable[[], float],
+        access_log: Callable[[bytes], None],
+        lost: Callable[[int], None],
+    ) -> None:
         self.number = number
         self.ready = self.leaving = False
         self.beat = Beat()
@@ -71,7 +78,7 @@ class WorkerProcess(ProcessProtocol):
         self.ended: Deferred[str] = Deferred()
         self.link = Link({"beat": self._alive, "leaving": self._leaving}, self._unlinked)
         self._clock = clock
-        self._access_log = Lines(access_log)
+        self._access_log = Lines(access_log, lost)
         self._own_log = Lines(self._said)
 
     def start(self, reactor: Any, command: list[str]) -> None:
@@ -178,15 +185,24 @@ class Lines:
     """Bytes in any pieces, passed on as whole lines.
 
     :param take: gets one or more lines, each with its line feed.
+    :param lost: told how many lines were dropped, because they were too long or had no end. Without it such ones are
+        passed on as far as they came.
     """
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
+    def __init__(self, take: Callable[[bytes], None], lost: Callable[[int], None] | None = None) -> None:
         self._take = take
+        self._lost = lost
         self._begun: list[bytes] = []
         self._size = 0
+        self._skipping = False
 
     def feed(self, data: bytes) -> None:
         """More bytes."""
+        if self._skipping:
+            end = data.find(b"\n") + 1
+            if not end:
+                return
+            self._skipping, data = False, data[end:]
         cut = data.rfind(b"\n") + 1
         if cut:
             self._take(b"".join((*self._begun, data[:cut])))
@@ -195,13 +211,18 @@ class Lines:
             self._begun.append(data[cut:])
             self._size += len(data) - cut
         if self._size > _LONGEST_LINE:
+            self._skipping = self._lost is not None
             self.close()
 
     def close(self) -> None:
-        """There is no more; a line that was begun ends here."""
-        if self._begun:
+        """There is no more of the line that was begun."""
+        if not self._begun:
+            return
+        if self._lost is not None:
+            self._lost(1)
+        else:
             self._take(b"".join((*self._begun, b"\n")))
-            self._begun, self._size = [], 0
+        self._begun, self._size = [], 0
 
 
 def command(number: int, reactor_module: str) -> list[str]:

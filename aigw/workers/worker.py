@@ -25,7 +25,7 @@ from aigw.board import Board
 from aigw.config.settings import Settings
 from aigw.daemon import Refused
 from aigw.http.listeners import close_ports, listening
-from aigw.logs import redactor
+from aigw.logs import flush_daemon_log, redactor
 from aigw.memory import resident
 from aigw.serving import Prepared, Serving
 from aigw.snapshot import secrets_of
@@ -212,6 +212,7 @@ class Worker:
     # -- signs of life
 
     def _beat(self) -> None:
+        flush_daemon_log()
         serving = self._served
         beat = Beat(
             connections=len(serving.factory.channels),

@@ -32,6 +32,7 @@ LEVELS = {
     "board": 0,
     "errors": 0,
     "instruments": 0,
+    "log_output": 0,
     "memory": 0,
     "redaction": 0,
     "systemd": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ import re
 import signal
 import stat
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +24,7 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from aigw import logs
+from aigw.log_output import WriterThread
 from aigw.logs import AccessLog, JsonObserver, Redactor
 
 
@@ -159,9 +162,14 @@ class WritingTests(AccessLogTestCase):
 
     def test_no_standard_output(self) -> None:
         """A daemon whose standard output was closed before it began writes nowhere, rather than into whatever file got
-        that number."""
+        that number; the lines are lost, and counted."""
         self.patch(sys, "__stdout__", None)
-        self.assertFalse(self.open("-").enabled)
+        log = self.open("-")
+        log.write(line({"n": 1}))
+        log.flush()
+        log.write(line({"n": 2}))
+        log.close()
+        self.assertEqual((log.dropped, self.daemon_log), (2, ["access log -: it is closed"]))
 
 
 class RotationTests(AccessLogTestCase):
@@ -287,7 +295,7 @@ class TroubleTests(AccessLogTestCase):
         raise OSError(28, "No space left on device")
 
     def test_disk_full_in_the_middle_of_a_line(self) -> None:
-        """The line that was cut is the only one that cannot be read afterwards."""
+        """The line that was cut gets its end as soon as there is room; those behind it are lost, and counted."""
         log = self.open()
         room = [12]
 
@@ -308,8 +316,8 @@ class TroubleTests(AccessLogTestCase):
         room[0] = 1000
         log.write(line({"n": 5}))
         log.flush()
-        self.assertEqual(self.path.read_bytes(), b'{"n":1}\n{"n"\n{"n":5}\n')
-        self.assertEqual(log.dropped, 3)
+        self.assertEqual(self.path.read_bytes(), b'{"n":1}\n{"n":2}\n{"n":5}\n')
+        self.assertEqual(log.dropped, 2)
 
     def test_reader_gone(self) -> None:
         """A closed pipe, as when the program that read standard output has ended."""
@@ -387,6 +395,146 @@ class TroubleTests(AccessLogTestCase):
             log.write(line({"n": number, "path": "x" * 1000}))
         self.assertGreater(log.dropped, 6000 - 5 * 1024)
         self.assertLess(sum(map(len, log._lines)), 4 * 1024 * 1024 + 2048)
+
+
+class PassedOnTests(AccessLogTestCase):
+    """Lines of the workers, as their parent writes them."""
+
+    def test_written_again_by_itself_once_there_is_room(self) -> None:
+        """Nothing has to be sent to the daemon; the lines that came while there was no room and are not lost come too."""
+        log = self.open()
+        room = [20]
+        real_write: Any = os.write
+
+        def little_room(fd: int, data: bytes) -> int:
+            if not room[0]:
+                raise OSError(28, "No space left on device")
+            written: int = real_write(fd, bytes(data)[: room[0]])
+            room[0] -= written
+            return written
+
+        self.patch(os, "write", little_room)
+        for number in range(10):
+            log.pass_on(line({"n": number}))
+            self.clock.advance(0.2)
+        room[0] = 10_000
+        for number in range(10, 20):
+            log.pass_on(line({"n": number}))
+            self.clock.advance(0.2)
+        kept = [each["n"] for each in self.lines()]
+        self.assertEqual(kept, [0, 1, 2, *range(10, 20)])
+        self.assertEqual(log.dropped, 7)
+
+    def test_the_last_lines_do_not_wait_for_more(self) -> None:
+        """A slow reader gets them as soon as it reads, though nobody makes another request."""
+        reader, path = self.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        log = self.open(path)
+        log.pass_on(b"".join(line({"n": number, "path": "x" * 1000}) for number in range(10)))
+        received = b""
+        for _ in range(20):
+            self.clock.advance(0.1)
+            with contextlib.suppress(BlockingIOError):
+                received += os.read(reader, 1 << 20)
+        self.assertEqual([json.loads(each)["n"] for each in received.splitlines()], list(range(10)))
+        self.assertEqual((log.waiting, self.clock.getDelayedCalls()), (0, []))
+
+    def test_lines_that_were_lost_on_the_way(self) -> None:
+        log = self.open()
+        log.lose(3)
+        self.assertEqual(log.dropped, 3)
+
+
+class HeldThread(WriterThread):
+    """Does what it is told to when the test says so, as a disk that stalls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[Callable[[], object]] = []
+
+    def run(self, job: Callable[[], object]) -> None:
+        self.jobs.append(job)
+
+    def work(self) -> None:
+        """The disk goes on."""
+        while self.jobs:
+            self.jobs.pop(0)()
+
+    def settle(self, seconds: float) -> bool:
+        self.work()
+        return True
+
+
+class StalledDiskTests(AccessLogTestCase):
+    """A file is written by a thread; nobody else waits for the disk."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.thread = HeldThread()
+
+    def open(self, destination: object = None) -> AccessLog:
+        log = AccessLog(str(self.path if destination is None else destination), self.clock, self.thread)
+        self.addCleanup(log.close)
+        return log
+
+    def test_lines_wait_for_the_disk(self) -> None:
+        """In order, one block at a time."""
+        log = self.open()
+        for number in range(5):
+            log.write(line({"n": number}))
+            self.clock.advance(0.2)
+        self.assertEqual((self.path.read_bytes(), len(self.thread.jobs)), (b"", 1))
+        self.thread.work()
+        self.clock.advance(0.2)
+        self.thread.work()
+        self.clock.advance(0.2)
+        self.assertEqual([each["n"] for each in self.lines()], list(range(5)))
+        self.assertEqual((log.waiting, log.dropped, self.clock.getDelayedCalls()), (0, 0, []))
+
+    def test_memory_is_bounded(self) -> None:
+        """4 MiB of lines; those above are lost, counted and told of."""
+        log = self.open()
+        for number in range(6000):
+            log.write(line({"n": number, "path": "x" * 1000}))
+        self.assertLess(log.waiting, 4 * 1024 * 1024 + 2048)
+        self.assertGreater(log.dropped, 1000)
+        self.assertIn("the disk is too slow", self.daemon_log[0])
+        self.thread.work()
+        self.clock.advance(0.2)
+        self.thread.work()
+        self.clock.advance(0.2)
+        self.assertEqual(len(self.lines()) + log.dropped, 6000)
+        self.assertIn("is written again", self.daemon_log[1])
+
+    def test_reopened_while_the_disk_stalls(self) -> None:
+        """What came before goes to the renamed file, what comes behind to the new one; both are closed in the end."""
+        before = open_files()
+        log = self.open()
+        old = self.path.with_suffix(".1")
+        log.write(line({"n": 1}))
+        log.flush()
+        log.write(line({"n": 2}))
+        self.path.rename(old)
+        log.reopen()
+        log.write(line({"n": 3}))
+        log.close()
+        self.assertEqual((self.lines(old), self.lines(), log.dropped), ([{"n": 1}, {"n": 2}], [{"n": 3}], 0))
+        self.assertEqual(open_files(), before)
+
+    def test_full_disk_is_counted_too(self) -> None:
+        log = self.open("/dev/full")
+        log.write(line({"n": 1}))
+        log.close()
+        self.assertEqual(log.dropped, 1)
+
+    def test_file_that_ends_within_a_line(self) -> None:
+        """Somebody's disk was full when the process ended: the next one's lines begin on a line of their own."""
+        self.path.write_bytes(b'{"n":1}\n{"n"')
+        log = self.open()
+        log.write(line({"n": 3}))
+        log.close()
+        self.assertEqual(self.path.read_bytes(), b'{"n":1}\n{"n"\n{"n":3}\n')
 
 
 SECRET = "sk-proj-Zm9v/Bar+baz=0123456789"
@@ -536,14 +684,19 @@ class JsonObserverTests(unittest.TestCase):
     def test_factory_writes_to_the_real_standard_error(self) -> None:
         """``twistd --logger=aigw.logs.json`` calls it without arguments. What Twisted puts in place of sys.stderr logs what
         is written to it: writing there would never end."""
-        written: list[tuple[int, bytes]] = []
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        stream = os.fdopen(writer, "w")
+        self.addCleanup(stream.close)
+        self.patch(sys, "__stderr__", stream)
+        self.patch(logs.atexit, "register", lambda _function: None)
+        self.patch(logs, "_daemon_logs", [])
         observer = logs.json()
         self.patch(sys, "stderr", object())
         self.patch(sys, "stdout", object())
-        self.patch(os, "write", lambda fd, data: written.append((fd, data)) or len(data))
         observer({"log_format": "hello", "log_level": LogLevel.info, "log_time": 0.0})
-        ((fd, data),) = written
-        self.assertEqual((fd, json.loads(data)["message"]), (2, "hello"))
+        self.assertEqual(json.loads(os.read(reader, 4096))["message"], "hello")
+        self.assertEqual(logs.daemon_log_lost(), 0)
 
     def test_time_is_there_without_one(self) -> None:
         """Events of other libraries may lack what Twisted adds."""

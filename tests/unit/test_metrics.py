@@ -55,6 +55,7 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "gen_ai_client_token_usage_total": ("counter", MODEL_LABELS | {"consumer", "gen_ai_token_type"}),
     "aigw_event_loop_lag_seconds": ("histogram", set()),
     "aigw_access_log_dropped_lines_total": ("counter", set()),
+    "aigw_daemon_log_dropped_lines_total": ("counter", set()),
     "aigw_workers": ("gauge", set()),
     "aigw_worker_restarts_total": ("counter", {"reason"}),
     "aigw_worker_cpu_seconds_total": ("counter", {"worker"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from twisted.trial import unittest
 
@@ -81,6 +82,43 @@ class NotifierTests(unittest.TestCase):
         notifier = Notifier({"NOTIFY_SOCKET": "/run/notify"}, send=refuse)
         notifier.ready("x")
         notifier.watchdog()
+
+    def test_manager_that_is_busy(self) -> None:
+        """READY and its like wait until its socket has room, and come in order; the loop does not wait for that. Signs of
+        life are not kept, nor is more than a little of anything."""
+        full = True
+
+        def send(message: bytes, _address: str) -> None:
+            if full:
+                raise BlockingIOError
+            got.append(message.split(b"\n")[0])
+
+        got: list[bytes] = []
+        notifier = Notifier({"NOTIFY_SOCKET": "/run/notify"}, send=send, now_ns=lambda: 0)
+        for _ in range(100):
+            notifier.status("old")
+        notifier.reloading()
+        notifier.watchdog()
+        notifier.ready("x")
+        notifier.send_waiting()
+        self.assertEqual(got, [])
+        full = False
+        notifier.send_waiting()
+        notifier.stopping()
+        self.assertEqual(got[-3:], [b"RELOADING=1", b"READY=1", b"STOPPING=1"])
+        self.assertLess(len(got), 20)
+
+    def test_socket_that_nobody_reads(self) -> None:
+        """The real one, full: what does not fit is refused at once, and kept."""
+        address = f"aigw-test-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind("\0" + address)
+            notifier = Notifier({"NOTIFY_SOCKET": "@" + address})
+            for _ in range(2000):
+                notifier.status("x" * 500)
+            notifier.stopping()
+            self.assertEqual(len(notifier._waiting), 16)
+            self.assertIn(b"STOPPING=1", notifier._waiting[-1])
 
     def test_socket_that_is_not_there(self) -> None:
         """The same with the real socket call."""

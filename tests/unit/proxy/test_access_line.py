@@ -111,6 +111,24 @@ class AccessLineTests(unittest.TestCase):
         self.assertEqual((line["continued"], line["usage_partial"]), (True, True))
         self.assertEqual(list(line), [*FIELDS, "tried", "continued", "usage_partial"])
 
+    def test_bounded_length(self) -> None:
+        """Whatever is sent: a pipe, journald and whoever reads lines have a longest one. What is cut says so."""
+        for text in ("Z" * (3 << 20), "\x00" * 10_000, "\U0001f600" * 10_000, "\ud800" * 10_000):
+            account = account_of(b"/" + b"a" * 60_000, text)
+            account.request.method = b"M" * 10_000
+            account.asked_model = account.response_model = account.error = text
+            for _ in range(1000):
+                account.tell("b", b"m" * 10_000, "cut", 1.0, text)
+            line = read(account)
+            for field in ("client", "model", "response_model", "error"):
+                self.assertEqual(len(line[field]), 257, field)
+                self.assertEqual(line[field][-1], "…")
+            self.assertEqual((len(line["path"]), line["path"][-1], len(line["method"])), (1025, "…", 32))
+            self.assertEqual(len(line["tried"]), 16)
+            self.assertLess(len(access_line(account, "ann", 200, 101.5, 0.1)), 65536)
+        account = account_of(b"/" + b"a" * 1023, "c" * 256)
+        self.assertEqual([read(account)[field] for field in ("path", "client")], ["/" + "a" * 1023, "c" * 256])
+
     @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.binary(max_size=60))
     def test_any_text(self, client: str, asked: str, answered: str, error: str, path: bytes) -> None:
         """Comes out as it went in, and nothing gets out of its quotes."""

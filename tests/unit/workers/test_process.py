@@ -45,6 +45,29 @@ class LinesTests(unittest.TestCase):
         lines.close()
         self.assertEqual(taken, [b'{"a":1}\n', b'{"b"\n'])
 
+    def test_half_a_line_of_the_access_log_is_none(self) -> None:
+        """Whoever reads it gets whole lines only; what one that was killed had begun is lost, and counted."""
+        taken: list[bytes] = []
+        lost: list[int] = []
+        lines = Lines(taken.append, lost.append)
+        lines.feed(b'{"a":1}\n{"b"')
+        lines.close()
+        lines.close()
+        self.assertEqual((taken, lost), ([b'{"a":1}\n'], [1]))
+
+    @given(st.lists(st.integers(1, 300_000), max_size=10))
+    def test_too_long_a_line_is_dropped_whole(self, pieces: list[int]) -> None:
+        """Not passed on in pieces that are no JSON; those around it are, in whatever pieces it comes."""
+        taken: list[bytes] = []
+        lost: list[int] = []
+        lines = Lines(taken.append, lost.append)
+        lines.feed(b'{"a":1}\n{"b":"')
+        for size in (*pieces, 1 << 20, 1):
+            lines.feed(b"x" * size)
+        lines.feed(b'"}\n{"c":1}\n')
+        lines.feed(b'{"d":1}\n')
+        self.assertEqual((b"".join(taken), lost), (b'{"a":1}\n{"c":1}\n{"d":1}\n', [1]))
+
     def test_no_line_without_end(self) -> None:
         """Output without line feeds is passed on some time, and does not fill the memory."""
         taken: list[bytes] = []
@@ -60,7 +83,8 @@ class ProcessTests(unittest.TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.access_log: list[bytes] = []
-        self.process = WorkerProcess(2, self.clock.seconds, self.access_log.append)
+        self.lost: list[int] = []
+        self.process = WorkerProcess(2, self.clock.seconds, self.access_log.append, self.lost.append)
         self.events: list[dict[str, Any]] = []
         globalLogPublisher.addObserver(self.events.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
@@ -96,12 +120,12 @@ class ProcessTests(unittest.TestCase):
         self.assertEqual(self.process.heard, 5)
 
     def ended(self, error: Exception) -> str:
-        process = WorkerProcess(1, self.clock.seconds, self.access_log.append)
+        process = WorkerProcess(1, self.clock.seconds, self.access_log.append, self.lost.append)
         process.ready = True
         process.childDataReceived(1, b"half")
         process.processEnded(Failure(error))
         self.assertFalse(process.ready)
-        self.assertEqual(self.access_log.pop(), b"half\n")
+        self.assertEqual((self.access_log, self.lost.pop()), ([], 1))
         return self.successResultOf(process.ended)
 
     def test_how_it_ended(self) -> None:

@@ -14,7 +14,7 @@ from aigw.workers.totals import Totals, exported
 
 def worker(number: int) -> WorkerProcess:
     """Somebody to tell of."""
-    return WorkerProcess(number, Clock().seconds, lambda _: None)
+    return WorkerProcess(number, Clock().seconds, lambda _: None, lambda _: None)
 
 
 class TotalsTests(unittest.TestCase):
