@@ -67,9 +67,12 @@ def load_compiled(path: str, environ: Mapping[str, str] = os.environ, *, read_se
 
 def check(options: argparse.Namespace) -> int:
     """``aigw check FILE [--strict] [--no-secrets] [--json]``."""
+    from aigw.config.settings import nothing_served
+
     settings, errors = None, []
     try:
         settings = load_compiled(options.file, read_secrets=not options.no_secrets)
+        errors = list(filter(None, [nothing_served(settings)]))
     except ConfigError as error:
         errors = error.problems
     warnings = list(settings.warnings) if settings is not None else []

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from aigw import __version__
 from aigw.config.errors import ConfigError
-from aigw.config.settings import Settings, load
+from aigw.config.settings import Settings, load_served
 from aigw.logs import flush_daemon_log, redactor
 from aigw.metrics import Metrics
 from aigw.snapshot import secrets_of
@@ -186,7 +186,7 @@ class Daemon(MultiService):
     @inlineCallbacks
     def _reload(self) -> Any:
         pool = self._reactor.getThreadPool()
-        settings = yield threads.deferToThreadPool(self._reactor, pool, load, self._path)
+        settings = yield threads.deferToThreadPool(self._reactor, pool, load_served, self._path)
         if self.draining:
             return
         yield self.swap(settings)

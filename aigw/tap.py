@@ -18,7 +18,7 @@ from twisted.python import usage
 
 from aigw import logs
 from aigw.config.errors import ConfigError
-from aigw.config.settings import load
+from aigw.config.settings import load_served
 from aigw.gateway import Gateway
 from aigw.http.polling import poll_plainly
 from aigw.workers.parent import Parent, worker_count
@@ -47,7 +47,7 @@ def makeService(options: Options) -> IService:
     """
     clock = _reactor()
     try:
-        settings = load(options["config"])
+        settings = load_served(options["config"])
         service = Gateway(clock, settings) if worker_count(settings) == 1 else Parent(clock, settings)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")

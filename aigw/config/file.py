@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from aigw.config.errors import ConfigError, KeyPath, Problem
+from aigw.regular_file import read_regular
+
+#: A configuration with 100,000 consumers has some 20 MB; what is longer is the wrong file.
+_LONGEST = 128 * 1024 * 1024
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'""")
@@ -158,7 +162,7 @@ def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
     :raises ConfigError: it cannot be read or is not TOML; the one problem names the line.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _LONGEST)
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
     try:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from aigw.config.errors import Fault
 from aigw.config.tables import SecretSource
+from aigw.regular_file import read_regular
 
 #: A token is not longer than this; what is longer is the wrong file.
 _LONGEST = 64 * 1024
@@ -60,11 +61,7 @@ def _value(source: SecretSource, directory: Path, environ: Mapping[str, str]) ->
 
 def _contents(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST + 1)
-        if len(data) > _LONGEST:
-            raise ValueError(f"{path} is too large for a secret (at most 64 KiB)")
-        return data.decode()
+        return read_regular(path, _LONGEST).decode()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -93,6 +93,26 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ, *, read_secr
     return attrs.evolve(settings, warnings=_problems(path, lines, advise(settings, datetime.now(UTC))))
 
 
+def load_served(path: str | Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The same for a file that is to be served: one that serves nothing is a file that somebody is just writing.
+
+    :raises ConfigError: with every fault that was found.
+    """
+    settings = load(path, environ)
+    problem = nothing_served(settings)
+    if problem is not None:
+        raise ConfigError([problem])
+    return settings
+
+
+def nothing_served(settings: Settings) -> Problem | None:
+    """What is wrong with settings that serve nothing; None where they serve something."""
+    if settings.routes:
+        return None
+    what = "there are none" if settings.lines.known else "the file is empty"
+    return settings.problem(("routes",), f"{what}: nothing would be served (at least one [routes.NAME])")
+
+
 def _settings(path: Path, sha256: str, typed: Tables, lines: Lines, secrets: dict[str, str]) -> Settings:
     server = typed.server
     if server.access_log not in ("-", "off"):
@@ -137,4 +157,6 @@ __all__ = [
     "Server",
     "Settings",
     "load",
+    "load_served",
+    "nothing_served",
 ]

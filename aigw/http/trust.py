@@ -24,6 +24,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aigw.http.failures import CertificateRefused
+from aigw.regular_file import read_regular
+
+#: All authorities of a system have some 200 KB.
+_LONGEST = 16 * 1024 * 1024
 
 _Codes = SSL.X509VerificationCodes
 
@@ -112,7 +116,7 @@ def certificates(path: str) -> list[Certificate]:
     :raises ValueError: there is none, or one is broken.
     """
     begin = b"-----BEGIN CERTIFICATE-----"
-    found = [begin + part for part in Path(path).read_bytes().split(begin)[1:]]
+    found = [begin + part for part in read_regular(path, _LONGEST).split(begin)[1:]]
     if not found:
         raise ValueError(f"{path} holds no PEM certificate")
     try:

@@ -93,6 +93,18 @@ class CheckTests(CommandTestCase):
         good = self.write(BACKEND + f"[consumers.c]\nkeys = ['{DIGEST}']\n")
         self.assertEqual((self.run_aigw("check", good, "--strict"), self.out), (0, "OK\n"))
 
+    def test_a_file_that_serves_nothing(self) -> None:
+        """Served it would be an outage; ``show`` and ``diff`` look at parts of a configuration as well."""
+        for text, what in (
+            ("", "the file is empty"),
+            ("[server]\n", "there are none"),
+            ("# later\n", "the file is empty"),
+        ):
+            path = self.write(text)
+            said = f"{path}:1: routes: {what}: nothing would be served (at least one [routes.NAME])\n"
+            self.assertEqual((self.run_aigw("check", path), self.out), (1, said))
+            self.assertEqual(self.run_aigw("show", path), 0)
+
     def test_faults_that_show_when_all_is_put_together(self) -> None:
         """Such as two routes that cannot be told apart."""
         self.compiled = [Problem("gateway.toml", 3, "routes.b", "cannot be told apart")]

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from aigw.config.settings import Settings, load
@@ -34,7 +35,12 @@ class ThreadlessReactor(MemoryReactorClock):
         return self
 
     def callInThreadWithCallback(self, done: Any, function: Any, *arguments: Any) -> None:
-        done(True, function(*arguments))
+        try:
+            result = function(*arguments)
+        except Exception:
+            done(False, Failure())
+        else:
+            done(True, result)
 
     def callFromThread(self, function: Any, *arguments: Any) -> None:
         function(*arguments)
@@ -110,6 +116,19 @@ class DaemonTests(unittest.TestCase):
         self.assertEqual(len(self.daemon.swaps), 2)
         self.daemon.swaps[1].callback(None)
         self.assertEqual(len(self.daemon.swaps), 2)
+
+    def test_reload_to_nothing_is_refused(self) -> None:
+        """An editor truncates a file before it writes it: a signal in between must not close every listener."""
+        self.daemon.announce()
+        path = self.daemon.settings.path
+        for text in ("", "\n# soon\n", "[server]\n", CONFIG.partition("[routes")[0]):
+            path.write_text(text)
+            self.daemon.reload()
+            self.assertIn("nothing would be served", self.daemon._last_error)
+        self.assertEqual(self.daemon.swaps, [])
+        path.write_text(CONFIG)
+        self.daemon.reload()
+        self.assertEqual(len(self.daemon.swaps), 1)
 
     def test_second_signal_to_end_changes_nothing(self) -> None:
         """A reactor that is told to stop twice complains."""

@@ -35,6 +35,7 @@ LEVELS = {
     "log_output": 0,
     "memory": 0,
     "redaction": 0,
+    "regular_file": 0,
     "systemd": 0,
 }
 

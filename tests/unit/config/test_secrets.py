@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,6 +57,20 @@ class SecretTests(unittest.TestCase):
         for data in (b"", b"\n", b"sk-3\nmore", b"sk-3\x00", "sk-3ü".encode(), b"\xff", b"sk-3" * 20000):
             self.assertIsNone(self.resolve(file=self.write(data)), data)
             self.assertNotIn("sk-3", self.message)
+
+    def test_only_plain_files(self) -> None:
+        """A FIFO that nobody writes to would be read for ever, and a device has no end."""
+        os.mkfifo(self.directory / "keys" / "fifo")
+        for name, kind in (("keys/fifo", "FIFO"), ("keys", "directory"), ("/dev/zero", "device")):
+            self.assertIsNone(self.resolve(file=name))
+            self.assertRegex(self.message, f"cannot be read: it is a {kind}, not a plain file")
+
+    def test_links_to_plain_files(self) -> None:
+        """As Kubernetes has them: a link to a link to the file."""
+        self.write(b"sk-4")
+        (self.directory / "data").symlink_to("keys")
+        (self.directory / "token").symlink_to("data/one")
+        self.assertEqual(self.resolve(file="token"), "sk-4")
 
 
 class LoadTests(FileTestCase):
