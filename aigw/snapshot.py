@@ -241,6 +241,7 @@ def _route(
     rewrite = route.rewrite
     full_path = rewrite.full_path if rewrite is not None else None
     prefix = rewrite.prefix if rewrite is not None else None
+    backend = settings.backends[route.backend] if route.backend is not None else None
     return Route(
         name=name,
         authenticator=doors.authenticator(route.auth),
@@ -248,12 +249,15 @@ def _route(
         operation=route.operation,
         backend=route.backend,
         model=route.model,
-        lists_upstream=route.backend is not None and _lists(settings.backends[route.backend]),
+        lists_upstream=backend is not None and _lists(backend),
         full_path=full_path.encode() if full_path is not None else None,
         prefix=prefix.encode() if prefix is not None else None,
         models=models,
         plans=plans,
         alike=plans.alike(name),
+        provider=backend.provider if backend is not None else "",
+        pinned=backend.model if backend is not None else None,
+        on_model_mismatch=backend.on_model_mismatch if backend is not None else "override",
     )
 
 

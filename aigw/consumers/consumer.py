@@ -16,10 +16,12 @@ class ModelPatterns:
     """Model names that a consumer may ask for; ``*`` in one stands for anything.
 
     :param patterns: as the configuration has them. None of them allows nothing.
+    :ivar everything: any name at all is among them.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self.patterns = tuple(patterns)
+        self.everything = any(pattern.strip("*") == "" and pattern for pattern in patterns)
         self._exact = frozenset(pattern for pattern in patterns if "*" not in pattern)
         wild = [_expression(pattern) for pattern in patterns if "*" in pattern]
         self._wild = re.compile("|".join(wild), re.DOTALL) if wild else None
@@ -63,6 +65,12 @@ class Consumer:
     def may_use_route(self, route: str) -> bool:
         """Whether it may go to ``route``."""
         return self.routes is None or route in self.routes
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are models that it may not ask for."""
+        models = self.models
+        return models is not None and not models.everything
 
     def may_use_model(self, name: str) -> bool:
         """Whether it may ask for model ``name``."""

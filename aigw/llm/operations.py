@@ -39,6 +39,45 @@ _ENDS: Final = (
     (b"/messages", MESSAGES),
     (b"/models", MODELS),
 )
+_WITH_BODY: Final = tuple([end for end, operation in _ENDS if operation != MODELS])
+
+
+#: Calls of a model that are passed on as they are, beside the operations: their model is in the body, a form's or JSON.
+MODEL_CALLS: Final = (
+    b"/images/generations",
+    b"/images/edits",
+    b"/images/variations",
+    b"/audio/speech",
+    b"/audio/transcriptions",
+    b"/audio/translations",
+    b"/moderations",
+    b"/rerank",
+)
+#: The method of them all.
+MODEL_CALL_METHOD: Final = b"POST"
+
+#: Characters of a version in a path: ``v1``, ``v1beta2``.
+_LONGEST_VERSION: Final = 16
+
+
+def tail_of_model_call(path: bytes, operations: bool) -> bytes:
+    """The end of ``path`` that is a call of a model with its model in the body, with the version before it if there is
+    one (``/v2/rerank``); empty if the path is no such call.
+
+    :param path: normalised.
+    :param operations: the operations that have a body are such calls, too.
+    """
+    stripped = path.rstrip(b"/")
+    ends = MODEL_CALLS + _WITH_BODY if operations else MODEL_CALLS
+    end = next((each for each in ends if stripped.endswith(each)), b"")
+    if not end:
+        return b""
+    before, slash, version = stripped[: -len(end)].rpartition(b"/")
+    return path[len(before) :] if slash and _is_version(version) else path[len(before + slash + version) :]
+
+
+def _is_version(segment: bytes) -> bool:
+    return segment[:1] == b"v" and segment[1:2].isdigit() and len(segment) <= _LONGEST_VERSION and segment.isalnum()
 
 
 def by_path(path: bytes) -> str:

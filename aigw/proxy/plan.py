@@ -127,6 +127,13 @@ class Plan:
         their own at the provider."""
         return not isinstance(self.credential, Passthrough)
 
+    def deciding_model(self, asked: str | None) -> str | None:
+        """The name that decides which model answers when the client asks for ``asked``: where the backend's takes its
+        place, that one, even if the call is then refused."""
+        if self.model is None or (asked and self.on_model_mismatch == "allow"):
+            return asked
+        return self.model
+
     def wanted_model(self, asked: str | None) -> str | None:
         """The model to ask the provider for, when the client asks for ``asked``.
 

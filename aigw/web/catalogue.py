@@ -34,6 +34,10 @@ class Catalogue:
     def __bool__(self) -> bool:
         return bool(self._names)
 
+    def owner(self, name: str) -> str:
+        """Who serves the model ``name``; empty if it is not listed."""
+        return self._names.get(name, "")
+
     def visible(self, consumer: Consumer | None) -> list[tuple[str, str]]:
         """Names and owners that ``consumer`` may use; None may use all."""
         return [

@@ -1,4 +1,4 @@
-"""Which model a ``raw`` request asks for, as far as anybody needs to know.
+"""Which models a ``raw`` request asks for, as far as anybody needs to know.
 
 A raw body is passed on byte for byte and, as a rule, unread. It is read where the route leaves the choice of the
 backend to the request's model, and where the consumer is limited to certain models, or that limit would hold for the
@@ -7,36 +7,130 @@ well-known operations alone.
 
 from __future__ import annotations
 
-from aigw.consumers.consumer import Consumer
-from aigw.consumers.forms import form_field
-from aigw.errors import Forbidden
+from dataclasses import dataclass, field
+
+from aigw.consumers.forms import Form, body_form, form_field, urlencoded
+from aigw.errors import BadRequest
 from aigw.http.request import Request
-from aigw.llm.body import parse
+from aigw.llm.body import check_members_once, parse
+from aigw.llm.model_names import BodyNames, check_model_name, why_unknown
 from aigw.llm.operations import RAW
 
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+#: Methods by which nobody has a model do anything.
+_READING = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+#: What JSON may begin with, and what readers pass over before it.
+_BEFORE_JSON = b" \t\r\n\xef\xbb\xbf"
 
-def model_of_raw(request: Request, body: bytes, consumer: Consumer | None, picks: bool) -> str | None:
-    """The body's ``model``; None where nobody asks or it has none.
 
+@dataclass
+class RawModels:
+    """What a raw body says of models.
+
+    :ivar model: its ``model``; None if it has none, or nobody wants to know.
+    :ivar names: all that it names, ``model`` included; for limited consumers only.
+    :ivar unknown: why its models cannot be known, whatever it names; empty if they can be.
+    :ivar nameless: why it names none, so that the path has to; empty where it does, or where it need not.
+    """
+
+    model: str | None = None
+    names: list[str] = field(default_factory=list)
+    unknown: str = ""
+    nameless: str = ""
+
+
+def models_of_raw(request: Request, body: bytes, limited: bool, picks: bool) -> RawModels:
+    """What ``body`` says of models, if somebody wants to know.
+
+    :param limited: the consumer may not use every model.
     :param picks: the route leaves the choice of the backend to the request's model.
 
-    :raises BadRequest: a JSON body of a limited consumer cannot be judged.
-    :raises Forbidden: a body of another kind, of a limited consumer, in which no model can be found.
+    :raises BadRequest: the body cannot be judged, or its ``model`` is no model's name.
     """
-    limited = consumer is not None and consumer.models is not None
-    if not (limited or picks) or not body:
-        return None
-    kind = (request.header(b"content-type") or b"").split(b";")[0].strip().lower()
-    if kind in (b"application/json", b"") or kind.endswith(b"+json"):
-        model = parse(body, RAW).get("model")
-        return model if isinstance(model, str) else None
-    named = form_field(body, request.header(b"content-type") or b"", b"model")
-    if named is None:
-        if consumer is None or not limited:
-            return None
-        raise Forbidden(
-            f"consumer {consumer.name} is limited to certain models, and this request does not say which it is for",
-            param="model",
-            code="model_forbidden",
-        )
-    return named.decode("utf-8", "replace")
+    found = RawModels()
+    if not (limited or picks):
+        return found
+    fields = None
+    if body:
+        declared = request.header(b"content-type") or b""
+        kind = declared.partition(b";")[0].strip().lower()
+        if kind in _FORMS:
+            _read_form(found, body, declared, limited)
+        elif kind in (b"application/json", b"") or kind.endswith(b"+json") or _begins_as_json(body):
+            fields = parse(body, RAW)
+            found.model = fields.get("model") or None
+            if limited:
+                _search(found, fields, body, request.path)
+        else:
+            found.nameless = "its body is of a kind in which no model can be found"
+    elif request.method not in _READING:
+        found.nameless = "it has no body"
+    if found.model is not None:
+        found.names.append(found.model)
+    elif body and not found.nameless:
+        found.nameless = "its body has no model"
+    if limited and not found.unknown and request.method not in _READING:
+        found.unknown = why_unknown(request.path, fields)
+    return found
+
+
+def _begins_as_json(body: bytes) -> bool:
+    return body[:64].lstrip(_BEFORE_JSON)[:1] in (b"{", b"[")
+
+
+def _search(found: RawModels, fields: dict[str, object], body: bytes, path: bytes) -> None:
+    """Names beside ``model``."""
+    names = BodyNames(fields, path)
+    if names.looked_into:
+        check_members_once(body)
+    for name in names.names:
+        check_model_name(name)
+    found.names += names.names
+    found.unknown = names.unknown
+
+
+# -- forms
+
+
+def _read_form(found: RawModels, body: bytes, declared: bytes, limited: bool) -> None:
+    value = form_field(body, declared, b"model")
+    if value:
+        found.model = value.decode("utf-8", "replace")
+        check_model_name(found.model)
+    if not limited:
+        return
+    if _begins_as_json(body):
+        found.unknown = "its body is JSON and says that it is a form: send Content-Type: application/json"
+        return
+    form = body_form(body, declared)
+    if form is not None:
+        _check_form(form)
+        if form.separator == b"&" and b";" in body:
+            _check_separators(form, body)
+        if _is_file(form):
+            found.model, found.nameless = None, "its model is a file"
+
+
+def _check_form(form: Form) -> None:
+    """:raises BadRequest: a field is called like ``model``, as some readers see it: ``Model``, ``model[]``."""
+    for name, _ in form.fields:
+        if name != b"model" and name.partition(b"[")[0].strip().lower() == b"model":
+            raise BadRequest(
+                'a field of the form is called like "model": write it in small letters, without brackets',
+                param="model",
+                code="repeated_parameter",
+            )
+
+
+def _check_separators(form: Form, body: bytes) -> None:
+    """:raises BadRequest: a reader for whom ``;`` separates fields, too, would find another model."""
+    if urlencoded(body.replace(b";", b"&")).values(b"model") != form.values(b"model"):
+        raise BadRequest("model in the form is not clear: write ; as %3B", param="model", code="repeated_parameter")
+
+
+def _is_file(form: Form) -> bool:
+    """Whether the model is sent as a file, which most readers do not take for a field."""
+    return not form.separator and any(
+        name == b"model" and b"filename" in piece.partition(b"\r\n\r\n")[0].lower()
+        for (name, _), piece in zip(form.fields, form.pieces, strict=True)
+    )

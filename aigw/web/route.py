@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+from urllib.parse import unquote
 
 from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
-from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed
+from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed, NoRoute
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.metrics import RouteSeries
@@ -15,6 +16,9 @@ from aigw.proxy.client_call import Plans
 from aigw.proxy.forwarding import NEVER_IN_QUERY
 from aigw.routing.targets import Group
 from aigw.upstream.target import replace_prefix
+
+#: What a path on a route that picks from ``[models]`` says if it is no call of a model.
+_NOTHING: Final = ""
 
 
 class Models(Protocol):
@@ -34,9 +38,12 @@ class Route:
     :ivar keys: keeps consumers' keys here.
     :ivar operation: fixed by the configuration, or None to read it off the path.
     :ivar backend: the one backend, or
-    :ivar model: the one ``[models]`` entry; neither: the request's own ``model`` picks.
+    :ivar model: the one ``[models]`` entry.
+    :ivar picks: neither: the request's own ``model`` picks, and only calls of a model are served.
     :ivar lists_upstream: the route leads to one backend and leaves the model to the client, so its list of models
         is that provider's own.
+    :ivar provider: the backend's; empty where there is none.
+    :ivar pinned: the backend's own model, with its ``on_model_mismatch``.
     :ivar full_path: ``rewrite.full_path``.
     :ivar prefix: ``rewrite.prefix``.
     :ivar alike: the name by which ``plans`` are asked.
@@ -60,6 +67,9 @@ class Route:
         models: Models,
         plans: Plans,
         alike: str,
+        provider: str = "",
+        pinned: str | None = None,
+        on_model_mismatch: str = "override",
     ) -> None:
         # What each call touches stands together, which is how mypyc lays it out.
         self.name = name
@@ -73,7 +83,11 @@ class Route:
         self.plans = plans
         self.alike = alike
         self.backend = backend
+        self.picks = backend is None and model is None
         self.lists_upstream = lists_upstream
+        self.provider = provider
+        self.pinned = pinned
+        self.on_model_mismatch = on_model_mismatch
         self.full_path = full_path
         self.prefix = prefix
 
@@ -120,13 +134,16 @@ class Route:
 
         :param by_path: what :meth:`operation_at` says of the request's path.
         :raises MethodNotAllowed: the operation has another method.
+        :raises NoRoute: it is no call of a model, and the route serves no other.
         """
         operation = self.operation
         if operation is None:
-            if request.method not in operations.METHODS.get(by_path, (request.method,)):
-                # GET …/chat/completions lists stored completions: known to the provider, not to us.
-                return by_path if request.method == b"OPTIONS" else operations.RAW
-            return by_path
+            allowed = operations.METHODS.get(by_path)
+            if allowed is not None and request.method in allowed:
+                return by_path
+            return self._not_known(request.method, by_path)
+        if operation == operations.RAW and self.picks:
+            return self._not_known(request.method, by_path)
         if request.method != b"OPTIONS":
             allowed = operations.METHODS.get(operation)
             if allowed and request.method not in allowed:
@@ -136,18 +153,68 @@ class Route:
                 )
         return operation
 
+    def _not_known(self, method: bytes, by_path: str) -> str:
+        """What a request asks for that is none of the known operations, by its method or by its path."""
+        if method == b"OPTIONS" and by_path != _NOTHING:
+            return by_path
+        if not self.picks:
+            # GET …/chat/completions lists stored completions: known to the provider, not to us.
+            return operations.RAW
+        if by_path == operations.RAW and method == operations.MODEL_CALL_METHOD:
+            return by_path
+        raise NoRoute(
+            "no Route matched with those values: this one serves calls of a model only; another path or method of a"
+            ' provider needs a route with backend = "…" and operation = "raw"'
+        )
+
     def operation_at(self, path: bytes, matched: bytes) -> str:
-        """What the end of a path says, after ``rewrite``.
+        """What the end of a path says, after ``rewrite``; nothing where the request's ``model`` picks the backend and
+        the path is no call of a model.
 
         :param matched: the part of it that the route matched.
         """
+        rewritten = path
         if self.full_path is not None:
-            path = self.full_path
+            rewritten = self.full_path
         elif self.prefix is not None:
-            path = replace_prefix(path, matched, self.prefix)
-        return operations.by_path(path)
+            rewritten = replace_prefix(path, matched, self.prefix)
+        raw = self.operation == operations.RAW
+        operation = operations.RAW if raw else operations.by_path(rewritten)
+        if operation != operations.RAW or not self.picks:
+            return operation
+        if model_asked_for(path) is not None and not raw:
+            return operations.MODELS
+        return operations.RAW if self._is_model_call(path, matched, rewritten) else _NOTHING
+
+    def _is_model_call(self, path: bytes, matched: bytes, rewritten: bytes) -> bool:
+        """Whether it has its model in the body, so that no part of its path that the client chooses decides."""
+        raw = self.operation == operations.RAW
+        tail = operations.tail_of_model_call(rewritten, raw)
+        if self.prefix is None:
+            return tail != b""
+        rest = path[len(matched.rstrip(b"/")) :]
+        return tail == rewritten or (rest != b"" and operations.tail_of_model_call(rest, raw) == rest)
+
+    def raw_prefix(self, path: bytes, matched: bytes) -> bytes:
+        """The part of ``path`` that does not go up where a raw call is passed on.
+
+        Where the request's ``model`` picks the backend, that is all before the call of a model: what else a client
+        writes before it (``…/deployments/NAME``) must not choose the model.
+        """
+        if self.picks and self.full_path is None and self.prefix is None:
+            tail = operations.tail_of_model_call(path, self.operation == operations.RAW)
+            return path[: -len(tail)] if tail else matched
+        return matched
 
     # -- where
+
+    def decided_model(self, consumer: Consumer) -> str | None:
+        """The model that all calls of ``consumer`` get here, whatever they name; None where the name decides."""
+        if self.model is not None or self.backend is None:
+            return self.model
+        own = consumer.backends.get(self.backend)
+        pinned = (own and own.model) or self.pinned
+        return None if ((own and own.on_model_mismatch) or self.on_model_mismatch) == "allow" else pinned
 
     def choose(self, asked: str | None) -> Group:
         """The targets for a request that asks for model ``asked``.
@@ -165,7 +232,7 @@ class Route:
             )
         group = self.models.choose(wanted)
         if group is None:
-            raise BadRequest(f"model {_shown(wanted)} is not served here", param="model", code="model_not_found")
+            raise BadRequest(f"model {shown(wanted)} is not served here", param="model", code="model_not_found")
         return group
 
 
@@ -179,15 +246,15 @@ class Found:
 
     def __init__(self, route: Route, path: bytes, matched: bytes) -> None:
         self.route = route
-        self.matched = matched
         self.operation = route.operation_at(path, matched)
+        self.matched = route.raw_prefix(path, matched) if self.operation == operations.RAW else matched
 
 
 def check_model(consumer: Consumer | None, name: str | None) -> None:
     """:raises Forbidden: ``consumer`` is limited to models of which ``name`` is none."""
     if consumer is not None and name and not consumer.may_use_model(name):
         raise Forbidden(
-            f"consumer {consumer.name} may not use model {_shown(name)}",
+            f"consumer {consumer.name} may not use model {shown(name)}",
             param="model",
             code="model_forbidden",
         )
@@ -203,6 +270,14 @@ def check_in_flight(consumer: Consumer, in_flight: int) -> None:
         )
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A client's model name as an error may show it: printable and short."""
     return "".join(c if c.isprintable() else "?" for c in name[:100])
+
+
+def model_asked_for(path: bytes) -> str | None:
+    """The id in ``…/models/{id}``, which may hold an encoded slash; None for any other path."""
+    _, found, name = path.rpartition(b"/models/")
+    if not found or not name or b"/" in name:
+        return None
+    return unquote(name.decode("ascii"))

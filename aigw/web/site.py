@@ -13,10 +13,10 @@ import itertools
 import os
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
-from urllib.parse import unquote
 
 from twisted.logger import Logger
 
+from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized
 from aigw.http.deadlines import Deadlines
@@ -31,12 +31,14 @@ from aigw.proxy.exchange import Exchange, id_lines, refuse
 from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
-from aigw.web.raw import model_of_raw
-from aigw.web.route import Found, Route, check_in_flight, check_model
+from aigw.web.model_limits import check_fields, check_query, check_raw, check_target
+from aigw.web.raw import RawModels, models_of_raw
+from aigw.web.route import Found, Route, check_in_flight, model_asked_for
 from aigw.web.tree import RouteTree
 
 _SANE_ID: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 _JSON: Final = (b"content-type", b"application/json")
+_NO_RAW: Final = RawModels()
 
 #: What a provider may take where the operation is not one that is known.
 _METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")
@@ -61,6 +63,7 @@ class Visit(ClientCall):
     """A request on its way through the front door."""
 
     recognised = False
+    raw: RawModels = _NO_RAW
 
     def __init__(self, account: Account, served: Served, found: Found) -> None:
         super().__init__(account, found.matched)
@@ -180,13 +183,19 @@ class FrontDoor:
         operation = account.operation = visit.entry.operation_of(request, visit.by_path)
         if operations.dialect(operation) == "anthropic":
             request.anthropic = True
-        if request.method == b"OPTIONS" and (operation in operations.METHODS or not visit.entry.knows(visit.consumer)):
-            allow = b", ".join((*operations.METHODS.get(operation, _METHODS), b"OPTIONS"))
+        if request.method == b"OPTIONS" and self._answers_options(visit, operation):
+            usual = (operations.MODEL_CALL_METHOD,) if visit.entry.picks else _METHODS
+            allow = b", ".join((*operations.METHODS.get(operation, usual), b"OPTIONS"))
             self._answer(account, 204, b"", (b"allow", allow))
         elif self._from_catalogue(visit, operation):
             self._answer_models(visit)
         else:
             self._call(visit, operation)
+
+    def _answers_options(self, visit: Visit, operation: str) -> bool:
+        """Whether OPTIONS is answered here: everywhere but on raw routes to one backend."""
+        entry = visit.entry
+        return operation in operations.METHODS or entry.picks or not entry.knows(visit.consumer)
 
     # -- answers of our own
 
@@ -194,21 +203,26 @@ class FrontDoor:
         route, consumer = visit.entry, visit.consumer
         if visit.account.request.method not in (b"GET", b"HEAD"):
             return False
-        if route.lists_upstream and (consumer is None or consumer.models is None):
+        if route.lists_upstream and (consumer is None or not consumer.limited):
             return False
         return operation == operations.MODELS or (
-            route.operation is None and _model_asked_for(visit.account.request.path) is not None
+            route.operation is None and model_asked_for(visit.account.request.path) is not None
         )
 
     def _answer_models(self, visit: Visit) -> None:
         account, catalogue = visit.account, visit.served.catalogue
         request = account.request
         account.operation = operations.MODELS
-        name = _model_asked_for(request.path)
+        route, consumer = visit.entry, visit.consumer
+        if consumer is not None and consumer.limited:
+            decided = route.decided_model(consumer)
+            if decided is not None:
+                catalogue = Catalogue(((decided, catalogue.owner(decided) or route.provider),))
+        name = model_asked_for(request.path)
         if name is None:
-            body = catalogue.listing(visit.consumer, anthropic=request.anthropic)
+            body = catalogue.listing(consumer, anthropic=request.anthropic)
         else:
-            body = catalogue.one(name, visit.consumer, anthropic=request.anthropic)
+            body = catalogue.one(name, consumer, anthropic=request.anthropic)
         self._answer(account, 200, body, _JSON)
 
     def _answer(self, account: Account, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
@@ -252,9 +266,11 @@ class FrontDoor:
 
         :raises BadRequest: it cannot be asked for this.
         """
-        account, plan = visit.account, visit.plan(candidate)
+        account, plan, consumer = visit.account, visit.plan(candidate), visit.consumer
+        if consumer is not None and consumer.limited:
+            asked = account.asked_model
+            check_target(consumer, visit.entry, plan, account.request, visit.matched, asked, visit.raw)
         name = account.asked_model or group.public_model or plan.model
-        check_model(visit.consumer, name)
         account.plan = plan
         account.asked_model = name
         account.label_model = plan.label_of(name) if name else ""
@@ -282,15 +298,30 @@ class FrontDoor:
             body = authenticator.clean_body(body, request.header(b"content-type"))
         if operation == operations.MODELS:
             return body, None
+        consumer = visit.consumer
+        limited = consumer is not None and consumer.limited
         if operation == operations.RAW:
-            picks = visit.entry.backend is None and visit.entry.model is None
-            account.asked_model = model_of_raw(request, body, visit.consumer, picks)
-            return visit.entry.clean_raw(request, body), None
-        fields = parse(body, operation)
-        if visit.served.keys.clean_fields(fields):
-            body = serialise(fields)
-        account.asked_model = fields.get("model") or None
+            visit.raw = models_of_raw(request, body, limited, visit.entry.picks)
+            account.asked_model = visit.raw.model
+            body, fields = visit.entry.clean_raw(request, body), None
+        else:
+            fields = parse(body, operation)
+            if visit.served.keys.clean_fields(fields):
+                body = serialise(fields)
+            account.asked_model = fields.get("model") or None
+        if limited and consumer is not None:
+            self._judge(consumer, visit, body, fields)
         return body, fields
+
+    def _judge(self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None) -> None:
+        """Hold what the request itself names against what a limited consumer may use."""
+        query = visit.account.request.query
+        if query:
+            check_query(consumer, query)
+        if fields is None:
+            check_raw(consumer, visit.raw)
+        else:
+            check_fields(consumer, fields, body)
 
     # -- ends
 
@@ -318,11 +349,3 @@ class FrontDoor:
         """The client left while its body was on its way."""
         visit.account.error = "client_gone"
         self.ledger.close(visit.account)
-
-
-def _model_asked_for(path: bytes) -> str | None:
-    """The id in ``…/models/{id}``, which may hold an encoded slash; None for any other path."""
-    _, found, name = path.rpartition(b"/models/")
-    if not found or not name or b"/" in name:
-        return None
-    return unquote(name.decode("ascii"))
