@@ -398,7 +398,7 @@ CASES: dict[int, Case] = {
     49: case(
         "proxies that collect, or lose patience",
         TRICKY_RELAY + "BufferingTests.streams_ask_proxies_not_to_collect_them",
-        TRICKY_RELAY + "BufferingTests.unless_the_upstream_has_said_what_it_wants",
+        TRICKY_RELAY + "BufferingTests.whatever_the_upstream_wants_of_its_own_proxy",
         FAILOVER + "PatienceTests.a_waiting_client_gets_comments_and_then_its_answer",
     ),
     50: case(
