@@ -142,8 +142,9 @@ class RequestReader:
     def _refusal(self, why: str) -> GatewayError:
         """llhttp's reason, or a better one."""
         codings = [value for name, value in self._fields if name == b"transfer-encoding"]
-        if len(codings) == 1 and "Transfer-Encoding" in why and b"chunked" not in codings[0].lower().split(b","):
-            return unknown_coding()
+        if len(codings) == 1 and "Transfer-Encoding" in why:
+            if b"chunked" not in [coding.strip() for coding in codings[0].lower().split(b",")]:
+                return unknown_coding()
         return malformed(why)
 
     def _wait(self, data: bytes, start: int) -> None:
