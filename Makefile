@@ -37,7 +37,7 @@ test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
 	@touch $@
 
 # Not what builds and installs by itself, or never starts the daemon.
-ON_COMPILED := contract examples failover gateway matrix sdk workers
+ON_COMPILED := conformance contract examples failover gateway matrix sdk socket_activation workers
 
 test-compiled: $(DEV_STAMP) .venv-compiled/.installed  ## the tests of the real daemon, on a compiled installation
 	AIGW_TEST_SCRIPTS=.venv-compiled/bin $(BIN)/python -m tests $(addprefix tests.dist.test_,$(ON_COMPILED))
