@@ -165,7 +165,7 @@ class Attempt:
         self._raw = headers
         streams = is_stream(self, head)
         if status >= 300:
-            head.headers = [(name, self.without_secrets(value)) for name, value in head.headers]
+            head.headers = self._clean(head.headers)
         if streams:
             account.stream = True
             self._enter("first_token", timeouts.first_token)
@@ -295,7 +295,11 @@ class Attempt:
         :param error: the same, understood, where it was translated.
         """
         if not self.over:
-            self._fail(self._refusal(status, headers, self.without_secrets(body), error))
+            # A 200 that turns out to be an error has headers that nobody has searched.
+            self._fail(self._refusal(status, self._clean(headers), self.without_secrets(body), error))
+
+    def _clean(self, headers: list[Header]) -> list[Header]:
+        return [(name, self.without_secrets(value)) for name, value in headers]
 
     def hide_error(self, why: str) -> None:
         """The upstream's error cannot be shown; the call may go on elsewhere.

@@ -141,6 +141,19 @@ class SocketTestCase(unittest.TestCase):
         return client
 
 
+class MappedTests(SocketTestCase):
+    """A listener for both kinds of addresses, as ``tls:`` and ``tcp6:`` ones are."""
+
+    endpoint = "tcp6:0"
+
+    async def test_an_ipv4_client_has_an_ipv4_address(self) -> None:
+        """The kernel says ::ffff:127.0.0.1."""
+        client = await deferToThread(self.connect)
+        client.sendall(GET)
+        await self.asked()
+        self.assertEqual(self.site.requests[0].client, "127.0.0.1")
+
+
 class PlainTests(SocketTestCase):
     """TCP."""
 

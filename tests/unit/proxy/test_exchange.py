@@ -1,9 +1,11 @@
 """The life of one call: whole answers, streams, the five timeouts, cancellation; each settled exactly once."""
 
+import base64
 import gzip
 import itertools
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from aigw.http.failures import CallFailure
+from aigw.upstream.credential import Credential, Passthrough
 from tests.unit.proxy.fakes import Scene
 
 ANSWER = orjson.dumps(
@@ -50,6 +53,21 @@ USAGE_CHUNK = (
     + b"\n\n"
 )
 DONE = b"data: [DONE]\n\n"
+
+
+class Maker:
+    """Makes a credential for each call, with a token in it."""
+
+    partition = b"maker"
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def lines(self, *request: bytes) -> Any:
+        raise NotImplementedError
+
+    def secrets(self) -> tuple[bytes, ...]:
+        return (self.token.encode(),)
 
 
 class SettledMixin:
@@ -120,6 +138,40 @@ class WholeAnswerTests(SettledMixin, unittest.TestCase):
             sink.on_end(True)
             self.assertEqual(scene.request.body, told.replace(b"sk-upstream-secret", b"***"))
             self.assertEqual(scene.request.response_headers[b"www-authenticate"], b"Bearer error=***")
+
+    def test_each_form_of_each_secret(self) -> None:
+        """Of the credential, and of what is sent beside it; in headers and in the body, on every backend."""
+        secrets = ("sk-up+stream/secret=", "x-second+token/0123")
+        for secret in secrets:
+            encoded = base64.b64encode(f"user:{secret}".encode()).decode()
+            for form in (secret, quote(secret, safe=""), secret.replace("/", "\\/"), encoded, quote(encoded)):
+                for credential in (
+                    Credential.of(secrets[0].encode(), b"x-key", b"Token "),
+                    Passthrough(()),
+                    Maker(secrets[0]),
+                ):
+                    if isinstance(credential, Passthrough) and secret == secrets[0]:
+                        continue  # the client's own, which it may see
+                    scene = Scene(credential=credential, secrets=secrets[1:])
+                    sink = scene.head(403, x_echo=form.encode())
+                    sink.on_data(b'{"error":{"message":"bad %s"}}' % form.encode())
+                    sink.on_end(True)
+                    told = scene.request.body + scene.request.response_headers[b"x-echo"]
+                    self.assertNotIn(form.encode(), told)
+                    self.assertEqual(told.count(b"***"), 2, told)
+
+    def test_an_answer_that_turns_out_to_be_an_error(self) -> None:
+        """Its headers are searched, too; whole, and as the first event of a stream."""
+        for stream, told in ((False, b'{"error":{"message":"x"}}'), (True, b'data: {"error":{"message":"x"}}\n\n')):
+            scene = Scene(stream=stream)
+            sink = scene.head(
+                200, b"text/event-stream" if stream else b"application/json", x_echo=b"sk-upstream-secret"
+            )
+            sink.on_data(told)
+            if not scene.request.status:
+                sink.on_end(True)
+            self.assertGreaterEqual(scene.request.status, 400)
+            self.assertEqual(scene.request.response_headers[b"x-echo"], b"***")
 
     def test_error_in_a_coding_is_searched_as_well(self) -> None:
         """Nobody asked for one, so the client gets it without."""
@@ -265,6 +317,14 @@ class StreamTests(SettledMixin, unittest.TestCase):
         sink.on_data(chunk("he"))
         sink.on_data(b'data: {"error":{"message":"wrong key sk-upstream-secret","type":"server_error"}}\n\n')
         self.assertIn(b'{"error":{"message":"wrong key ***","type":"server_error"}}', scene.request.body)
+
+    def test_nor_in_a_stream_that_nobody_reads(self) -> None:
+        """An error in one of a raw call."""
+        scene = Scene(stream=True, operation="raw")
+        sink = scene.events()
+        sink.on_data(b'data: {"delta":"he"}\n\n')
+        sink.on_data(b'event: error\ndata: {"error":{"message":"wrong key sk-upstream-secret"}}\n\n')
+        self.assertIn(b"wrong key ***", scene.request.body)
 
     def test_cut_stream_says_so_and_has_no_end(self) -> None:
         """One error event in the client's dialect, no [DONE], no final chunk."""

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.trial import unittest
 
 from aigw.config.settings import load
+from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
 from aigw.proxy.plan import Timeouts
 from aigw.proxy.planbook import PlanBook
@@ -25,6 +26,18 @@ headers = { set = { x-team = "ml" } }
 provider = "azure"
 url = "https://a.openai.azure.com"
 auth = { passthrough = true }
+[backends.named]
+provider = "openai"
+auth = { inline = "sk-named-1", header = "X-Token" }
+headers = { set = { X-Set-Key = "sk-set-12", x-plain = "plain-value" } }
+overrides = { metadata = { password = "field-secret" } }
+[backends.signed]
+provider = "bedrock"
+region = "eu-west-1"
+auth = { access_key = "AKIAEXAMPLE", inline = "aws-secret" }
+[consumers.c.backends.named]
+auth = { inline = "sk-own-key", header = "x-own" }
+headers = { set = { x-own-set-token = "sk-own-set" } }
 [models.m]
 targets = [{ backend = "one" }]
 timeouts = { first_byte = 20, first_token = 30, idle = 40 }
@@ -52,7 +65,7 @@ class PlanBookTests(unittest.TestCase):
     def setUp(self) -> None:
         path = Path(self.mktemp())
         path.write_text(CONFIG)
-        settings = load(path)
+        self.settings = settings = load(path)
         upstreams: dict[str, Any] = {name: FakeUpstream() for name in settings.backends}
         self.plans = PlanBook(settings, upstreams, frozenset(), KeyFilter(lambda key: False), lambda name: name, None)
 
@@ -80,6 +93,38 @@ class PlanBookTests(unittest.TestCase):
         self.assertEqual(self.timeouts("plain", "m"), Timeouts(1, 20, 30, 40, 5))
         self.assertEqual(self.timeouts("patient", "m"), Timeouts(1, 20, 300, 400, 500))
         self.assertEqual(self.timeouts("patient", None), Timeouts(1, 2, 300, 400, 500))
+
+    def test_the_header_of_the_credential_is_ours_alone(self) -> None:
+        """The client's own stays behind: the one that ``auth`` names, the provider's usual one, each that is set; for a
+        consumer with settings of its own as well."""
+        own = Consumer(name="c", backends={"named": self.settings.consumers["c"].backends["named"]})
+        for backend, consumer, ours in (
+            ("named", None, (b"x-token", b"authorization", b"x-set-key")),
+            ("named", own, (b"x-own", b"authorization", b"x-set-key", b"x-own-set-token")),
+            ("claude", None, (b"x-api-key", b"x-team")),
+            ("azure", None, (b"api-key", b"authorization")),
+            ("signed", None, (b"authorization", b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256")),
+        ):
+            for operation in ("raw", "models") if backend != "signed" else ("raw",):
+                plan = self.plans.plan("plain", make_candidate(backend), consumer, operation)
+                headers = [(spelling, b"theirs") for name in ours for spelling in (name, name.replace(b"-", b"_"))]
+                sent = plan.payload(b"GET", b"/", headers, b"", "id", None).data
+                self.assertEqual(sent.count(b"theirs"), 1 if backend == "azure" else 0, (backend, sent))
+
+    def test_secrets_of_a_plan(self) -> None:
+        """The credential, and what looks like one among headers and fields that are set; shown by none."""
+        own = Consumer(name="c", backends={"named": self.settings.consumers["c"].backends["named"]})
+        for consumer, secrets in (
+            (None, ("sk-named-1", "sk-set-12", "field-secret")),
+            (own, ("sk-own-key", "sk-set-12", "field-secret", "sk-own-set")),
+        ):
+            plan = self.plans.plan("plain", make_candidate("named"), consumer, "raw")
+            self.assertEqual(plan.secrets, secrets)
+            told = plan.without_secrets(" ".join(secrets).encode())
+            self.assertEqual(told.split(), [b"***"] * len(secrets))
+            self.assertNotIn("sk-", repr(plan) + repr(plan.redactor))
+        again = self.plans.plan("moved", make_candidate("named"), None, "raw")
+        self.assertIs(again.redactor, self.plans.plan("plain", make_candidate("named"), None, "raw").redactor)
 
     def test_probes(self) -> None:
         """What calls have that say nothing; a client's own credential is nobody's to ask with."""
