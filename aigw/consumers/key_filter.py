@@ -107,9 +107,11 @@ class KeyFilter:
             return False
         return self.holds(unquote_to_bytes(text)) or self.holds(unquote_to_bytes(text.replace(b"+", b" ")))
 
-    def in_path(self, path: bytes) -> bool:
-        """Whether a segment of a path is a key."""
-        return any(self._is_text(segment) for segment in path.split(b"/") if segment)
+    def clean_path(self, path: bytes) -> bytes:
+        """A path as it may be shown: the same object if no segment of it is a key."""
+        segments = path.split(b"/")
+        shown = [b"***" if segment and self._is_text(segment) else segment for segment in segments]
+        return path if shown == segments else b"/".join(shown)
 
     def clean_fields(self, fields: dict[str, Any]) -> bool:
         """Take keys out of a parsed body.

@@ -176,7 +176,8 @@ class Attempt:
                 head.headers = within_origin(self, status, head.headers)
             self.relay = relay_for(self, head, streams, self._hide_usage)
         except (LeadsElsewhere, Unfit) as unfit:
-            self.fail(UpstreamFailed(f"backend {self.backend} {unfit}"), "cut")
+            why = self.without_secrets(str(unfit).encode("utf-8")).decode("utf-8", "replace")
+            self.fail(UpstreamFailed(f"backend {self.backend} {why}"), "cut")
 
     def on_data(self, data: bytes) -> None:
         """A piece of the body."""

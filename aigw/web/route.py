@@ -123,7 +123,9 @@ class Route:
 
         :raises BadRequest: the path holds a key, and without it would be another one.
         """
-        if self.keys.in_path(request.path):
+        path = self.keys.clean_path(request.path)
+        if path is not request.path:
+            request.path = path  # as it is logged
             raise BadRequest("the path has a consumer's key in it, which never goes to a provider", code="bad_path")
         return self.keys.clean_body(body, request.header(b"content-type") or b"")
 

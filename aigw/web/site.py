@@ -99,8 +99,8 @@ class FrontDoor:
         request.state = visit
         request.gone = lambda: self._left(visit)
         authenticator = visit.entry.authenticator
-        if authenticator is None or not authenticator.key_in_body:
-            self._guarded(visit, self._recognise)
+        if authenticator is None or not authenticator.key_in_body or request.method == b"OPTIONS":
+            self._guarded(visit, self._admit)
 
     def render(self, request: Request) -> None:
         """The request is complete."""
@@ -176,6 +176,14 @@ class FrontDoor:
             visit.consumer = consumer
             self.ledger.hold(account, consumer)
 
+    def _admit(self, visit: Visit) -> None:
+        """The same before the body is there; of a preflight that nobody sends, it is not wanted."""
+        self._recognise(visit)
+        request = visit.account.request
+        if request.method == b"OPTIONS" and not visit.entry.knows(visit.consumer):
+            request.gone = None
+            self._answer_preflight(visit, visit.entry.operation_of(request, visit.by_path))
+
     def _serve(self, visit: Visit) -> None:
         if not visit.recognised:
             self._recognise(visit)
@@ -184,9 +192,7 @@ class FrontDoor:
         if operations.dialect(operation) == "anthropic":
             request.anthropic = True
         if request.method == b"OPTIONS" and self._answers_options(visit, operation):
-            usual = (operations.MODEL_CALL_METHOD,) if visit.entry.picks else _METHODS
-            allow = b", ".join((*operations.METHODS.get(operation, usual), b"OPTIONS"))
-            self._answer(account, 204, b"", (b"allow", allow))
+            self._answer_preflight(visit, operation)
         elif self._from_catalogue(visit, operation):
             self._answer_models(visit)
         else:
@@ -208,6 +214,12 @@ class FrontDoor:
         return operation == operations.MODELS or (
             route.operation is None and model_asked_for(visit.account.request.path) is not None
         )
+
+    def _answer_preflight(self, visit: Visit, operation: str) -> None:
+        visit.account.operation = operation
+        usual = (operations.MODEL_CALL_METHOD,) if visit.entry.picks else _METHODS
+        allow = b", ".join((*operations.METHODS.get(operation, usual), b"OPTIONS"))
+        self._answer(visit.account, 204, b"", (b"allow", allow))
 
     def _answer_models(self, visit: Visit) -> None:
         account, catalogue = visit.account, visit.served.catalogue

@@ -148,6 +148,11 @@ class KeyTests(ForwardingTestCase):
         self.assertEqual((status, orjson.loads(body)["error"]["code"]), (400, "bad_path"))
         self.assertNotIn(KEY.encode(), body)
         self.assertEqual(self.upstream.requests, [])
+        self.daemon.signal("TERM")
+        await self.daemon.end()
+        log = (self.daemon.config.parent / "access.log").read_text()
+        self.assertIn("/open/v1/bot/***/x", log)
+        self.assertNotIn(KEY, log)
 
     async def test_a_providers_token_passes(self) -> None:
         """Beside the consumer's key, or on a route that asks for none; in the header, in Google's query."""
@@ -231,6 +236,10 @@ class HeaderTests(ForwardingTestCase):
         status, head, _ = await self.send("OPTIONS", "/pre/v1/files", body=b'{"a": 1}')
         self.assertEqual((status, self.upstream.requests), (204, []))
         self.assertIn(b"allow: get, head, post, put, patch, delete, options", head)
+        client = await connect(self.daemon.port)  # nobody waits for a body that nobody wants
+        client.send(b"OPTIONS /pre/v1/files HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nx")
+        await client.until(b"HTTP/1.1 204 ")
+        client.leave()
         self.assertEqual((await self.send("OPTIONS", "/pre/chat/completions"))[0], 204)
         self.assertEqual((await self.send("OPTIONS", "/plain/v1/files"))[0], 401)
         self.assertEqual(self.upstream.requests, [])

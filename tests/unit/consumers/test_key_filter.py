@@ -135,9 +135,10 @@ class PathTests(KeyFilterTestCase):
     """Segments of a path."""
 
     def test_keys(self) -> None:
-        self.assertTrue(self.keys.in_path(b"/bot/Token%20two/send"))
-        self.assertTrue(self.keys.in_path(b"/x/aigw_key-of+one%2F2"))
-        self.assertFalse(self.keys.in_path(b"/v1/files/file-abc/content"))
+        self.assertEqual(self.keys.clean_path(b"/bot/Token%20two/send"), b"/bot/***/send")
+        self.assertEqual(self.keys.clean_path(b"/x/aigw_key-of+one%2F2"), b"/x/***")
+        for path in (b"/v1/files/file-abc/content", b"/", b"//x"):
+            self.assertIs(self.keys.clean_path(path), path)
 
 
 class BodyTests(KeyFilterTestCase):

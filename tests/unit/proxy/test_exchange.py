@@ -173,6 +173,13 @@ class WholeAnswerTests(SettledMixin, unittest.TestCase):
             self.assertGreaterEqual(scene.request.status, 400)
             self.assertEqual(scene.request.response_headers[b"x-echo"], b"***")
 
+    def test_what_the_gateway_says_of_an_answer(self) -> None:
+        """May quote the upstream, too."""
+        scene = Scene(stream=True)
+        scene.head(200, b"text/sk-upstream-secret")
+        self.assertEqual(scene.request.status, 502)
+        self.assertIn(b"with text/***", scene.request.body)
+
     def test_error_in_a_coding_is_searched_as_well(self) -> None:
         """Nobody asked for one, so the client gets it without."""
         told = b'{"error":{"message":"bad key sk-upstream-secret"}}'
