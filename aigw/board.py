@@ -1,9 +1,10 @@
 """What the processes of one gateway have under way, where all of them can read it: a board in shared memory.
 
 Limits hold for the gateway, not for each of its workers. So each worker writes down how many connections, requests and
-requests of a consumer it has, in a column of its own, and reads the others' when a limit is near. Nobody waits for
-anybody: a number is written and read in one piece (eight bytes, aligned). Two workers that let somebody in within the
-same microseconds may both find the last place free, so a limit can be exceeded by one for each further worker.
+requests of a consumer it has, and how many consumers have any, in a column of its own, and reads the others' when a
+limit is near. Nobody waits for anybody: a number is written and read in one piece (eight bytes, aligned). Two workers
+that let somebody in within the same microseconds may both find the last place free, so a limit can be exceeded by one
+for each further worker.
 
 A worker's column is contiguous: what it writes all the time shares no cache line with what another one does.
 """
@@ -14,7 +15,7 @@ import mmap
 import os
 
 #: The rows that every gateway has; those of consumers follow.
-CONNECTIONS, REQUESTS, CONSUMERS = 0, 1, 2
+CONNECTIONS, REQUESTS, HOLDERS, CONSUMERS = 0, 1, 2, 3
 
 #: Rows of a column: memory that nobody has written to takes no room.
 ROWS = 1 << 17

@@ -143,8 +143,8 @@ class RequestReader:
         """llhttp's reason, or a better one."""
         codings = [value for name, value in self._fields if name == b"transfer-encoding"]
         if len(codings) == 1 and "Transfer-Encoding" in why:
-            if b"chunked" not in [coding.strip() for coding in codings[0].lower().split(b",")]:
-                return unknown_coding()
+            named = [coding.strip() for coding in codings[0].lower().split(b",")]
+            return malformed(why) if b"chunked" in named else unknown_coding()
         return malformed(why)
 
     def _wait(self, data: bytes, start: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from aigw.board import REQUESTS, Board
+from aigw.board import HOLDERS, REQUESTS, Board
 from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.usage import Usage
@@ -44,11 +44,14 @@ class Account:
     :ivar answered_at: when the first byte of the answer was given to the client's connection.
     :ivar first_token_at: when the first event of a stream was.
     :ivar series: where it is counted, once it has a route.
+    :ivar held: the name by which it counts among calls in flight (:func:`aigw.routing.admission.share_name`); empty:
+        not yet, or not at all.
     :ivar error: a short word for what went wrong, empty if nothing did.
     """
 
     route = ""
     consumer: Consumer | None = None
+    held = ""
     operation = ""
     plan: Plan | None = None
     asked_model: str | None = None
@@ -104,7 +107,8 @@ class Ledger:
 
     :param clock: seconds, monotonic, as the requests' times are.
     :ivar in_flight: requests opened and not yet closed.
-    :ivar flights: the same by consumer's name; by name, because a reload makes new consumers of the same name.
+    :ivar flights: the same by consumer's name; by name, because a reload makes new consumers of the same name. Those of
+        nobody are there by address, where ``max_in_flight`` wants to know.
     :ivar board: where both are written down for other processes of the gateway; None if there are none.
     """
 
@@ -129,12 +133,14 @@ class Ledger:
         account.series = series
         series.began()
 
-    def hold(self, account: Account, consumer: Consumer) -> None:
-        """The request is this consumer's, and counts among those it has in flight."""
-        account.consumer = consumer
-        count = self.flights[consumer.name] = self.flights.get(consumer.name, 0) + 1
+    def hold(self, account: Account, name: str) -> None:
+        """The request counts among those in flight of ``name``, a consumer's or of a group of addresses."""
+        account.held = name
+        count = self.flights[name] = self.flights.get(name, 0) + 1
         if self.board is not None:
-            self.board.put_consumer(consumer.name, count)
+            self.board.put_consumer(name, count)
+            if count == 1:
+                self.board.put(HOLDERS, len(self.flights))
 
     def close(self, account: Account) -> None:
         """Book it. The first call counts, any further one is ignored."""
@@ -148,8 +154,8 @@ class Ledger:
         request = account.request
         status = request.status or CLIENT_GONE
         consumer = account.consumer.name if account.consumer is not None else ""
-        if consumer:
-            self._release(consumer)
+        if account.held:
+            self._release(account.held)
         overhead = account.overhead(now)
         series = account.series
         if series is None:
@@ -163,23 +169,31 @@ class Ledger:
         if self.access_log.enabled:
             self.access_log.write(access_line(account, consumer, status, now, overhead))
 
-    def _release(self, consumer: str) -> None:
-        left = self.flights[consumer] - 1
+    def _release(self, name: str) -> None:
+        left = self.flights[name] - 1
         if left:
-            self.flights[consumer] = left
+            self.flights[name] = left
         else:
-            del self.flights[consumer]
+            del self.flights[name]
         if self.board is not None:
-            self.board.put_consumer(consumer, left)
+            self.board.put_consumer(name, left)
+            if not left:
+                self.board.put(HOLDERS, len(self.flights))
 
     def all_in_flight(self) -> int:
         """Requests opened and not yet closed, in all processes of the gateway."""
         return self.in_flight if self.board is None else self.in_flight + self.board.elsewhere(REQUESTS)
 
-    def all_flights(self, consumer: str) -> int:
-        """The same of one consumer."""
-        count = self.flights.get(consumer, 0)
-        return count if self.board is None else count + self.board.consumer_elsewhere(consumer)
+    def all_flights(self, name: str) -> int:
+        """The same of one consumer, or of a group of addresses."""
+        count = self.flights.get(name, 0)
+        return count if self.board is None else count + self.board.consumer_elsewhere(name)
+
+    def all_holders(self, name: str) -> int:
+        """How many have requests in flight once ``name`` has one. Of several processes it is the sum of what each has,
+        so it may be too many: then shares are smaller than they should be, and the reserve lasts longer."""
+        count = len(self.flights) + (name not in self.flights)
+        return count if self.board is None else count + self.board.elsewhere(HOLDERS)
 
     def _book_model(
         self,

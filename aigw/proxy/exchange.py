@@ -33,7 +33,7 @@ from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
 from aigw.proxy.patience import Patience, as_error
 from aigw.proxy.refusal import Refusal, of_queue
-from aigw.routing.admission import Place
+from aigw.routing.admission import Place, share_name
 from aigw.routing.course import Course, Step
 from aigw.routing.retry import KINDS
 from aigw.routing.targets import Candidate, Group
@@ -135,7 +135,17 @@ class Exchange:
                 place.leave()
             self._failed(candidate, of_queue(plan.backend, f"had no room within {plan.queue_timeout:g} s"))
 
-        self._place = candidate.slots.wait(consumer.name if consumer is not None else "", granted)
+        def shed() -> None:
+            # Not from in here: another call is just taking its place in the queue.
+            self._place, self._wake = None, told
+            self._deadline.restart_at(self.now())
+
+        def told() -> None:
+            what = "is busy, and most of the calls waiting for it are this consumer's"
+            self._failed(candidate, of_queue(plan.backend, what))
+
+        name = share_name(consumer.name if consumer is not None else "", self.account.client)
+        self._place = candidate.slots.wait(name, granted, shed)
         if self._place is None:
             self._failed(candidate, of_queue(plan.backend, "has as many calls waiting as it may"))
             return

@@ -28,6 +28,7 @@ from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange, id_lines, refuse
+from aigw.routing.admission import most_in_flight, share_name, within_share
 from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
@@ -48,7 +49,8 @@ _METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE")
 class Served:
     """What one snapshot serves.
 
-    :ivar max_in_flight: requests in flight above which new ones are refused; 0 for no limit.
+    :ivar max_in_flight: requests in flight above which new ones are refused, but for those of consumers that have less
+        than their share (:mod:`aigw.routing.admission`); 0 for no limit.
     :ivar keys: keeps consumers' keys here.
     """
 
@@ -137,8 +139,9 @@ class FrontDoor:
         try:
             if self.short_of_memory:
                 raise Overloaded("the gateway is short of memory", code="short_of_memory", retry_after=2)
-            if served.max_in_flight and self.ledger.all_in_flight() > served.max_in_flight:
-                raise Overloaded(f"more than max_in_flight = {served.max_in_flight} requests in flight", retry_after=1)
+            limit = served.max_in_flight
+            if limit and self.ledger.all_in_flight() > most_in_flight(limit):
+                raise _too_many(limit)
             found = served.root.route(request)
         except GatewayError as error:
             self._refuse(account, error)
@@ -173,8 +176,25 @@ class FrontDoor:
         if consumer is not None:
             if consumer.max_in_flight:
                 check_in_flight(consumer, self.ledger.all_flights(consumer.name))
-            visit.consumer = consumer
-            self.ledger.hold(account, consumer)
+            visit.consumer = account.consumer = consumer
+        limit = visit.served.max_in_flight
+        if limit:
+            self._hold_share(account, limit)
+        elif consumer is not None:
+            self.ledger.hold(account, consumer.name)
+
+    def _hold_share(self, account: Account, limit: int) -> None:
+        """Count the request among its consumer's, or of nobody's among those of its address.
+
+        :raises Overloaded: there are too many in flight, and enough of them are.
+        """
+        ledger, consumer = self.ledger, account.consumer
+        name = share_name(consumer.name if consumer is not None else "", account.client)
+        in_flight = ledger.all_in_flight()
+        # The reserve is looked at where it is needed; up to the limit nobody asks who has how many.
+        if in_flight > limit and not within_share(limit, in_flight, ledger.all_flights(name), ledger.all_holders(name)):
+            raise _too_many(limit)
+        ledger.hold(account, name)
 
     def _admit(self, visit: Visit) -> None:
         """The same before the body is there; of a preflight that nobody sends, it is not wanted."""
@@ -361,3 +381,7 @@ class FrontDoor:
         """The client left while its body was on its way."""
         visit.account.error = "client_gone"
         self.ledger.close(visit.account)
+
+
+def _too_many(limit: int) -> Overloaded:
+    return Overloaded(f"more than max_in_flight = {limit} requests in flight", retry_after=1)

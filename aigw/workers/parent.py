@@ -20,6 +20,7 @@ from aigw.http.listeners import Listeners, endpoints
 from aigw.log_output import writer_thread
 from aigw.logs import AccessLog, daemon_log_lost, settle_daemon_log
 from aigw.metrics import Metrics
+from aigw.routing.admission import address_groups
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot, AdminSite
 from aigw.workers.change import Offer
@@ -89,7 +90,10 @@ class Parent(Daemon):
         self.crew.start(self._offer(self.settings), self._reserved())
 
     def _offer(self, settings: Settings) -> Offer:
-        limited = [name for name, consumer in settings.consumers.items() if consumer.max_in_flight]
+        all_count = settings.server.max_in_flight > 0  # whose share of it is used up
+        limited = [name for name, consumer in settings.consumers.items() if consumer.max_in_flight or all_count]
+        if all_count:
+            limited = [*address_groups(), *limited]
         self._board.rows = with_rows(self._board.rows, limited)
         return Offer(_packed(settings), self._board.rows)
 

@@ -117,11 +117,11 @@ class Play:
         self.fields = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
         self.exchanges: list[Exchange] = []
 
-    def ask(self, headers: Any = ()) -> FakeRequest:
+    def ask(self, headers: Any = (), client: str = "127.0.0.1") -> FakeRequest:
         """A client comes with its call."""
         request = FakeRequest(self.clock)
         request.headers = list(headers)
-        account = Account(request, "127.0.0.1")  # type: ignore[arg-type]
+        account = Account(request, client)  # type: ignore[arg-type]
         call = ClientCall(account, b"/v1")
         body = orjson.dumps(self.fields)
         call.asks("chat", None, body, orjson.loads(body), "r", FakePlans(self.plans))
@@ -560,6 +560,50 @@ class QueueTests(FailoverTestCase):
         self.assertEqual(play.account.attempts, 0)
         self.assertEqual(sorted(account.attempts for account in play.ledger.closed), [0, 0, 1])
         self.assertEqual(play.ledger.outcomes, [("a", "ok")])
+
+    def test_whoever_fills_the_queue_makes_room_for_others(self) -> None:
+        """The last of its calls is told, and no other; from outside of the call that takes its place."""
+        play = Play("a", slots={"a": Slots(1, 3)}, attempts=1)
+        play.ask()
+        greedy = [play.ask() for _ in range(3)]
+        quiet = play.ask(client="192.0.2.7")
+        self.assertEqual([request.status for request in (*greedy, quiet)], [0, 0, 0, 0])
+        play.pass_time(0.1)
+        self.assertEqual([request.status for request in (*greedy, quiet)], [0, 0, 503, 0])
+        self.assertEqual(self.error(greedy[2])["code"], "backend_busy")
+        self.assertIn("most of the calls waiting for it are this consumer's", self.error(greedy[2])["message"])
+        for _ in range(4):
+            play.last("a").answer()
+        self.assertEqual([request.status for request in (*greedy, quiet)], [200, 200, 503, 200])
+        self.assert_over(play)
+
+    def test_who_is_shed_goes_elsewhere_where_there_is_room(self) -> None:
+        play = Play(slots={"a": Slots(1, 2), "b": Slots(1, 5)})
+        play.ask()
+        play.ask()
+        greedy = [play.ask() for _ in range(2)]
+        self.assertEqual(play.asked(), "a1 b1")
+        play.ask(client="192.0.2.7")
+        play.pass_time(0.1)
+        play.last("b").answer()
+        self.assertEqual(play.asked(), "a1 b2")
+        play.last("b").answer()
+        self.assertEqual([request.status for request in greedy], [0, 200])
+        for _ in range(3):
+            play.last("a").answer()
+        self.assert_over(play)
+
+    def test_who_leaves_while_it_is_shed_leaves_nothing(self) -> None:
+        play = Play("a", slots={"a": Slots(1, 2)}, attempts=1)
+        play.ask()
+        greedy = [play.ask() for _ in range(2)]
+        play.ask(client="192.0.2.7")
+        greedy[1].leave()
+        play.pass_time(0.1)
+        for _ in range(3):
+            play.last("a").answer()
+        self.assertEqual(greedy[0].status, 200)
+        self.assert_over(play)
 
     def test_waiting_does_not_use_up_the_time_to_connect(self) -> None:
         play = Play("a", slots={"a": Slots(1, 10)}, attempts=1)
