@@ -10,7 +10,8 @@ from aigw.config.settings import Settings
 from aigw.daemon import Daemon
 from aigw.http.listeners import endpoints
 from aigw.serving import Serving
-from aigw.web.admin import AdminRoot, AdminSite
+from aigw.web.admin import AdminRoot
+from aigw.web.admin_site import AdminSite
 
 
 class Gateway(Daemon):

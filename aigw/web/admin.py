@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Site
+from twisted.web.server import NOT_DONE_YET
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -167,7 +167,7 @@ def _cell(fact: Any) -> str:
 
 
 class AdminRoot(Resource):
-    """The admin site's root, for an :class:`AdminSite`."""
+    """The admin site's root, for an :class:`~aigw.web.admin_site.AdminSite`."""
 
     def __init__(self, metrics: Exposition, state: State) -> None:
         super().__init__()
@@ -177,10 +177,3 @@ class AdminRoot(Resource):
         self.putChild(b"healthz", _VerdictPage(state.healthy))
         # 503 while draining, or with nothing to serve.
         self.putChild(b"readyz", _VerdictPage(state.ready))
-
-
-class AdminSite(Site):
-    """Twisted's site without its access log: a line for each scrape and each probe would be all that is ever in it."""
-
-    def log(self, request: object) -> None:
-        """Not a word."""

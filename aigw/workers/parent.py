@@ -22,7 +22,8 @@ from aigw.logs import AccessLog, daemon_log_lost, settle_daemon_log
 from aigw.metrics import Metrics
 from aigw.routing.admission import address_groups
 from aigw.snapshot import check
-from aigw.web.admin import AdminRoot, AdminSite
+from aigw.web.admin import AdminRoot
+from aigw.web.admin_site import AdminSite
 from aigw.workers.change import Offer
 from aigw.workers.crew import Crew, Place
 from aigw.workers.overview import together

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -11,10 +10,9 @@ from treq.client import HTTPClient
 from treq.testing import RequestTraversalAgent
 from twisted.trial import unittest
 from twisted.web.iweb import IResponse
-from twisted.web.test.requesthelper import DummyRequest
 
 from aigw.metrics import Metrics
-from aigw.web.admin import AdminRoot, AdminSite
+from aigw.web.admin import AdminRoot
 
 HOSTILE = "<script>alert('x')</script>&"
 
@@ -165,10 +163,3 @@ class AdminTests(unittest.TestCase):
     def test_braces_and_odd_text(self) -> None:
         """Braces are no placeholders of the page's template, and text that is not Unicode does not break it."""
         self.assertIn("<td>{title} \\udcff</td>", self.page(configuration="{title} \udcff"))
-
-    def test_scrapes_leave_no_trace_in_the_log(self) -> None:
-        """A probe every few seconds would be most of what the daemon's log holds."""
-        site = AdminSite(AdminRoot(self.metrics, self.state))
-        site.logFile = written = io.BytesIO()
-        site.log(DummyRequest([b"metrics"]))
-        self.assertEqual(written.getvalue(), b"")
