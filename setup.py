@@ -45,6 +45,7 @@ ON_THE_WAY = (
     "aigw/http/writer.py",
     "aigw/instruments.py",
     "aigw/llm/body.py",
+    "aigw/llm/body_models.py",
     "aigw/llm/errors.py",
     "aigw/llm/events.py",
     "aigw/llm/frames.py",

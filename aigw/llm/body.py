@@ -12,7 +12,6 @@ largest there are, are a few long strings: they are searched from one quote, or 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,25 +105,6 @@ def _check_repeated(body: bytes) -> None:
         starts = [start for spelt, start in found if spelt == name]
         if len(starts) > 1 and _at_top_level(body, starts) > 1:
             raise BadRequest(f"{name} comes twice in the request body", param=name, code="repeated_parameter")
-
-
-def check_members_once(body: bytes) -> None:
-    """For bodies in which more than ``model`` and ``stream`` decides; slower than :func:`parse` by far.
-
-    :param body: valid JSON.
-    :raises BadRequest: an object has a member twice.
-    """
-    json.loads(body, object_pairs_hook=_once, parse_int=len, parse_float=len)
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in members:
-        if name in found:
-            shown = "".join(c if c.isprintable() else "?" for c in name[:100])
-            raise BadRequest(f"{shown} comes twice in the request body", param=shown, code="repeated_parameter")
-        found[name] = value
-    return found
 
 
 def _names_twice(body: bytes) -> bool:

@@ -1,12 +1,8 @@
-"""Which models a request names, wherever its provider's API has the name; and what a model's name may look like.
+"""What a model's name may look like, and which models a path names.
 
-A consumer that is limited to certain models must not get another one by naming it in a place that nobody looks at: a
-list of fallbacks, a tool that asks a model of its own, a path, a stored prompt. What is looked at here is read for such
-consumers alone; everybody else's calls pay for :func:`check_model_name` only.
-
-A body is searched from its top level down, by the names of its members (:data:`_ENDS`). Members that hold a
-conversation, a schema or a caller's own data are left out (:data:`_CONTENT`): what they say is no provider's business.
-What is not known is searched, so a new field that names a model is judged before anybody here has heard of it.
+A consumer that is limited to certain models must not get another one by naming it in a place that nobody looks at, so
+paths are read where a provider has the model there. What bodies name is in :mod:`aigw.llm.body_models`. Everybody's
+calls pay for :func:`check_model_name`, and :func:`check_spelling` where the name is judged.
 """
 
 from __future__ import annotations
@@ -20,75 +16,11 @@ from aigw.errors import BadRequest
 #: Bytes of a model's name, in UTF-8. Amazon's resource names, the longest there are, have up to about 200.
 MAX_NAME: Final = 256
 
-#: How the names of members end that name models, in lower case and without ``_`` and ``-``. OpenRouter has ``models``,
-#: Groq ``answering_model``, Bedrock ``modelId``, Azure ``deployment_name``, LiteLLM ``context_window_fallbacks``.
-_ENDS: Final = ("model", "models", "modelid", "modelids", "modelarn", "modelname", "deploymentname", "fallbacks")
-
-#: Members that no provider reads a model's name from.
-_CONTENT: Final = frozenset(
-    (
-        "arguments",
-        "content",
-        "contents",
-        "documents",
-        "embeddings",
-        "examples",
-        "format",
-        "function",
-        "functionDeclarations",
-        "function_declarations",
-        "functions",
-        "input",
-        "inputSchema",
-        "input_examples",
-        "input_schema",
-        "instances",
-        "instructions",
-        "jsonSchema",
-        "json_schema",
-        "labels",
-        "messages",
-        "metadata",
-        "outputConfig",
-        "output_config",
-        "prompt",
-        "promptVariables",
-        "properties",
-        "query",
-        "requestMetadata",
-        "responseJsonSchema",
-        "responseSchema",
-        "response_format",
-        "schema",
-        "system",
-        "systemInstruction",
-        "system_instruction",
-        "text",
-        "texts",
-        "toolSpec",
-        "variables",
-    )
-)
-#: Kinds of tools that are the caller's own functions; their ``parameters`` are a schema.
-_FUNCTIONS: Final = frozenset(("function", "custom"))
-
-#: Members of a body that stand for something kept at the provider, whose model is not in the request; with the words
-#: that tell so. A model beside them says nothing of the models that are used with it.
-_KEPT: Final = (
-    ("agent_id", "the agent's model is kept by the provider"),
-    ("input_file_id", "the models are in a file"),
-    ("input_files", "the models are in files"),
-    ("preset", "the preset's models are kept by the provider"),
-    ("user_config", "it brings a configuration of models"),
-)
-
+#: A slash inside a segment, as normalised paths have it.
+_SLASH: Final = b"%2F"
 #: Segments of paths below which models are in files, or kept by the provider.
 _FILES: Final = frozenset((b"evals", b"files", b"uploads"))
 _BATCHES: Final = frozenset((b"batch", b"batches"))
-
-#: Ollama's calls by name (``…/api/pull``), and the members that name a model there.
-_OLLAMA: Final = frozenset((b"copy", b"create", b"delete", b"pull", b"push", b"show"))
-_OLLAMA_MEMBERS: Final = ("name", "from", "source", "destination")
 
 #: What may stand behind ``…/models/`` and is none: the operations of Azure's model inference API.
 _NO_MODELS: Final = frozenset((b"chat", b"completions", b"embeddings", b"images", b"info", b"rerank", b"responses"))
@@ -117,6 +49,20 @@ def _no_name(why: str) -> BadRequest:
     return BadRequest(f"model is not a model's name: it {why}", param="model", code="invalid_value")
 
 
+def check_spelling(fields: Mapping[str, Any]) -> None:
+    """Some providers read ``Model`` as ``model``, so that a body with both would be judged by one and sent with two.
+
+    :raises BadRequest: there is a member that differs from ``model`` in the case of its letters only.
+    """
+    for key in fields:
+        if len(key) == 5 and key != "model" and key.casefold() == "model":
+            raise BadRequest(
+                'a member of the request body is called like "model" in another case: write it in small letters',
+                param="model",
+                code="repeated_parameter",
+            )
+
+
 # -- paths
 
 
@@ -130,7 +76,13 @@ def names_in_path(path: bytes, start: int = 0) -> list[tuple[str, ...]]:
     :param path: normalised, percent-encoded.
     :param start: segments at its beginning that are not looked at for names.
     """
-    segments = path.split(b"/")
+    found = _names_in(path.split(b"/"), start)
+    if _SLASH in path:  # which some servers take for a slash, and some do not
+        found += _names_in(path.replace(_SLASH, b"/").split(b"/"), start)
+    return found
+
+
+def _names_in(segments: list[bytes], start: int) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     for index, segment in enumerate(segments[:-1]):
         kind = segment.lower()
@@ -203,120 +155,19 @@ def why_unknown(path: bytes, fields: Mapping[str, Any] | None) -> str:
 
     :param path: normalised.
     """
-    segments = {segment.partition(b":")[0] for segment in path.lower().split(b"/")}
+    segments = {segment.partition(b":")[0] for segment in path.replace(_SLASH, b"/").lower().split(b"/")}
     if segments & _FILES:
         return "it is about files, and models may be named in them"
-    if segments & _BATCHES and not _every_request_names_one(fields):
+    if segments & _BATCHES and (fields is None or not every_request_names_one(fields)):
         return "a batch's models are in a file"
     return ""
 
 
-def _every_request_names_one(fields: Mapping[str, Any] | None) -> bool:
+def every_request_names_one(fields: Mapping[str, Any]) -> bool:
     """Whether this is a batch as Anthropic has them: its requests are in the body, each with its model."""
-    requests = fields.get("requests") if fields is not None else None
+    requests = fields.get("requests")
     if not isinstance(requests, list) or not requests:
         return False
     parameters = (each.get("params") if isinstance(each, dict) else None for each in requests)
-    return all(isinstance(each, dict) and isinstance(each.get("model"), str) for each in parameters)
-
-
-# -- bodies
-
-
-class BodyNames:
-    """The models that a JSON body names, but for its own ``model``.
-
-    :param fields: the body, parsed.
-    :param path: of the request; Ollama's calls are told by it. Empty where the operation is a known one.
-    :ivar names: each as it stands there.
-    :ivar unknown: why some of its models cannot be known; empty if all can be.
-    :ivar looked_into: something that may name models has been found: what it says must be there once.
-    :raises BadRequest: ``model`` is there in another spelling, which some providers read as the same.
-    """
-
-    def __init__(self, fields: Mapping[str, Any], path: bytes = b"") -> None:
-        self.names: list[str] = []
-        self.unknown = ""
-        self.looked_into = False
-        for key in fields:
-            if key != "model" and key.casefold() == "model":
-                raise BadRequest(
-                    'a member of the request body is called like "model" in another case: write it in small letters',
-                    param="model",
-                    code="repeated_parameter",
-                )
-        self._members({name: value for name, value in fields.items() if name != "model"})
-        self._kept(fields)
-        if path:
-            self._ollama(path, fields)
-
-    def _kept(self, fields: Mapping[str, Any]) -> None:
-        """What is kept at the provider."""
-        if isinstance(fields.get("prompt"), dict):
-            self.unknown = "the models of a stored prompt are kept by the provider"
-        for name, why in _KEPT:
-            if fields.get(name):
-                self.unknown = why
-        if fields.get("assistant_id") and not fields.get("model"):
-            self.unknown = "the assistant's model is kept by the provider"
-        if fields.get("route") and not fields.get("models"):
-            self.unknown = '"route" without "models" leaves the choice to the provider'
-
-    def _ollama(self, path: bytes, fields: Mapping[str, Any]) -> None:
-        before, _, last = path.rstrip(b"/").rpartition(b"/")
-        if before.endswith(b"/api") and last in _OLLAMA:
-            for key in _OLLAMA_MEMBERS:
-                name = fields.get(key)
-                if isinstance(name, str) and name:
-                    self.names.append(name)
-
-    def _members(self, fields: Mapping[str, Any], skipped: str = "") -> None:
-        for key, value in fields.items():
-            if isinstance(value, str):
-                if _names_models(key):
-                    self._named(value)
-            elif not isinstance(value, list | dict) or key in _CONTENT or key == skipped:
-                continue
-            elif key == "tools":
-                self._tools(value)
-            elif _names_models(key):
-                self._named(value)
-            else:
-                self._inside(value)
-
-    def _inside(self, value: Any) -> None:
-        if isinstance(value, dict):
-            self._members(value)
-        elif isinstance(value, list):
-            for each in value:
-                if isinstance(each, list | dict):
-                    self._inside(each)
-
-    def _named(self, value: Any) -> None:
-        """The value of a member that names models: a name, several, or something with names in it."""
-        self.looked_into = True
-        if isinstance(value, str):
-            if value:
-                self.names.append(value)
-        elif isinstance(value, list):
-            for each in value:
-                self._named(each)
-        elif isinstance(value, dict):
-            if "type" in value or any(_names_models(key) for key in value):
-                self._members(value)
-            else:  # LiteLLM's {"gpt-4o": ["claude-sonnet-4-5"]}
-                for each in value.values():
-                    self._named(each)
-
-    def _tools(self, tools: Any) -> None:
-        for tool in tools if isinstance(tools, list) else [tools]:
-            if not isinstance(tool, dict):
-                continue
-            own = tool.get("type") in _FUNCTIONS if isinstance(tool.get("type"), str) else False
-            self.looked_into |= not own and "type" in tool
-            self._members(tool, "parameters" if own else "")
-
-
-def _names_models(key: str) -> bool:
-    """Whether a member of this name says which models are to be used."""
-    return key.casefold().replace("_", "").replace("-", "").endswith(_ENDS)
+    models = (each.get("model") if isinstance(each, dict) else None for each in parameters)
+    return all(isinstance(model, str) and model != "" for model in models)

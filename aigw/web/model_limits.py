@@ -15,28 +15,28 @@ from aigw.consumers.consumer import Consumer
 from aigw.consumers.forms import urlencoded
 from aigw.errors import Forbidden
 from aigw.http.request import Request
-from aigw.llm.body import check_members_once
-from aigw.llm.model_names import BodyNames, check_model_name, has_custom_method, names_in_path, spellings
+from aigw.llm.body_models import BodyNames
+from aigw.llm.model_names import check_model_name, has_custom_method, names_in_path, spellings
 from aigw.llm.operations import RAW
 from aigw.proxy.plan import Plan
 from aigw.web.raw import RawModels
 from aigw.web.route import Route, check_model, shown
 
 
-def check_fields(consumer: Consumer, fields: dict[str, Any], body: bytes) -> None:
+def check_fields(consumer: Consumer, fields: dict[str, Any], body: bytes) -> bool:
     """Judge what the body of a known operation names beside its ``model``.
 
+    :returns: whether ``fields`` are to be sent and not ``body``, which another reader may read in another way.
     :raises Forbidden: a name is not allowed, or there are models that cannot be known.
-    :raises BadRequest: it can be read in two ways.
+    :raises BadRequest: ``model`` is there in two spellings, or something else than a name is where one should be.
     """
-    found = BodyNames(fields)
-    if found.looked_into:
-        check_members_once(body)
+    found = BodyNames(fields, body)
     for name in found.names:
         check_model_name(name)
         check_model(consumer, name)
     if found.unknown:
         raise _unknown(consumer, found.unknown)
+    return found.decides
 
 
 def check_raw(consumer: Consumer, raw: RawModels) -> None:

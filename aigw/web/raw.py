@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from aigw.consumers.forms import Form, body_form, form_field, urlencoded
 from aigw.errors import BadRequest
 from aigw.http.request import Request
-from aigw.llm.body import check_members_once, parse
-from aigw.llm.model_names import BodyNames, check_model_name, why_unknown
+from aigw.llm.body import parse, serialise
+from aigw.llm.body_models import BodyNames, names_models
+from aigw.llm.model_names import check_model_name, check_spelling, why_unknown
 from aigw.llm.operations import RAW
 
 _FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
@@ -28,15 +29,19 @@ class RawModels:
     """What a raw body says of models.
 
     :ivar model: its ``model``; None if it has none, or nobody wants to know.
+    :ivar has_model: it has one in another place where this call has it.
     :ivar names: all that it names, ``model`` included; for limited consumers only.
     :ivar unknown: why its models cannot be known, whatever it names; empty if they can be.
+    :ivar body: what is to be sent instead of what came; None for that.
     :ivar nameless: why it names none, so that the path has to; empty where it does, or where it need not.
     """
 
     model: str | None = None
+    has_model: bool = False
     names: list[str] = field(default_factory=list)
     unknown: str = ""
     nameless: str = ""
+    body: bytes | None = None
 
 
 def models_of_raw(request: Request, body: bytes, limited: bool, picks: bool) -> RawModels:
@@ -61,13 +66,15 @@ def models_of_raw(request: Request, body: bytes, limited: bool, picks: bool) -> 
             found.model = fields.get("model") or None
             if limited:
                 _search(found, fields, body, request.path)
+            else:
+                check_spelling(fields)
         else:
             found.nameless = "its body is of a kind in which no model can be found"
     elif request.method not in _READING:
         found.nameless = "it has no body"
     if found.model is not None:
         found.names.append(found.model)
-    elif body and not found.nameless:
+    elif body and not found.nameless and not found.has_model:
         found.nameless = "its body has no model"
     if limited and not found.unknown and request.method not in _READING:
         found.unknown = why_unknown(request.path, fields)
@@ -80,13 +87,14 @@ def _begins_as_json(body: bytes) -> bool:
 
 def _search(found: RawModels, fields: dict[str, object], body: bytes, path: bytes) -> None:
     """Names beside ``model``."""
-    names = BodyNames(fields, path)
-    if names.looked_into:
-        check_members_once(body)
+    names = BodyNames(fields, body, path)
+    if names.decides:
+        found.body = serialise(fields)
     for name in names.names:
         check_model_name(name)
     found.names += names.names
     found.unknown = names.unknown
+    found.has_model = names.has_model
 
 
 # -- forms
@@ -97,16 +105,21 @@ def _read_form(found: RawModels, body: bytes, declared: bytes, limited: bool) ->
     if value:
         found.model = value.decode("utf-8", "replace")
         check_model_name(found.model)
-    if not limited:
-        return
-    if _begins_as_json(body):
+    if limited and _begins_as_json(body):
+        found.model = None
         found.unknown = "its body is JSON and says that it is a form: send Content-Type: application/json"
         return
     form = body_form(body, declared)
     if form is not None:
         _check_form(form)
+    if form is not None and limited:
         if form.separator == b"&" and b";" in body:
             _check_separators(form, body)
+        found.names += [
+            value.decode("utf-8", "replace")
+            for name, value in form.fields
+            if value and name != b"model" and names_models(name.partition(b"[")[0].decode("latin-1"))
+        ]
         if _is_file(form):
             found.model, found.nameless = None, "its model is a file"
 

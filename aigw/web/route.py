@@ -40,6 +40,7 @@ class Route:
     :ivar backend: the one backend, or
     :ivar model: the one ``[models]`` entry.
     :ivar picks: neither: the request's own ``model`` picks, and only calls of a model are served.
+    :ivar judges: what the request names as its model is judged, or replaced, here.
     :ivar lists_upstream: the route leads to one backend and leaves the model to the client, so its list of models
         is that provider's own.
     :ivar provider: the backend's; empty where there is none.
@@ -84,6 +85,7 @@ class Route:
         self.alike = alike
         self.backend = backend
         self.picks = backend is None and model is None
+        self.judges = self.picks or model is not None or pinned is not None
         self.lists_upstream = lists_upstream
         self.provider = provider
         self.pinned = pinned

@@ -23,6 +23,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.llm.body import parse, serialise
+from aigw.llm.model_names import check_spelling
 from aigw.metrics import RouteSeries
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
@@ -342,18 +343,20 @@ class FrontDoor:
                 body = serialise(fields)
             account.asked_model = fields.get("model") or None
         if limited and consumer is not None:
-            self._judge(consumer, visit, body, fields)
+            body = self._judge(consumer, visit, body, fields)
+        elif fields is not None and (visit.entry.judges or (consumer is not None and consumer.backends)):
+            check_spelling(fields)
         return body, fields
 
-    def _judge(self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None) -> None:
-        """Hold what the request itself names against what a limited consumer may use."""
+    def _judge(self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None) -> bytes:
+        """Hold what the request itself names against what a limited consumer may use; returns the body to send."""
         query = visit.account.request.query
         if query:
             check_query(consumer, query)
         if fields is None:
             check_raw(consumer, visit.raw)
-        else:
-            check_fields(consumer, fields, body)
+            return body if visit.raw.body is None else visit.raw.body
+        return serialise(fields) if check_fields(consumer, fields, body) else body
 
     # -- ends
 

@@ -86,6 +86,20 @@ class ConsumerTests(unittest.TestCase):
         self.assertEqual([consumer.may_use_route(name) for name in ("chat", "cha", "chats")], [True, False, False])
         self.assertEqual([consumer.may_use_model(name) for name in ("gpt-4", "claude")], [True, False])
 
+    def test_limited(self) -> None:
+        """Unless everything is allowed, in one way or another."""
+        for models, limited in (
+            (None, False),
+            (["*"], False),
+            (["a", "**"], False),
+            ([], True),
+            (["a"], True),
+            (["a*", "*b"], True),
+            (["a", ""], True),
+        ):
+            patterns = ModelPatterns(models) if models is not None else None
+            self.assertIs(Consumer("c", models=patterns).limited, limited, models)
+
     def test_settings_are_not_in_repr(self) -> None:
         """A consumer's settings of a backend may hold that backend's key."""
         self.assertNotIn("sk-", repr(Consumer(name="one", backends={"openai": "sk-secret"})))

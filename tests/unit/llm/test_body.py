@@ -125,6 +125,15 @@ class ParseTests(unittest.TestCase):
         error = self.refused(b'{"model":"cheap",%s,"model":"dear"}' % MESSAGES)
         self.assertEqual((error.param, error.code), ("model", "repeated_parameter"))
 
+    def test_a_model_s_name_is_a_name(self) -> None:
+        """By every operation, before it can become a path, a label or a field of a log."""
+        for operation in sorted(OPERATIONS):
+            for name in ("..", "a/../b", "a\\u0000", "a\\n", "a" * 257):
+                body = b'{"model":"%s",%s,"prompt":"x","input":"x"}' % (name.encode(), MESSAGES)
+                self.assertEqual(self.refused(body, operation).code, "invalid_value", body)
+            body = b'{"model":"meta-llama/Llama-3.1-8B",%s,"prompt":"x","input":"x"}' % MESSAGES
+            self.assertEqual(parse(body, operation)["model"], "meta-llama/Llama-3.1-8B")
+
     def test_repeated_stream_is_refused(self) -> None:
         """Same for stream."""
         self.assertEqual(self.refused(b'{"stream":true,%s,"stream" :\n false}' % MESSAGES).param, "stream")

@@ -38,6 +38,39 @@ class ByPathTests(unittest.TestCase):
         self.assertEqual(operations.by_path(b"/v1/chat/completions//"), "chat")
 
 
+class TailTests(unittest.TestCase):
+    """operations.tail_of_model_call"""
+
+    def test_end_of_the_path_with_its_version(self) -> None:
+        """Nothing else before it, whatever that is."""
+        for path, tail in (
+            (b"/images/generations", b"/images/generations"),
+            (b"/v1/images/edits", b"/v1/images/edits"),
+            (b"/v1/audio/speech/", b"/v1/audio/speech/"),
+            (b"/llm/v2/rerank", b"/v2/rerank"),
+            (b"/llm/rerank", b"/rerank"),
+            (b"/openai/deployments/d/images/generations", b"/images/generations"),
+            (b"/v1beta1/moderations", b"/v1beta1/moderations"),
+            (b"/version/moderations", b"/moderations"),
+            (b"/v1-x/moderations", b"/moderations"),
+        ):
+            for also in (False, True):
+                self.assertEqual(operations.tail_of_model_call(path, also), tail, path)
+
+    def test_anything_else_has_none(self) -> None:
+        """What is below a call, beside it, or only looks like it."""
+        for path in (b"/", b"", b"/v1", b"/v1/files", b"/v1/images", b"/v1/images/generations/x", b"/ximages/edits",
+                     b"/v1/mymoderations", b"/v1/models", b"/v1/batches"):  # fmt: skip
+            for also in (False, True):
+                self.assertEqual(operations.tail_of_model_call(path, also), b"", path)
+
+    def test_known_operations_where_they_are_passed_on(self) -> None:
+        """Those that have a body."""
+        for path in (b"/v1/chat/completions", b"/v1/completions", b"/v1/messages/count_tokens", b"/v1/responses"):
+            self.assertEqual(operations.tail_of_model_call(b"/x" + path, True), path)
+            self.assertEqual(operations.tail_of_model_call(path, False), b"")
+
+
 class TableTests(unittest.TestCase):
     """The tables of operations."""
 

@@ -30,6 +30,24 @@ class AdjustTests(unittest.TestCase):
             self.assertNotIn("stream", sent, operation)
             self.assertTrue(same)
 
+    def test_the_name_that_decides(self) -> None:
+        """The pinned one where it takes the place of the client's, also where that is refused for it."""
+        for pinned, mismatch, asked, decides in (
+            (None, "override", "a", "a"),
+            (None, "override", None, None),
+            ("p", "override", "a", "p"),
+            ("p", "override", None, "p"),
+            ("p", "reject", "a", "p"),
+            ("p", "reject", "p", "p"),
+            ("p", "allow", "a", "a"),
+            ("p", "allow", None, "p"),
+            ("p", "allow", "", "p"),
+        ):
+            plan = make_plan(None, model=pinned, on_model_mismatch=mismatch)
+            self.assertEqual(plan.deciding_model(asked), decides, (pinned, mismatch, asked))
+            if decides and mismatch != "reject":
+                self.assertEqual(plan.wanted_model(asked), decides)
+
     def test_signatures_of_others(self) -> None:
         """A thought that the gateway gave out for another provider's call stays behind; all else is as it was."""
         thought = {"type": "thinking", "thinking": "", "signature": "aigw-tool:x"}
