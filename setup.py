@@ -24,7 +24,7 @@ ON_THE_WAY = (
     "aigw/consumers/authenticator.py",
     "aigw/consumers/consumer.py",
     "aigw/consumers/key_filter.py",
-    "aigw/http/addresses.py",
+    "aigw/http/peer_address.py",
     "aigw/http/channel.py",
     "aigw/http/client.py",
     "aigw/http/deadlines.py",

@@ -34,7 +34,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aigw.errors import GatewayError, Overloaded, RequestTimeout
-from aigw.http.addresses import plain
+from aigw.http.peer_address import plain
 from aigw.http.reader import RequestReader
 from aigw.http.request import Request
 from aigw.http.writer import EagerWriter
@@ -57,7 +57,7 @@ _FIRST_REQUEST_GRACE: Final = 1.0
 class ServerChannel(TwistedProtocol):
     """One connection of a client.
 
-    :ivar client: the peer's address as :func:`~aigw.http.addresses.plain`, empty on a unix socket.
+    :ivar client: the peer's address as :func:`~aigw.http.peer_address.plain`, empty on a unix socket.
     :ivar secure: it came over TLS.
     :ivar stalled: the client does not take what was written; it is taken again from whoever feeds it.
     """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
-from aigw.http.addresses import parsed, unmapped_network
+from aigw.http.peer_address import parsed, unmapped_network
 from aigw.http.request import Request
 
 #: Addresses of which it is remembered whether they are trusted; proxies are few.
@@ -27,7 +27,7 @@ class Clients:
         self._judged: dict[str, bool] = {}
 
     def client_of(self, request: Request) -> str:
-        """The address nearest to the client that someone trusted vouches for, as :func:`~aigw.http.addresses.plain`."""
+        """The address nearest to the client that someone trusted vouches for, as ``peer_address.plain`` has it."""
         client = request.client
         if not self._trusted or not self._is_trusted(client):
             return client

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial import unittest
 
-from aigw.http.addresses import plain
+from aigw.http.peer_address import plain
 from aigw.web.clients import Clients
 
 

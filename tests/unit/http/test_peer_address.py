@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from aigw.http.addresses import parsed, plain, unmapped_network
+from aigw.http.peer_address import parsed, plain, unmapped_network
 
 
 class PlainTests(unittest.TestCase):
