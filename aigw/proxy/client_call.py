@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import orjson
@@ -54,6 +55,7 @@ class ClientCall:
     :ivar stream: the client wants a stream.
     :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
     :ivar said: what it has got of one, where others can take it up.
+    :ivar renamed: makes the body of a ``raw`` call ask for another model, where a public name picked the target.
     :ivar without_prefill: who would not be given the beginning of its answer.
     """
 
@@ -69,6 +71,7 @@ class ClientCall:
     _plans: Plans
     said: Said | None = None
     without_prefill: frozenset[Candidate] = frozenset()
+    renamed: Callable[[str], bytes] | None = None
 
     def __init__(self, account: Account, matched: bytes) -> None:
         self.account = account
@@ -138,6 +141,10 @@ class ClientCall:
                 return self._translated(candidate, plan, fields)
             body, hide_usage = plan.adjust(body, fields)
             stream, model = fields.get("stream") is True, fields.get("model")
+        elif self.renamed is not None:
+            model = plan.wanted_model(self.account.asked_model)
+            if model is not None and model != self.account.asked_model:
+                body = self.renamed(model)
         target = plan.path_rule.target(request.path, self.matched, self._query, model)
         payload = plan.payload(
             request.method, target, request.headers, body, request.request_id, fields, request.nominated

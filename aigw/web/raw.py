@@ -8,6 +8,9 @@ well-known operations alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import orjson
 
 from aigw.consumers.forms import Form, body_form, form_field, urlencoded
 from aigw.errors import BadRequest
@@ -58,7 +61,7 @@ def models_of_raw(request: Request, body: bytes, limited: bool, picks: bool) -> 
     fields = None
     if body:
         declared = request.header(b"content-type") or b""
-        kind = declared.partition(b";")[0].strip().lower()
+        kind = _kind(declared)
         if kind in _FORMS:
             _read_form(found, body, declared, limited)
         elif kind in (b"application/json", b"") or kind.endswith(b"+json") or _begins_as_json(body):
@@ -79,6 +82,32 @@ def models_of_raw(request: Request, body: bytes, limited: bool, picks: bool) -> 
     if limited and not found.unknown and request.method not in _READING:
         found.unknown = why_unknown(request.path, fields)
     return found
+
+
+def with_model(body: bytes, content_type: bytes, model: str) -> bytes:
+    """``body``, in which :func:`models_of_raw` has found a model, with another one.
+
+    :param content_type: the request's.
+    """
+    form = body_form(body, content_type) if _kind(content_type) in _FORMS else None
+    if form is None:
+        fields = orjson.loads(body)
+        fields["model"] = model
+        return serialise(fields)
+    at = next(index for index, (name, _) in enumerate(form.fields) if name == b"model")
+    piece, value = form.pieces[at], form.fields[at][1] or b""
+    new = b"model=" + quote(model, safe="").encode() if form.separator else _part_with(piece, value, model.encode())
+    pieces = [*form.pieces[:at], new, *form.pieces[at + 1 :]]
+    return form.opening + form.separator.join(pieces) + form.closing
+
+
+def _part_with(piece: bytes, value: bytes, new: bytes) -> bytes:
+    """A part of a multipart form, which ends in its value and a line's end."""
+    return piece[: -len(value + b"\r\n")] + new + b"\r\n"
+
+
+def _kind(content_type: bytes) -> bytes:
+    return content_type.partition(b";")[0].strip().lower()
 
 
 def _begins_as_json(body: bytes) -> bool:

@@ -9,6 +9,7 @@ the gateway read 32 MiB, and :meth:`FrontDoor.render` when the request is comple
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.model_limits import check_fields, check_query, check_raw, check_target
-from aigw.web.raw import RawModels, models_of_raw
+from aigw.web.raw import RawModels, models_of_raw, with_model
 from aigw.web.route import Found, Route, check_in_flight, model_asked_for
 from aigw.web.tree import RouteTree
 
@@ -336,7 +337,10 @@ class FrontDoor:
         if operation == operations.RAW:
             visit.raw = models_of_raw(request, body, limited, visit.entry.picks)
             account.asked_model = visit.raw.model
-            body, fields = visit.entry.clean_raw(request, body), None
+            sent = body if visit.raw.body is None else visit.raw.body
+            body, fields = visit.entry.clean_raw(request, sent), None
+            if visit.entry.picks:
+                visit.renamed = functools.partial(with_model, body, request.header(b"content-type") or b"")
         else:
             fields = parse(body, operation)
             if visit.served.keys.clean_fields(fields):
@@ -355,7 +359,7 @@ class FrontDoor:
             check_query(consumer, query)
         if fields is None:
             check_raw(consumer, visit.raw)
-            return body if visit.raw.body is None else visit.raw.body
+            return body
         return serialise(fields) if check_fields(consumer, fields, body) else body
 
     # -- ends

@@ -260,6 +260,25 @@ class CatalogueTests(ModelTestCase):
         await self.refused(403, "/v1/images/generations", {"model": "smart"})
         await self.refused(400, "/v1/images/generations", {}, key="full-key", code="model_required")
 
+    async def test_ask_for_the_target_s_model(self) -> None:
+        """As known operations do: what a public name stands for, in JSON and in forms; else byte for byte."""
+        await self.serve()
+        for path, key in (("/v1/images/generations", "limited-key"), ("/all/v1/chat/completions", "full-key")):
+            sent = await self.served(path, {"model": "cheap", "x": [1.0]}, key=key)
+            self.assertEqual(sent.json(), {"model": "cheap-real", "x": [1.0]})
+        form = "application/x-www-form-urlencoded"
+        sent = await self.served("/v1/audio/translations", b"a=1&model=cheap&file=%00+x", kind=form)
+        self.assertEqual(sent.body, b"a=1&model=cheap-real&file=%00+x")
+        sent = await self.served("/v1/audio/translations", b"a=1&model=thrifty", "full-key", kind=form)
+        self.assertEqual(sent.body, b"a=1&model=cheap-real")
+        part = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+        parts = part % (b"model", b"cheap"), part % (b"file", b"\x00\r\ncheap"), b"--x--\r\n"
+        sent = await self.served("/v1/audio/transcriptions", b"".join(parts), kind="multipart/form-data; boundary=x")
+        self.assertEqual(sent.body, part % (b"model", b"cheap-real") + parts[1] + parts[2])
+        self.assertEqual(sent.header(b"content-length"), b"%d" % len(sent.body))
+        body = b'{ "model" : "draw" }'
+        self.assertEqual((await self.served("/v1/images/edits", body)).body, body)
+
     async def test_options_tell_the_methods(self) -> None:
         """And are never the provider's."""
         await self.serve()

@@ -9,7 +9,7 @@ import orjson
 from twisted.trial import unittest
 
 from aigw.errors import BadRequest
-from aigw.web.raw import RawModels, models_of_raw
+from aigw.web.raw import RawModels, models_of_raw, with_model
 
 URLENCODED = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=x"
@@ -113,3 +113,18 @@ class RawTests(unittest.TestCase):
         found = read(b'{"model":"m","models":["x"],"models":["m"]}')
         self.assertEqual(found.body, b'{"model":"m","models":["m"]}')
         self.assertIsNone(read(b'{ "model":"m" }').body)
+
+
+class WithModelTests(unittest.TestCase):
+    """with_model"""
+
+    def test_takes_the_place_of_the_client_s(self) -> None:
+        """And nothing else changes, in forms not even a byte."""
+        self.assertEqual(
+            with_model(b'{"a":1.50,"model":"m","b":[]}', b"application/json", "n"), b'{"a":1.5,"model":"n","b":[]}'
+        )
+        self.assertEqual(with_model(b"a=%20+&model=m&b", URLENCODED, "n/o p"), b"a=%20+&model=n%2Fo%20p&b")
+        one, two, end = part(b'name="file"; filename="m"', b"m\r\nm"), part(b'name="x"', b""), b"--x--\r\n"
+        body = one + part(b'name="model"', b"m") + two + end
+        self.assertEqual(with_model(body, MULTIPART, "é"), one + part(b'name="model"', "é".encode()) + two + end)
+        self.assertEqual(read(with_model(body, MULTIPART, "n"), MULTIPART).model, "n")
