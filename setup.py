@@ -59,6 +59,7 @@ ON_THE_WAY = (
     "aigw/proxy/access_line.py",
     "aigw/proxy/account.py",
     "aigw/proxy/attempt.py",
+    "aigw/proxy/client_body.py",
     "aigw/proxy/client_call.py",
     "aigw/proxy/exchange.py",
     "aigw/proxy/forwarding.py",

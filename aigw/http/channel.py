@@ -118,6 +118,7 @@ class ServerChannel(TwistedProtocol):
         answering, self._answering = self._answering, None
         request = answering or self._reader.request
         # It knows us: without this, every connection would be work for the garbage collector.
+        self._reader.close()
         del self._reader
         try:
             if request is not None:
@@ -253,6 +254,7 @@ class ServerChannel(TwistedProtocol):
     def response_done(self, request: Request) -> None:
         """All of a response was written."""
         self._answering = None
+        request.over()
         request.tell(None)
         if self._closing:
             return
@@ -268,6 +270,7 @@ class ServerChannel(TwistedProtocol):
     def response_aborted(self, request: Request) -> None:
         """A response ends where it is."""
         self._answering = None
+        request.over()
         request.tell(None)
         if request.chunked or request.left:
             self._hang_up()
@@ -388,6 +391,7 @@ class ServerChannel(TwistedProtocol):
         """From here on, input is thrown away."""
         self._closing = True
         self._ahead = b""
+        self._reader.stop()
         self._untaken_then = self._untaken()
         # Behind TLS, the close waits for the client's own.
         limits = self.factory.limits

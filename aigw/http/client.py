@@ -60,6 +60,7 @@ class ResponseSink(Protocol):
 class Call:
     """One request and its response. Made by :meth:`aigw.http.pool.Pool.call`.
 
+    :ivar request: empty once it can not be sent again.
     :ivar attempts: connections that the request was written to; 2 after a replay.
     :ivar reused: the present one had carried a call before.
     :ivar began: ``on_head`` was called.
@@ -92,6 +93,7 @@ class Call:
             connection.abandon()
         else:
             self.lane.withdraw(self)
+        self.request = b""
 
     def pause(self) -> None:
         """Read no more of the response until :meth:`resume`; the upstream feels it through TCP."""
@@ -107,6 +109,7 @@ class Call:
         """For the pool and its connections: the call is over."""
         sink, self.sink = self.sink, None
         self.connection = None
+        self.request = b""
         if sink is not None:
             sink.on_failure(CallFailure(kind, message, began=self.began))
 
@@ -146,6 +149,8 @@ class Connection(TwistedProtocol):
         self.carried += 1
         self._reader.expect(call.head)
         self._writer.write(call.request)
+        if not call.reused:
+            call.request = b""  # only what a connection was used again for is replayed
         sink = call.sink
         if sink is not None:
             sink.on_sent()
@@ -259,6 +264,7 @@ class Connection(TwistedProtocol):
         """Head and body as far as they have come."""
         if not call.began:
             call.began = True
+            call.request = b""
             headers, reader.headers = reader.headers, []  # not to outlive the call in an idle connection
             call.sink.on_head(reader.status, headers)  # type: ignore[union-attr]
         pieces = reader.body

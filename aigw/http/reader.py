@@ -102,6 +102,17 @@ class RequestReader:
             return None
         return self._begin_request(data, start, end + 4, now)
 
+    def stop(self) -> None:
+        """Nothing more is fed: let go of what has come of a body, and of the parser, which knows us."""
+        self._parser = None
+        self._body = bytearray()
+        self.rest = self.waiting = b""
+
+    def close(self) -> None:
+        """The connection is gone: let go of the request, too."""
+        self.stop()
+        self.request = None
+
     # -- heads
 
     def _begin_request(self, data: bytes, start: int, end: int, now: float) -> Request | None:

@@ -283,13 +283,18 @@ class Request:
 
     # -- for the channel
 
+    def over(self) -> None:
+        """It is answered, or lost: let go of whoever answered it, who knows it in turn."""
+        self.gone = self.cut = self.producer = None
+
     def lost(self) -> None:
         """The client's connection is gone."""
         self.disconnected = True
         gone, self.gone = self.gone, None
         if gone is not None and not self.finished:
             gone()
-        self.producer = None
+        self.over()
+        self.state = None
         self.tell(Failure(ConnectionDone()) if not self.finished else None)
 
     def tell(self, result: Failure | None) -> None:

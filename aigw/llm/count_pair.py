@@ -48,7 +48,8 @@ class CountTranslation:
     def __init__(self, call: Call, wire: CountWire | None, request: WireRequest) -> None:
         self.request = request
         self.ready = _estimated(call) if wire is None else None
-        self._call = call
+        # Not the call itself: a conversation is many times its body's bytes.
+        self._estimate = self.ready or _estimated(call)
         self._wire = wire
 
     def is_stream(self, content_type: bytes) -> bool:
@@ -76,7 +77,7 @@ class CountTranslation:
         assert self._wire is not None
         error = self._wire.error(status, headers, body)
         if status in _HAS_NONE or error.status in _HAS_NONE:
-            return _estimated(self._call)
+            return self._estimate
         return self.refused(error, request_id)
 
     def refused(self, error: ProviderError, request_id: str) -> Answer:

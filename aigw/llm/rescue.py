@@ -196,6 +196,7 @@ class RescuableTranslation(Translation):
         super().__init__(pair.dialect, pair.wire, call, request, writer)
         self._said = said
         self._skip = skip
+        self._alone = call.options.get("n", 1) in (1, None)
         self._reading: RescueReader | None = None
         self.prefilled = prefilled
 
@@ -207,7 +208,7 @@ class RescuableTranslation(Translation):
     def continuable(self) -> str | None:
         """What the client has got of this stream, where another target may go on from there; else None."""
         reading = self._reading
-        if reading is None or not reading.plain or reading.ended or self._call.options.get("n", 1) not in (1, None):
+        if reading is None or not reading.plain or reading.ended or not self._alone:
             return None
         return reading.text or None
 

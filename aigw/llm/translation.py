@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -59,9 +59,14 @@ class Answer:
     error: ProviderError | None = None
 
 
+#: A translation's request that was sent.
+TAKEN: Final = WireRequest(b"", {})
+
+
 class Translating(Protocol):
     """One call's translation, whatever the operation.
 
+    :ivar request: taken away with :data:`TAKEN` by whoever has made a payload of it: it is no longer needed then.
     :ivar ready: the answer, where no provider has to be asked for it; then ``request`` is nobody's.
     """
 
@@ -129,12 +134,14 @@ class Translation:
         self.request = request
         self._dialect = dialect
         self._wire = wire
-        self._call = call
         self._writer = writer
+        # All that the answer needs of the call, which is not kept: a conversation is many times its body's bytes.
+        self._streams = call.stream
+        self._reader = wire.reader(call)
 
     def is_stream(self, content_type: bytes) -> bool:
         """See :class:`Translating`."""
-        return self._call.stream and content_type.lower().startswith(_STREAMS)
+        return self._streams and content_type.lower().startswith(_STREAMS)
 
     def stream(self, content_type: bytes) -> StreamTranslation:
         """See :class:`Translating`."""
@@ -143,12 +150,13 @@ class Translation:
 
     def reader(self) -> Reader:
         """For one answer."""
-        return self._wire.reader(self._call)
+        return self._reader
 
     def whole(self, body: bytes, request_id: str) -> Answer:
         """See :class:`Translating`. To a client that wants a stream, the answer is one in a single piece."""
         fields, reader = lenient.loads(body), self.reader()
         events = self._mislabelled(reader, body) if fields is None else list(reader.whole(fields))
+        del body, fields  # each is many times the next: never all of them at once
         if not events:
             error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
             return self._refused(error, request_id)
@@ -156,7 +164,7 @@ class Translation:
         failed = next((event for event in events if isinstance(event, reply.Failed)), None)
         if failed is not None:
             return self._refused(failed.error, request_id)
-        write = self._writer.events if self._call.stream else self._writer.whole
+        write = self._writer.events if self._streams else self._writer.whole
         told = [event.usage for event in events if isinstance(event, reply.UsageTold)]
         models = [event.model for event in events if isinstance(event, reply.Start) and event.model]
         return Answer(200, write(events), told[-1] if told else None, models[0] if models else None)

@@ -98,7 +98,7 @@ class Attempt:
     ) -> None:
         self.candidate = candidate
         self.plan = plan
-        self.payload = payload
+        self._payload: Payload | None = payload
         self.stream = stream
         self.model = model
         self.translation = translation
@@ -139,7 +139,9 @@ class Attempt:
         candidate.health.in_flight += 1
         if candidate.breaker is not None:
             self._token = candidate.breaker.begin(now)
-        call = self.plan.upstream.send(self.payload, self)
+        payload, self._payload = self._payload, None  # from here on it is the upstream's
+        assert payload is not None
+        call = self.plan.upstream.send(payload, self)
         if not self.over:
             self._call = call
 
@@ -389,6 +391,7 @@ class Attempt:
         if self.over:
             return
         self.over = True
+        self._payload = None
         if self._call is not None:
             self._stop_call()
         self.relay = None  # which knows us: without this, every call would be work for the garbage collector

@@ -2,7 +2,7 @@
 
 Every target has a plan of its own, so each attempt gets a request of its own, made from what the client sent. Making
 one changes the parsed body in place; the next attempt reads the body anew, so that a call that succeeds at the first,
-as nearly all do, copies nothing.
+as nearly all do, copies nothing. What is kept of the body, and for how long, is :mod:`aigw.proxy.client_body`'s.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import itertools
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import orjson
+from typing import Final, Protocol
 
 from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest
 from aigw.http.request import Request
 from aigw.llm.operations import RAW, RESPONSES
 from aigw.llm.rescue import Said
+from aigw.llm.translation import TAKEN
 from aigw.proxy.account import Account
 from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_body import NO_BODY, ClientBody
 from aigw.proxy.plan import DIALECT_HEADERS, Plan
 from aigw.routing.targets import Candidate
 
@@ -51,6 +51,7 @@ class ClientCall:
 
     :param account: of the request.
     :param matched: the part of the path that the route matched.
+    :ivar body: what was sent.
     :ivar alike: the name of a route whose plans are those of the request's.
     :ivar stream: the client wants a stream.
     :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
@@ -64,36 +65,31 @@ class ClientCall:
     stream = False
     bound = False
     operation = ""
-    _body = b""
+    body: ClientBody = NO_BODY
     _query: bytes | None = None
-    _fields: dict[str, Any] | None = None
-    _reads = False
     _plans: Plans
     said: Said | None = None
     without_prefill: frozenset[Candidate] = frozenset()
-    renamed: Callable[[str], bytes] | None = None
+    renamed: Callable[[bytes, str], bytes] | None = None
 
     def __init__(self, account: Account, matched: bytes) -> None:
         self.account = account
         self.request: Request = account.request
         self.matched = matched
 
-    def asks(
-        self, operation: str, query: bytes | None, body: bytes, fields: dict[str, Any] | None, alike: str, plans: Plans
-    ) -> None:
+    def asks(self, operation: str, query: bytes | None, body: ClientBody, alike: str, plans: Plans) -> None:
         """What for.
 
-        :param query: without what is this gateway's business, ``body`` likewise.
-        :param fields: ``body``, parsed, where the operation is one that is read; given away.
+        :param query: without what is this gateway's business.
+        :param body: the call's own from here on.
         """
         self.alike = alike
         self.operation = operation
         self._plans = plans
         self._query = query
-        self._body = body
+        self.body = body
+        fields = body.fields
         if fields is not None:
-            self._fields = fields
-            self._reads = True
             self.stream = fields.get("stream") is True
             if operation == RESPONSES:
                 self.bound = any(fields.get(name) for name in _BINDING)
@@ -122,29 +118,31 @@ class ClientCall:
         :param plan: its own.
         :raises aigw.errors.BadRequest: the model, streaming, or something that has no counterpart there is refused.
         """
-        fields, self._fields = self._fields, None
-        if fields is None and self._reads:
-            fields = orjson.loads(self._body)
-        request, body = self.request, self._body
-        hide_usage = stream = False
-        model = None
-        if fields is not None:
+        if self.body.read:
             if plan.rescue is not None and (self.stream or plan.streaming == "always"):
                 try:
-                    return self._rescuable(candidate, plan, fields)
+                    return self._rescuable(candidate, plan)
                 except BadRequest:
                     if plan.pairing is not None or (self.said is not None and self.said.text):
                         raise
                     # The target itself knows what no other dialect does; nobody can take its stream up then.
-                    fields = orjson.loads(self._body)
             if plan.pairing is not None:
-                return self._translated(candidate, plan, fields)
+                return self._translated(candidate, plan)
+        return self._same_dialect(candidate, plan)
+
+    def _same_dialect(self, candidate: Candidate, plan: Plan) -> Attempt:
+        """To a target that speaks the client's own, or whatever the client speaks."""
+        request, body = self.request, self.body.data
+        hide_usage = stream = False
+        model = fields = None
+        if self.body.read:
+            fields = self.body.take()
             body, hide_usage = plan.adjust(body, fields)
             stream, model = fields.get("stream") is True, fields.get("model")
         elif self.renamed is not None:
             model = plan.wanted_model(self.account.asked_model)
             if model is not None and model != self.account.asked_model:
-                body = self.renamed(model)
+                body = self.renamed(body, model)
         target = plan.path_rule.target(request.path, self.matched, self._query, model)
         payload = plan.payload(
             request.method, target, request.headers, body, request.request_id, fields, request.nominated
@@ -154,22 +152,25 @@ class ClientCall:
             translation = plan.listing(request.anthropic)
         return Attempt(candidate, plan, payload, stream, header_value(model), hide_usage, translation)
 
-    def _translated(self, candidate: Candidate, plan: Plan, fields: dict[str, Any]) -> Attempt:
+    def _translated(self, candidate: Candidate, plan: Plan) -> Attempt:
         """To a target that speaks another dialect."""
-        request = self.request
+        request, fields = self.request, self.body.take()
         translation = plan.translate(fields, new_id(), time.time())
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
+        translation.request = TAKEN
         stream, model = fields.get("stream") is True, header_value(fields.get("model"))
         return Attempt(candidate, plan, payload, stream, model, False, translation)
 
-    def _rescuable(self, candidate: Candidate, plan: Plan, fields: dict[str, Any]) -> Attempt:
+    def _rescuable(self, candidate: Candidate, plan: Plan) -> Attempt:
         """A stream that another target can take up, or that takes up what the client has got of one."""
         request, prefill = self.request, False if candidate in self.without_prefill else candidate.prefill
+        fields = self.body.take()
         if self.said is None:
             self.said = Said()
         translation = plan.translate_rescuable(fields, new_id(), time.time(), self.said, prefill)
         foreign = request.nominated | DIALECT_HEADERS
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, foreign)
+        translation.request = TAKEN
         return Attempt(candidate, plan, payload, True, header_value(fields.get("model")), False, translation)
 
 

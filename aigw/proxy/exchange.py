@@ -58,6 +58,8 @@ class Exchange:
     _told: Refusal | None = None
     _place: Place | None = None
     _wake: Callable[[], None] | None = None
+    _waiting: Attempt | None = None
+    _next_candidate: Candidate | None = None
     _patience: Patience | None = None
     _broken: GatewayError | None = None
 
@@ -103,10 +105,24 @@ class Exchange:
         if translation is not None and translation.ready is not None:
             self.answer(translation.ready.status, [_JSON], translation.ready.body)
         elif candidate.slots is None or candidate.slots.take():
-            self.attempt = attempt
-            attempt.start(self, self._deadline, self._began + attempt.plan.timeouts.total)
+            self._ask(attempt)
         else:
             self._queue(attempt)
+
+    def _ask(self, attempt: Attempt) -> None:
+        """Start an attempt. Where it is the last that there may be, the client's body is not needed any more."""
+        self.attempt = attempt
+        attempt.start(self, self._deadline, self._began + attempt.plan.timeouts.total)
+        if self._is_last(attempt):
+            self.call.body.release()
+
+    def _is_last(self, attempt: Attempt) -> bool:
+        if self._course is None:
+            return self._group.rules.attempts < 2
+        translation = attempt.translation
+        if isinstance(translation, RescuableTranslation) and translation.prefilled:
+            return False  # its target may refuse the beginning, and is asked without it then
+        return self._course.last
 
     def _again(self, attempt: Attempt) -> None:
         """The same for any attempt but the first, whose deadline is new."""
@@ -117,40 +133,49 @@ class Exchange:
     def _queue(self, attempt: Attempt) -> None:
         """Wait for a place at the backend, for as long as its queue allows."""
         candidate, plan, consumer = attempt.candidate, attempt.plan, self.call.consumer
-        total_at = self._began + plan.timeouts.total
         assert candidate.slots is not None
-
-        def granted() -> bool:
-            self._place = self._wake = None
-            if self._gave_way(attempt):
-                return False
-            self.attempt = attempt
-            self._deadline.restart_at(min(self.now() + plan.timeouts.connect, total_at))
-            attempt.start(self, self._deadline, total_at)
-            return True
-
-        def waited() -> None:
-            place, self._place = self._place, None
-            if place is not None:
-                place.leave()
-            self._failed(candidate, of_queue(plan.backend, f"had no room within {plan.queue_timeout:g} s"))
-
-        def shed() -> None:
-            # Not from in here: another call is just taking its place in the queue.
-            self._place, self._wake = None, told
-            self._deadline.restart_at(self.now())
-
-        def told() -> None:
-            what = "is busy, and most of the calls waiting for it are this consumer's"
-            self._failed(candidate, of_queue(plan.backend, what))
-
         name = share_name(consumer.name if consumer is not None else "", self.account.client)
-        self._place = candidate.slots.wait(name, granted, shed)
+        self._place = candidate.slots.wait(name, self._granted, self._shed)
         if self._place is None:
             self._failed(candidate, of_queue(plan.backend, "has as many calls waiting as it may"))
             return
-        self._wake = waited
-        self._deadline.restart_at(min(self.now() + plan.queue_timeout, total_at))
+        self._waiting = attempt
+        self._wake = self._waited
+        self._deadline.restart_at(min(self.now() + plan.queue_timeout, self._began + plan.timeouts.total))
+
+    def _granted(self) -> bool:
+        """The place that the call waited for is there; returns whether it takes it."""
+        attempt, self._waiting = self._waiting, None
+        self._place = self._wake = None
+        assert attempt is not None
+        if self._gave_way(attempt):
+            return False
+        timeouts = attempt.plan.timeouts
+        self._deadline.restart_at(min(self.now() + timeouts.connect, self._began + timeouts.total))
+        self._ask(attempt)
+        return True
+
+    def _waited(self) -> None:
+        """It has waited for a place for as long as it may."""
+        attempt, self._waiting = self._waiting, None
+        place, self._place = self._place, None
+        if place is not None:
+            place.leave()
+        assert attempt is not None
+        plan = attempt.plan
+        self._failed(attempt.candidate, of_queue(plan.backend, f"had no room within {plan.queue_timeout:g} s"))
+
+    def _shed(self) -> None:
+        """Its place in the queue is another consumer's now. The call is told in a turn of its own: from in here, that
+        other one is just taking the place."""
+        self._place, self._wake = None, self._was_shed
+        self._deadline.restart_at(self.now())
+
+    def _was_shed(self) -> None:
+        attempt, self._waiting = self._waiting, None
+        assert attempt is not None
+        what = "is busy, and most of the calls waiting for it are this consumer's"
+        self._failed(attempt.candidate, of_queue(attempt.backend, what))
 
     def _gave_way(self, attempt: Attempt) -> bool:
         """Whether the call, which has got the place that it waited for, goes elsewhere all the same: its target has
@@ -227,10 +252,17 @@ class Exchange:
 
     def _follow(self, step: Step) -> None:
         if step.wait:
-            self._wake = lambda: self._prepare(step.candidate)
+            self._next_candidate = step.candidate
+            self._wake = self._repeat
             self._deadline.restart_at(self.now() + step.wait)
         else:
             self._prepare(step.candidate)
+
+    def _repeat(self) -> None:
+        """The wait before a repetition is over."""
+        candidate, self._next_candidate = self._next_candidate, None
+        assert candidate is not None
+        self._prepare(candidate)
 
     def _prepare(self, candidate: Candidate) -> None:
         """Make the call anew for another attempt; whoever cannot be asked for this is passed over."""
@@ -317,6 +349,8 @@ class Exchange:
             patience.end()
         if not self.request.status:
             self.open(status, headers, length)
+        if self.call.said is None:
+            self.call.body.release()  # an answer that has begun is never begun again
         self.request.registerProducer(attempt, True)
 
     def open(self, status: int, headers: list[Header], length: int | None = None) -> None:
@@ -399,7 +433,8 @@ class Exchange:
 
     def _let_go(self, outcome: str) -> None:
         self._deadline.discard()
-        self.request.gone = self.request.cut = self._wake = None
+        self.call.body.release()
+        self.request.gone = self.request.cut = self._wake = self._waiting = None
         if self._place is not None:
             self._place.leave()
             self._place = None

@@ -56,18 +56,23 @@ class TranslatedBody:
     def end(self, delimited: bool) -> None:
         """Translate it, answer in one piece."""
         attempt, head, translation = self._attempt, self._head, self._translation
-        body, request_id = bytes(self._body), attempt.request_id
+        request_id = attempt.request_id
         if head.status >= 400:
             # Of an error in a coding that nobody can read, the status still tells.
-            body = attempt.without_secrets(readable(head, body) or b"")
+            body = attempt.without_secrets(readable(head, self._taken()) or b"")
             answer = translation.error(head.status, head.headers, body, request_id)
         elif head.status >= 300:
             error = UpstreamFailed(f"backend {attempt.backend} redirects elsewhere, which is never followed")
             attempt.fail(error, "cut")
             return
         else:
-            answer = translation.whole(body, request_id)
+            answer = translation.whole(self._taken(), request_id)  # kept by nobody here while it is parsed
         self._answer(answer)
+
+    def _taken(self) -> bytes:
+        """What came, which is the caller's from here on."""
+        body, self._body = bytes(self._body), bytearray()
+        return body
 
     def _answer(self, answer: Answer) -> None:
         attempt, headers = self._attempt, kept_headers(self._head)

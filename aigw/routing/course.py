@@ -49,6 +49,11 @@ class Course:
         """Whether more than one attempt was made: a client that repeats the call multiplies them."""
         return self._attempts > 1
 
+    @property
+    def last(self) -> bool:
+        """Whether the attempt under way is the last that the rules allow."""
+        return self._attempts >= self._group.rules.attempts
+
     def next(self, failed: Candidate, failure: Failure, now: float, until: float) -> Step | None:
         """Who is asked next; None: nobody, the client is told of the failure.
 

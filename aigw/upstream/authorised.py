@@ -38,6 +38,7 @@ class AuthorisedCall:
     def cancel(self) -> None:
         """See :class:`~aigw.upstream.calling.Calling`."""
         self._over = True
+        self._body = b""
         if self._call is not None:
             self._call.cancel()
         else:
@@ -58,7 +59,9 @@ class AuthorisedCall:
     def _go(self, lines: bytes) -> None:
         if self._over:
             return
-        data = b"%s\r\n%s%s\r\n\r\n%s" % (self._line, lines, self._fields, self._body)
+        body, self._body = self._body, b""
+        data = b"%s\r\n%s%s\r\n\r\n%s" % (self._line, lines, self._fields, body)
+        del body  # it is in data: no more than one of the two is kept
         self._call = self._send(data, self._sink, self._head, self._partition)
         if self._paused:
             self._call.pause()
@@ -67,6 +70,7 @@ class AuthorisedCall:
         if self._over or failure.check(CancelledError):
             return
         self._over = True
+        self._body = b""
         error = failure.value
         # Only what the authoriser says for people; its other failures may hold what must not be shown.
         message = str(error) if isinstance(error, UpstreamFailed) else type(error).__name__

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from aigw.http.client import ResponseSink
-from aigw.llm.echo import EchoReply, reply
+from aigw.llm.echo import reply
 
 
 class EchoCall:
@@ -27,13 +27,13 @@ class EchoCall:
         self._sink = sink
         self._paused = False
         self._asked = (operation, fields)
-        self._reply: EchoReply | None = None
         self._left: list[bytes] = []
         self._timer: IDelayedCall | None = clock.callLater(0, self._begin)
 
     def cancel(self) -> None:
         """Say nothing more."""
         self._left.clear()
+        self._asked = ("", None)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
@@ -49,8 +49,9 @@ class EchoCall:
             self._timer = self._clock.callLater(0, self._next)
 
     def _begin(self) -> None:
-        operation, fields = self._asked
-        self._reply = answer = reply(operation, fields or {}, now=time.time())
+        (operation, fields), self._asked = self._asked, ("", None)
+        answer = reply(operation, fields or {}, now=time.time())
+        del fields
         self._timer = None
         self._sink.on_sent()
         # From here on the sink may cancel at any callback; a timer is there only while more is to come.

@@ -29,7 +29,8 @@ class Payload:
     :ivar data: the HTTP/1.1 request, head and body.
     :ivar is_head: the method is HEAD, so the response has no body.
     :ivar partition: see :class:`~aigw.upstream.credential.Credential`.
-    :ivar operation: what is asked for; with ``fields``, the parsed body, for an upstream that is not a wire.
+    :ivar operation: what is asked for.
+    :ivar fields: the parsed body, for an upstream that is not a wire; for any other None.
     :ivar authoriser: makes the credential that ``data`` lacks.
     """
 
@@ -118,7 +119,7 @@ class HttpUpstream:
 
     def send(self, payload: Payload, sink: ResponseSink) -> Calling:
         """See :class:`Upstream`."""
-        payload.fields = None  # a wire has no use for it: let it go while it is in the processor's cache
+        payload.fields = None
         if payload.authoriser is not None:
             return AuthorisedCall(self._call, payload.data, payload.authoriser, sink, payload.is_head)
         return self.pool.call(payload.data, sink, head=payload.is_head, partition=payload.partition)

@@ -84,7 +84,7 @@ def models_of_raw(request: Request, body: bytes, limited: bool, picks: bool) -> 
     return found
 
 
-def with_model(body: bytes, content_type: bytes, model: str) -> bytes:
+def with_model(body: bytes, model: str, content_type: bytes) -> bytes:
     """``body``, in which :func:`models_of_raw` has found a model, with another one.
 
     :param content_type: the request's.

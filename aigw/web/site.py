@@ -28,6 +28,7 @@ from aigw.llm.model_names import check_spelling
 from aigw.metrics import RouteSeries
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_body import ClientBody
 from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange, id_lines, refuse
 from aigw.routing.admission import most_in_flight, share_name, within_share
@@ -69,11 +70,17 @@ class Visit(ClientCall):
     recognised = False
     raw: RawModels = _NO_RAW
 
-    def __init__(self, account: Account, served: Served, found: Found) -> None:
+    def __init__(self, account: Account, served: Served, found: Found, ledger: Ledger) -> None:
         super().__init__(account, found.matched)
+        self.ledger = ledger
         self.served = served
         self.entry = found.route
         self.by_path = found.operation
+
+    def left(self) -> None:
+        """The client left while its body was on its way."""
+        self.account.error = "client_gone"
+        self.ledger.close(self.account)
 
 
 class FrontDoor:
@@ -101,7 +108,7 @@ class FrontDoor:
         if visit is None:
             return
         request.state = visit
-        request.gone = lambda: self._left(visit)
+        request.gone = visit.left
         authenticator = visit.entry.authenticator
         if authenticator is None or not authenticator.key_in_body or request.method == b"OPTIONS":
             self._guarded(visit, self._admit)
@@ -114,7 +121,7 @@ class FrontDoor:
             if visit is None:
                 return
         assert isinstance(visit, Visit)
-        request.gone = None
+        request.state = request.gone = None  # they know the request: all of it would wait for the garbage collector
         self._guarded(visit, self._serve)
 
     def refused(self, request: Request | None, client: str, error: GatewayError) -> None:
@@ -125,7 +132,7 @@ class FrontDoor:
         visit = request.state
         account = visit.account if isinstance(visit, Visit) else self.ledger.open(request, client)
         account.error = error.code
-        request.gone = None
+        request.state = request.gone = None
         self.ledger.close(account)
 
     # -- the way in
@@ -149,7 +156,7 @@ class FrontDoor:
             self._refuse(account, error)
             return None
         self.ledger.admit(account, found.route.name, self._series(found.route))
-        return Visit(account, served, found)
+        return Visit(account, served, found, self.ledger)
 
     def _series(self, route: Route) -> RouteSeries:
         series = route.series
@@ -271,17 +278,20 @@ class FrontDoor:
     def _call(self, visit: Visit, operation: str) -> None:
         account, route = visit.account, visit.entry
         request = account.request
-        body, fields = self._read(visit, operation)
+        body = self._read(visit, operation)
         group = route.choose(account.asked_model)
         query = request.query
         if query is not None:
             query = route.clean_query(query)
-        visit.asks(operation, query, body, fields, route.alike, route.plans)
+        visit.asks(operation, query, body, route.alike, route.plans)
         candidate = group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
         try:
             attempt = self._attempt(visit, group, candidate)
-        except BadRequest as error:
-            attempt = self._attempt_elsewhere(visit, group, candidate, error)
+        except BadRequest:
+            elsewhere = self._attempt_elsewhere(visit, group, candidate)
+            if elsewhere is None:
+                raise
+            attempt = elsewhere
         Exchange(visit, group, self.ledger, self._deadlines).start(attempt)
 
     def _candidate(self, visit: Visit, group: Group) -> Candidate:
@@ -310,28 +320,28 @@ class FrontDoor:
         account.label_model = plan.label_of(name) if name else ""
         return visit.attempt(candidate, plan)
 
-    def _attempt_elsewhere(self, visit: Visit, group: Group, unfit: Candidate, error: BadRequest) -> Attempt:
-        """The call as another candidate than ``unfit`` is to get it, or ``error``."""
+    def _attempt_elsewhere(self, visit: Visit, group: Group, unfit: Candidate) -> Attempt | None:
+        """The call as another candidate than ``unfit`` is to get it, if any can."""
         tried = [unfit]
         while (candidate := group.pick(visit, self._deadlines.now(), tried)) is not None:
             with contextlib.suppress(BadRequest):
                 return self._attempt(visit, group, candidate)
             tried.append(candidate)
-        raise error
+        return None
 
     def _new_id(self) -> str:
         return self._id_prefix + hex(next(self._id_numbers))[2:]
 
-    def _read(self, visit: Visit, operation: str) -> tuple[bytes, dict[str, Any] | None]:
-        """The body, and what it says where the operation is one that is read."""
+    def _read(self, visit: Visit, operation: str) -> ClientBody:
+        """The body, which is the call's from here on, and what it says where the operation is one that is read."""
         account = visit.account
         request = account.request
-        body = request.body
+        body, request.body = request.body, b""
         authenticator = visit.entry.authenticator
         if authenticator is not None and authenticator.key_in_body:
             body = authenticator.clean_body(body, request.header(b"content-type"))
         if operation == operations.MODELS:
-            return body, None
+            return ClientBody(body)
         consumer = visit.consumer
         limited = consumer is not None and consumer.limited
         if operation == operations.RAW:
@@ -340,7 +350,8 @@ class FrontDoor:
             sent = body if visit.raw.body is None else visit.raw.body
             body, fields = visit.entry.clean_raw(request, sent), None
             if visit.entry.picks:
-                visit.renamed = functools.partial(with_model, body, request.header(b"content-type") or b"")
+                content_type = request.header(b"content-type") or b""
+                visit.renamed = functools.partial(with_model, content_type=content_type)
         else:
             fields = parse(body, operation)
             if visit.served.keys.clean_fields(fields):
@@ -350,7 +361,7 @@ class FrontDoor:
             body = self._judge(consumer, visit, body, fields)
         elif fields is not None and (visit.entry.judges or (consumer is not None and consumer.backends)):
             check_spelling(fields)
-        return body, fields
+        return ClientBody(body, fields)
 
     def _judge(self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None) -> bytes:
         """Hold what the request itself names against what a limited consumer may use; returns the body to send."""
@@ -378,16 +389,11 @@ class FrontDoor:
     def _refuse(self, account: Account, error: GatewayError) -> None:
         account.error = error.code
         request = account.request
-        request.gone = None
+        request.state = request.gone = None
         now = account.answered_at = self._deadlines.now()
         if not request.status and not request.disconnected:
             refuse(request, error, b"server-timing: %s\r\n" % account.server_timing(now) + id_lines(request))
         self.ledger.close(account)
-
-    def _left(self, visit: Visit) -> None:
-        """The client left while its body was on its way."""
-        visit.account.error = "client_gone"
-        self.ledger.close(visit.account)
 
 
 def _too_many(limit: int) -> Overloaded:

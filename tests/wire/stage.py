@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,27 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial import unittest
 
 from aigw.config.settings import load
+from aigw.http.client import Call
 from aigw.http.deadlines import Deadlines
+from aigw.http.request import Request
 from aigw.http.server import ServerFactory, ServerLimits
+from aigw.llm.translation import StreamTranslation, Translation
 from aigw.logs import AccessLog
 from aigw.metrics import Metrics
 from aigw.proxy.account import Account, Ledger
+from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_body import ClientBody
+from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange
+from aigw.proxy.patience import Patience
+from aigw.proxy.relay import EventBody, PassedBody, WholeBody
+from aigw.proxy.translated import TranslatedBody, TranslatedEvents
+from aigw.routing.course import Course
 from aigw.snapshot import Snapshot
 from aigw.testing import ScriptedUpstream
-from aigw.upstream.upstream import HttpUpstream
+from aigw.upstream.authorised import AuthorisedCall
+from aigw.upstream.echo import EchoCall
+from aigw.upstream.upstream import HttpUpstream, Payload
 from aigw.web.site import FrontDoor
 from tests.dist.raw import RawClient, connect, dechunked, post
 
@@ -30,6 +44,12 @@ from tests.dist.raw import RawClient, connect, dechunked, post
 TOTAL = 5
 #: What every backend of these tests has: short times.
 TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", idle = "300ms", total = "{TOTAL}s" }}'
+
+#: What a call is made of, besides its request and its account.
+OF_A_CALL = (
+    *(Exchange, Attempt, ClientCall, ClientBody, Payload, Patience, Course, Call, EchoCall, AuthorisedCall),
+    *(WholeBody, PassedBody, EventBody, TranslatedBody, TranslatedEvents, Translation, StreamTranslation),
+)
 
 
 class OwnTime:
@@ -137,6 +157,12 @@ class StageTestCase(unittest.TestCase):
     """
 
     def setUp(self) -> None:
+        # A call that has ended frees itself, by reference counts: nobody is here to help it.
+        gc.collect()
+        gc.freeze()  # what is there already need not be looked at
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.addCleanup(gc.unfreeze)
         self.upstreams: dict[str, ScriptedUpstream] = {}
         self.arrivals: dict[str, list[float]] = {}
 
@@ -219,6 +245,7 @@ class StageTestCase(unittest.TestCase):
         for pool in self.pools():
             busy = {"busy": pool.busy_count, "queued": pool.queued_count, "dialling": pool.dialling}
             found += [f"{pool.name}: {count} {what}" for what, count in busy.items() if count]
+        found += self.objects()
         for bucket in self.deadlines._buckets.values():
             whose = [
                 deadline._fire.__self__ for deadline in bucket if deadline._fire and hasattr(deadline._fire, "__self__")
@@ -226,12 +253,22 @@ class StageTestCase(unittest.TestCase):
             found += [f"a deadline of {each}" for each in whose if isinstance(each, Exchange)]
         return found
 
+    def objects(self) -> list[str]:
+        """What is there of calls; of requests only those that the test's own ledger does not remember."""
+        remembered = {id(account.request) for account in self.ledger.closed}
+        kept = Counter(
+            type(each).__name__
+            for each in gc.get_objects()
+            if isinstance(each, OF_A_CALL) or (type(each) is Request and id(each) not in remembered)
+        )
+        return [f"{count} {name}" for name, count in kept.items()]
+
     async def assert_nothing_left(self) -> None:
         """At once, or as soon as the sockets have said goodbye."""
-        for _ in range(2000):
+        for attempt in range(200):
             if not self.left_over():
                 return
-            await deferLater(reactor, 0.01)
+            await deferLater(reactor, 0.001 * attempt)
         self.fail(", ".join(self.left_over()))
 
     def outcomes(self) -> dict[tuple[str, str], float]:

@@ -52,26 +52,10 @@ class ChatWriter:
         self._listed: dict[tuple[str, int], int] = {}
         self._finishes = b""
         self._frame()
-        self._write: dict[type, Callable[[Any], bytes]] = {
-            r.Start: self._start,
-            r.TextDelta: self._text,
-            r.ReasoningDelta: self._reasoning,
-            r.ReasoningSignature: self._signature,
-            r.RedactedReasoning: self._redacted,
-            r.RefusalDelta: lambda event: self._delta(event.choice, b'{"refusal":%s}' % orjson.dumps(event.text)),
-            r.ToolStart: self._tool,
-            r.ToolArguments: self._arguments,
-            r.Citation: lambda event: self._entry("annotations", event.choice, event.annotation),
-            r.Finish: self._finish,
-            r.UsageTold: self._note_usage,
-            r.Ping: lambda event: b": ping\n\n",
-            r.End: self._end,
-        }
 
     def events(self, events: Iterable[r.Event]) -> bytes:
         """See :class:`aigw.llm.wire.Writer`."""
-        write = self._write
-        return b"".join([write[type(event)](event) for event in events])
+        return b"".join([_WRITE[type(event)](self, event) for event in events])
 
     def failure(self, error: r.ProviderError) -> bytes:
         """See :class:`aigw.llm.wire.Writer`."""
@@ -191,6 +175,24 @@ class ChatWriter:
         if answer.usage is not None:
             body["usage"] = chat_usage(answer.usage)
         return orjson.dumps(body)
+
+
+#: Not the writer's own: a table of its bound methods would know it, and be work for the garbage collector.
+_WRITE: dict[type, Callable[[ChatWriter, Any], bytes]] = {
+    r.Start: ChatWriter._start,
+    r.TextDelta: ChatWriter._text,
+    r.ReasoningDelta: ChatWriter._reasoning,
+    r.ReasoningSignature: ChatWriter._signature,
+    r.RedactedReasoning: ChatWriter._redacted,
+    r.RefusalDelta: lambda writer, event: writer._delta(event.choice, b'{"refusal":%s}' % orjson.dumps(event.text)),
+    r.ToolStart: ChatWriter._tool,
+    r.ToolArguments: ChatWriter._arguments,
+    r.Citation: lambda writer, event: writer._entry("annotations", event.choice, event.annotation),
+    r.Finish: ChatWriter._finish,
+    r.UsageTold: ChatWriter._note_usage,
+    r.Ping: lambda writer, event: b": ping\n\n",
+    r.End: ChatWriter._end,
+}
 
 
 def _call(call_id: str, name: str, arguments: str, signature: str | None) -> dict[str, Any]:

@@ -81,20 +81,10 @@ class CompletionsWriter:
         self._finishes = b""
         self._named = False
         self._frame()
-        self._write: dict[type, Callable[[Any], bytes]] = {
-            r.Start: self._start,
-            r.TextDelta: self._text,
-            r.RefusalDelta: self._text,
-            r.Finish: self._finish,
-            r.UsageTold: self._note_usage,
-            r.Ping: lambda event: b": ping\n\n",
-            r.End: self._end,
-        }
 
     def events(self, events: Iterable[r.Event]) -> bytes:
         """See :class:`aigw.llm.wire.Writer`."""
-        write = self._write
-        return b"".join([write[type(event)](event) for event in events if type(event) in write])
+        return b"".join([_WRITE[type(event)](self, event) for event in events if type(event) in _WRITE])
 
     def failure(self, error: ProviderError) -> bytes:
         """See :class:`aigw.llm.wire.Writer`."""
@@ -149,6 +139,18 @@ class CompletionsWriter:
             told = orjson.dumps(chat_usage(self._usage or Usage()))
             usage = b'%s,"choices":[],"usage":%s}\n\n' % (self._head, told)
         return self._finishes + usage + b"data: [DONE]\n\n"
+
+
+#: Not the writer's own: a table of its bound methods would know it, and be work for the garbage collector.
+_WRITE: dict[type, Callable[[CompletionsWriter, Any], bytes]] = {
+    r.Start: CompletionsWriter._start,
+    r.TextDelta: CompletionsWriter._text,
+    r.RefusalDelta: CompletionsWriter._text,
+    r.Finish: CompletionsWriter._finish,
+    r.UsageTold: CompletionsWriter._note_usage,
+    r.Ping: lambda writer, event: b": ping\n\n",
+    r.End: CompletionsWriter._end,
+}
 
 
 def _choice(index: int, choice: Choice) -> dict[str, Any]:

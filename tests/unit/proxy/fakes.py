@@ -12,6 +12,7 @@ from aigw.llm.body import Adjustments
 from aigw.llm.translation import Translating
 from aigw.proxy.account import Account
 from aigw.proxy.attempt import Attempt
+from aigw.proxy.client_body import ClientBody
 from aigw.proxy.client_call import ClientCall
 from aigw.proxy.credentials import credential_secrets
 from aigw.proxy.exchange import Exchange
@@ -232,7 +233,7 @@ class Scene:
         self.account = Account(self.request, "127.0.0.1")  # type: ignore[arg-type]
         self.candidate = candidate or make_candidate()
         call = ClientCall(self.account, b"/v1")
-        call.asks(self.plan.operation, None, CHAT, None, "r", FakePlans({"openai": self.plan}))
+        call.asks(self.plan.operation, None, ClientBody(CHAT), "r", FakePlans({"openai": self.plan}))
         self.exchange = Exchange(
             call,
             make_group([self.candidate]),

@@ -121,10 +121,10 @@ class WithModelTests(unittest.TestCase):
     def test_takes_the_place_of_the_client_s(self) -> None:
         """And nothing else changes, in forms not even a byte."""
         self.assertEqual(
-            with_model(b'{"a":1.50,"model":"m","b":[]}', b"application/json", "n"), b'{"a":1.5,"model":"n","b":[]}'
+            with_model(b'{"a":1.50,"model":"m","b":[]}', "n", b"application/json"), b'{"a":1.5,"model":"n","b":[]}'
         )
-        self.assertEqual(with_model(b"a=%20+&model=m&b", URLENCODED, "n/o p"), b"a=%20+&model=n%2Fo%20p&b")
+        self.assertEqual(with_model(b"a=%20+&model=m&b", "n/o p", URLENCODED), b"a=%20+&model=n%2Fo%20p&b")
         one, two, end = part(b'name="file"; filename="m"', b"m\r\nm"), part(b'name="x"', b""), b"--x--\r\n"
         body = one + part(b'name="model"', b"m") + two + end
-        self.assertEqual(with_model(body, MULTIPART, "é"), one + part(b'name="model"', "é".encode()) + two + end)
-        self.assertEqual(read(with_model(body, MULTIPART, "n"), MULTIPART).model, "n")
+        self.assertEqual(with_model(body, "é", MULTIPART), one + part(b'name="model"', "é".encode()) + two + end)
+        self.assertEqual(read(with_model(body, "n", MULTIPART), MULTIPART).model, "n")

@@ -8,6 +8,7 @@ import attrs
 from twisted.trial import unittest
 
 from aigw.consumers.consumer import Consumer
+from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import MethodNotAllowed, NoRoute
 from aigw.web.route import Found, Route, model_asked_for
 
@@ -33,6 +34,7 @@ def make_route(**more: Any) -> Route:
     """A route that picks from ``[models]``, changed where a test wants it otherwise."""
     values: dict[str, Any] = {
         "authenticator": None,
+        "keys": KeyFilter(lambda token: False),
         "operation": None,
         "backend": None,
         "model": None,

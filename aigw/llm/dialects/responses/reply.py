@@ -76,26 +76,10 @@ class ResponsesWriter:
         self._calls: dict[int, FunctionCall] = {}
         self._reason = r.STOP
         self._usage: Usage | None = None
-        self._write: dict[type, Callable[[Any], bytes]] = {
-            r.Start: self._start,
-            r.TextDelta: self._say,
-            r.RefusalDelta: self._refuse,
-            r.Citation: self._cite,
-            r.ReasoningDelta: self._think,
-            r.ReasoningSignature: self._sign,
-            r.RedactedReasoning: lambda event: self._hide(sealed.redacted(event.data)),
-            r.ToolStart: self._call,
-            r.ToolArguments: self._add_arguments,
-            r.Finish: self._finish,
-            r.UsageTold: self._note_usage,
-            r.Ping: lambda event: b": ping\n\n",
-            r.End: self._end,
-        }
 
     def events(self, events: Iterable[r.Event]) -> bytes:
         """See :class:`aigw.llm.wire.Writer`. A response is one answer, so there is one choice."""
-        write = self._write
-        return b"".join([write[type(event)](event) for event in events if not getattr(event, "choice", 0)])
+        return b"".join([_WRITE[type(event)](self, event) for event in events if not getattr(event, "choice", 0)])
 
     def whole(self, events: Iterable[r.Event]) -> bytes:
         """See :class:`aigw.llm.wire.Writer`."""
@@ -237,6 +221,24 @@ class ResponsesWriter:
     def _add_arguments(self, event: r.ToolArguments) -> bytes:
         call = self._calls.get(event.number)
         return call.add(event.fragment) if call is not None and not call.closed else b""
+
+
+#: Not the writer's own: a table of its bound methods would know it, and be work for the garbage collector.
+_WRITE: dict[type, Callable[[ResponsesWriter, Any], bytes]] = {
+    r.Start: ResponsesWriter._start,
+    r.TextDelta: ResponsesWriter._say,
+    r.RefusalDelta: ResponsesWriter._refuse,
+    r.Citation: ResponsesWriter._cite,
+    r.ReasoningDelta: ResponsesWriter._think,
+    r.ReasoningSignature: ResponsesWriter._sign,
+    r.RedactedReasoning: lambda writer, event: writer._hide(sealed.redacted(event.data)),
+    r.ToolStart: ResponsesWriter._call,
+    r.ToolArguments: ResponsesWriter._add_arguments,
+    r.Finish: ResponsesWriter._finish,
+    r.UsageTold: ResponsesWriter._note_usage,
+    r.Ping: lambda writer, event: b": ping\n\n",
+    r.End: ResponsesWriter._end,
+}
 
 
 def _code(error: r.ProviderError) -> str:

@@ -68,14 +68,6 @@ class _Writing:
         self._order: dict[str, int] = {}
         #: Where each part is from; merging neighbours forgets it.
         self._fields = {id(part): turn.field for turn in call.turns for part in turn.parts}
-        self._parts: dict[type, Callable[[Any, str], Iterable[Json]]] = {
-            c.Text: lambda part, field: [{"text": part.text}] if part.text else [],
-            c.Image: self._image,
-            c.Audio: lambda part, field: [_inline(f"audio/{part.format}", part.data)],
-            c.Document: self._document,
-            c.ToolResult: self._result,
-            c.Foreign: self._foreign,
-        }
 
     def content(self, turn: c.Turn) -> Json:
         """One turn; the neighbours of its role are in it already."""
@@ -89,8 +81,8 @@ class _Writing:
         return self._order.get(part.id, len(self._order)) if isinstance(part, c.ToolResult) else len(self._order) + 1
 
     def _written(self, part: c.Part) -> Iterable[Json]:
-        write = self._parts.get(type(part))
-        return write(part, self._fields[id(part)]) if write is not None else []
+        write = _WRITE.get(type(part))
+        return write(self, part, self._fields[id(part)]) if write is not None else []
 
     # -- what the model said
 
@@ -188,7 +180,18 @@ class _Writing:
         return [{"functionResponse": response}, *files]
 
     def _piece(self, part: c.Part, field: str) -> Iterable[Json]:
-        return self._parts[type(part)](part, field) if type(part) in self._parts else []
+        return _WRITE[type(part)](self, part, field) if type(part) in _WRITE else []
+
+
+#: Not the writer's own: a table of its bound methods would know it, and be work for the garbage collector.
+_WRITE: dict[type, Callable[[_Writing, Any, str], Iterable[Json]]] = {
+    c.Text: lambda writing, part, field: [{"text": part.text}] if part.text else [],
+    c.Image: _Writing._image,
+    c.Audio: lambda writing, part, field: [_inline(f"audio/{part.format}", part.data)],
+    c.Document: _Writing._document,
+    c.ToolResult: _Writing._result,
+    c.Foreign: _Writing._foreign,
+}
 
 
 def _inline(media_type: str, data: str) -> Json:

@@ -12,13 +12,12 @@ What ends a choice is held back until the stream's end, so that it is behind eve
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aigw.llm import lenient, reply
 from aigw.llm.decoders import Frame
-from aigw.llm.providers.openai_chat.calls import Calls
+from aigw.llm.providers.openai_chat.calls import Calls, Seed
 from aigw.llm.providers.openai_chat.decoding import WHOLE
 from aigw.llm.providers.openai_chat.errors import error_in, stream_error
 from aigw.llm.reply import NOT_JSON, Event, ProviderError, ReasoningDelta, TextDelta
@@ -77,7 +76,7 @@ class ChatReader:
         self._stops = frozenset(stop for stop in stops if isinstance(stop, str) and stop)
         self._started = False
         self._over = False
-        self._id = ""
+        self._seed = Seed()
         self._choices: dict[int, _Choice] = {}
 
     def frame(self, frame: Frame) -> Sequence[Event]:
@@ -152,8 +151,8 @@ class ChatReader:
     def _start(self, fields: dict[str, Any], events: list[Event]) -> None:
         self._started = True
         answer_id, model = fields.get("id"), fields.get("model")
-        self._id = answer_id if isinstance(answer_id, str) else ""
-        events.append(reply.Start(self._id or None, model if isinstance(model, str) and model else None))
+        told = self._seed.id = answer_id if isinstance(answer_id, str) else ""
+        events.append(reply.Start(told or None, model if isinstance(model, str) and model else None))
 
     def _usage(self, fields: dict[str, Any], events: list[Event]) -> None:
         groq = fields.get("x_groq")
@@ -243,12 +242,6 @@ class ChatReader:
             reason, seen.sequence = reply.STOP_SEQUENCE, sequence
         if seen.reason is None:
             seen.reason = reason
-
-    def _seed(self) -> str:
-        """What ids are made of: the answer's own id, which no other answer has, or anything like it."""
-        if not self._id:
-            self._id = uuid.uuid4().hex
-        return self._id
 
 
 def _has_error(fields: Any) -> bool:

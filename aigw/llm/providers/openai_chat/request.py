@@ -127,12 +127,17 @@ class Messages:
         self.server = server
         self.names = names
         self.written: list[dict[str, Any]] = []
-        self._write = {"system": self.system, "user": self.user, "assistant": self.assistant}
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
         for turn in self.call.turns:
-            self._write[turn.role](turn)
+            # Not by a table of bound methods: it would know us, and the call would wait for the garbage collector.
+            if turn.role == "user":
+                self.user(turn)
+            elif turn.role == "assistant":
+                self.assistant(turn)
+            else:
+                self.system(turn)
         return self.written
 
     def system(self, turn: c.Turn) -> None:
