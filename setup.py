@@ -49,6 +49,7 @@ ON_THE_WAY = (
     "aigw/llm/errors.py",
     "aigw/llm/events.py",
     "aigw/llm/frames.py",
+    "aigw/llm/large_json.py",
     "aigw/llm/lenient.py",
     "aigw/llm/model_names.py",
     "aigw/llm/operations.py",

@@ -9,6 +9,7 @@ what was prepared. The end has one: :meth:`Serving.drain`.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
 
 from aigw.board import Board
 from aigw.config.settings import Settings
@@ -29,6 +31,7 @@ from aigw.logs import AccessLog, daemon_log_lost
 from aigw.memory import resident
 from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
+from aigw.proxy.offload import SWITCH_INTERVAL, THREADS, Offload
 from aigw.snapshot import Snapshot
 from aigw.web.site import FrontDoor
 
@@ -68,6 +71,8 @@ class Serving:
         self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
         ledger = Ledger(self.metrics, self.access_log, reactor.seconds)
         self.front_door = FrontDoor(self.snapshot.served, ledger, self.deadlines)
+        self._threads = ThreadPool(0, THREADS, "large bodies")
+        self.front_door.offload = Offload(self._threads, reactor.callFromThread)
         self.factory = ServerFactory(self.front_door, self.deadlines, _limits(settings))
         self.listeners = Listeners(listen)
         self._admin: Any = None
@@ -117,6 +122,8 @@ class Serving:
         # What was built until now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        self._threads.start()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         # Finished requests free themselves, by reference counts; cycles are rare, so look for them rarely.
         gc.set_threshold(20_000, 20, 20)
 
@@ -222,6 +229,8 @@ class Serving:
         if self._lag is not None and self._lag.running:
             self._lag.stop()
         self.snapshot.retire(None)
+        if self._threads.started:
+            self._threads.stop()
         self.access_log.close()
         self.deadlines.stop()
         return self.listeners.close(list(self.listeners.addresses()))

@@ -21,6 +21,7 @@ from typing import Any, Final
 import orjson
 
 from aigw.errors import BadRequest
+from aigw.llm import large_json
 from aigw.llm.model_names import check_model_name
 from aigw.llm.operations import CHAT, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, MESSAGES
 
@@ -44,6 +45,17 @@ _LONG: Final = 16 * 1024
 #: and how many of them.
 _FEW_QUOTES: Final = 250
 
+#: Bytes up to which a body is never large,
+_SMALL: Final = 128 * 1024
+#: from which on it always is, if only for being copied and searched,
+_HUGE: Final = 8 * 1024 * 1024
+#: and the quotes and commas, of which every value has one, from which on those between are.
+_MANY: Final = 8_000
+
+#: What decides about a call, and may stand in its body once.
+_ONCE: Final = frozenset(("model", "stream"))
+_NO_OBJECT: Final = "the request body must be a JSON object"
+
 #: The two spellings of one field.
 _TWINS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -57,25 +69,64 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(_OPENING + _CLOSING))
 _STEPS: Final = bytes.maketrans(_OPENING + _CLOSING, b"\x01\x01\xff\xff")
 
 
+def is_large(body: bytes | bytearray) -> bool:
+    """Whether reading and translating ``body`` is expected to take longer than about ten milliseconds: it is work for a
+    thread then (:mod:`aigw.proxy.offload`)."""
+    size = len(body)
+    return size > _SMALL and (size > _HUGE or body.count(b'"') + body.count(b",") > _MANY)
+
+
 def parse(body: bytes, operation: str) -> dict[str, Any]:
     """The body's fields.
 
     :raises BadRequest: it is not strict JSON, not an object, or lacks what ``operation`` needs; names the field.
     """
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the request body is not valid JSON: {error.msg} (at {error.pos})") from None
-    if not isinstance(fields, dict):
-        raise BadRequest("the request body must be a JSON object")
-    if len(body) > 2 * MAX_DEPTH and _opens_many(body) and _depth(body) > MAX_DEPTH:
-        raise BadRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
-    _check_repeated(body)
+    fields = _parse_large(body) if is_large(body) else _parse_small(body)
     _check_types(fields)
     needed = _NEEDED.get(operation)
     if needed is not None:
         _check_needed(fields, *needed)
     return fields
+
+
+def reread(body: bytes, *, large: bool) -> Any:
+    """What :func:`parse` has read already, once more.
+
+    :param large: let other threads run meanwhile.
+    """
+    return large_json.loads(body, large_json.give_way, MAX_DEPTH) if large else orjson.loads(body)
+
+
+def _parse_small(body: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the request body is not valid JSON: {error.msg} (at {error.pos})") from None
+    if not isinstance(fields, dict):
+        raise BadRequest(_NO_OBJECT)
+    if len(body) > 2 * MAX_DEPTH and _opens_many(body) and _depth(body) > MAX_DEPTH:
+        raise BadRequest(f"the request body is nested deeper than {MAX_DEPTH} levels")
+    _check_repeated(body)
+    return fields
+
+
+def _parse_large(body: bytes) -> dict[str, Any]:
+    """The same in slices, between which other threads run."""
+    try:
+        fields = large_json.loads(body, large_json.give_way, MAX_DEPTH, _ONCE)
+    except large_json.InvalidJson as error:
+        raise BadRequest(f"the request body is not valid JSON: it {error}") from None
+    except large_json.JsonTooLarge as error:
+        raise BadRequest(f"the request body {error}") from None
+    except large_json.RepeatedMember as error:
+        raise _repeated(error.name) from None
+    if not isinstance(fields, dict):
+        raise BadRequest(_NO_OBJECT)
+    return fields
+
+
+def _repeated(name: str) -> BadRequest:
+    return BadRequest(f"{name} comes twice in the request body", param=name, code="repeated_parameter")
 
 
 def _check_types(fields: dict[str, Any]) -> None:
@@ -101,10 +152,10 @@ def _check_repeated(body: bytes) -> None:
     if not _names_twice(body) and not _spells_letters(body):
         return
     found = [(orjson.loads(match[1]), match.start()) for match in _NAME.finditer(body)]
-    for name in ("model", "stream"):
+    for name in sorted(_ONCE):
         starts = [start for spelt, start in found if spelt == name]
         if len(starts) > 1 and _at_top_level(body, starts) > 1:
-            raise BadRequest(f"{name} comes twice in the request body", param=name, code="repeated_parameter")
+            raise _repeated(name)
 
 
 def _names_twice(body: bytes) -> bool:
@@ -171,9 +222,12 @@ def _brackets(text: bytes) -> bytes:
     return b"".join(text.split(b'"')[::2]).translate(None, _NO_BRACKETS)
 
 
-def serialise(fields: Mapping[str, Any]) -> bytes:
-    """``fields`` as JSON."""
-    return orjson.dumps(fields)
+def serialise(fields: Mapping[str, Any], *, large: bool = False) -> bytes:
+    """``fields`` as JSON.
+
+    :param large: they are, or may be, those of a large body: let other threads run meanwhile.
+    """
+    return large_json.dumps(fields, large_json.give_way) if large else orjson.dumps(fields)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Large JSON read, written and let go of in slices, for a thread beside the event loop.
+"""Large JSON read and written in slices, for a thread beside the event loop.
 
 Theory of operation. orjson holds the interpreter's lock from the first byte to the last: 32 MiB of small objects keep
 every other thread waiting for seconds. Here a text is walked through once, byte by byte outside of strings. Objects
@@ -7,12 +7,12 @@ complete in the innermost made one is read by orjson as soon as it has :data:`SL
 grows beyond that, it is made, too. So every value is read by orjson, strictly, and each byte once. Between two slices
 ``pause`` is called, which lets other threads run, and which may raise to give up.
 
-What is written is cut in the same way, and so is what is thrown away: freeing a million objects takes as long as making
-them.
+What is written is cut in the same way.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ SLICE: Final = 16 * 1024
 #: model comes near.
 MOST_CONTAINERS: Final = 1_000_000
 
-#: Values that are written or freed at once.
+#: Values that are written at once.
 _VALUES: Final = 2_000
 
 _QUOTE: Final = 0x22
@@ -56,6 +56,11 @@ class RepeatedMember(ValueError):
     def __init__(self, name: str) -> None:
         super().__init__(f"has {name} twice")
         self.name = name
+
+
+def give_way() -> None:
+    """Let other threads run, if any waits; for ``pause``."""
+    time.sleep(0)
 
 
 def loads(text: bytes, pause: Callable[[], None], most_depth: int, once: frozenset[str] = frozenset()) -> Any:
@@ -310,13 +315,3 @@ def _size(value: Any) -> int:
             inside = each.values() if isinstance(each, dict) else each
             waiting += [value for value in inside if isinstance(value, dict | list)]
     return size
-
-
-def release(values: list[Any], pause: Callable[[], None]) -> None:
-    """Empty a list that nobody needs any more.
-
-    :param pause: called between slices.
-    """
-    while values:
-        del values[-_VALUES:]
-        pause()

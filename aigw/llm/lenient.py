@@ -14,18 +14,37 @@ from typing import Any, Final
 
 import orjson
 
+from aigw.llm import large_json
+
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 #: Whole numbers of more bits are read as orjson reads them: as floats.
 _MOST_BITS: Final = 63
 #: Levels that a value may have: fewer than the 254 that orjson writes, since writers put theirs around it.
 _MOST_DEPTH: Final = 200
 _AROUND: Final = 54
+#: Bytes from which on a text is read in slices.
+_LARGE: Final = 4 * 1024 * 1024
 
 
 def loads(text: bytes) -> Any:
-    """``text`` as JSON; None if it is none."""
+    """``text`` as JSON; None if it is none, or has more than a million objects and arrays."""
+    if len(text) > _LARGE:
+        return _loads_large(text)
     value = peek(text)
     return value if len(text) <= 2 * _MOST_DEPTH or _is_writable(text, value) else None
+
+
+def _loads_large(text: bytes) -> Any:
+    """The same in slices, between which other threads run. Bytes that are no UTF-8 are repaired, halves of surrogate
+    pairs and whole numbers of hundreds of digits are not."""
+    for form in (text, text.decode("utf-8-sig", "replace").encode()):
+        try:
+            return large_json.loads(form, large_json.give_way, _MOST_DEPTH)
+        except large_json.JsonTooLarge:
+            return None
+        except large_json.InvalidJson:
+            continue
+    return None
 
 
 def peek(text: bytes) -> Any:

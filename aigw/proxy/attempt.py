@@ -17,7 +17,10 @@ an answer takes :mod:`aigw.proxy.ways`'.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from twisted.logger import Logger
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.deadlines import Deadline
@@ -28,6 +31,7 @@ from aigw.llm.reply import ProviderError
 from aigw.llm.rescue import added
 from aigw.llm.translation import Translating
 from aigw.llm.usage import Usage
+from aigw.proxy.offload import Job
 from aigw.proxy.plan import Plan
 from aigw.proxy.redirects import LeadsElsewhere, within_origin
 from aigw.proxy.refusal import (
@@ -42,6 +46,7 @@ from aigw.proxy.refusal import (
 )
 from aigw.proxy.relay import Relay, ResponseHead
 from aigw.proxy.ways import Unfit, is_stream, relay_for
+from aigw.routing.admission import share_name
 from aigw.routing.retry import KINDS, Failure
 from aigw.routing.targets import Candidate
 from aigw.upstream.calling import Calling
@@ -72,6 +77,7 @@ class Attempt:
     :ivar started: the clock when the upstream was asked.
     """
 
+    _log: ClassVar[Logger] = Logger()
     over = False
     begun = False
     sent = False
@@ -108,6 +114,7 @@ class Attempt:
         # Here, not above: mypyc forgets a class's default of None where the type is a protocol.
         self.relay: Relay | None = None
         self._call: Calling | None = None
+        self._job: Job[Any] | None = None
 
     @property
     def request_id(self) -> str:
@@ -278,6 +285,26 @@ class Attempt:
         if model:
             self.account.response_model = model
 
+    def read_beside(self, work: Callable[[Callable[[], None]], Any], done: Callable[[Any], None]) -> bool:
+        """Have a large answer read in a thread; see :class:`aigw.proxy.offload.Job`.
+
+        :returns: False where that cannot be: whoever asks has to do it at once.
+        """
+        call = self.exchange.call
+        if call.offload is None:
+            return False
+        # The upstream is done: only the call's own time goes on.
+        self._phase, self._limit = "total", _STANDS
+        self._deadline.restart_at(self._total_at)
+        name = share_name(call.consumer.name if call.consumer is not None else "", self.account.client)
+        self._job = call.offload.submit(name, work, done, self._not_read)
+        return self._job is not None
+
+    def _not_read(self, failure: Any) -> None:
+        self._job = None
+        self._log.failure("the answer to request {id} could not be read", failure, id=self.request_id)
+        self.fail(UpstreamFailed(f"backend {self.backend} sent an answer that cannot be read"), "cut")
+
     def without_secrets(self, body: bytes) -> bytes:
         """An error body in which the upstream does not hand out our credential."""
         return self.plan.without_secrets(body)
@@ -392,6 +419,9 @@ class Attempt:
             return
         self.over = True
         self._payload = None
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
         if self._call is not None:
             self._stop_call()
         self.relay = None  # which knows us: without this, every call would be work for the garbage collector

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
+from aigw.llm.body import reread
 
 
 class ClientBody:
@@ -17,13 +17,15 @@ class ClientBody:
 
     :param data: as it came, without what is this gateway's business.
     :param fields: ``data``, parsed, where the operation is one that is read; given away.
+    :param large: what is done with it is work for a thread (:mod:`aigw.proxy.offload`).
     :ivar read: the operation is one that is read.
     """
 
-    __slots__ = ("_fields", "data", "read")
+    __slots__ = ("_fields", "data", "large", "read")
 
-    def __init__(self, data: bytes, fields: dict[str, Any] | None = None) -> None:
+    def __init__(self, data: bytes, fields: dict[str, Any] | None = None, *, large: bool = False) -> None:
         self.data = data
+        self.large = large
         self.read = fields is not None
         self._fields = fields
 
@@ -35,7 +37,10 @@ class ClientBody:
     def take(self) -> dict[str, Any]:
         """What it says, the caller's own."""
         fields, self._fields = self._fields, None
-        return fields if fields is not None else orjson.loads(self.data)
+        if fields is not None:
+            return fields
+        read: dict[str, Any] = reread(self.data, large=self.large)
+        return read
 
     def release(self) -> None:
         """Nobody will make another attempt of it."""

@@ -22,6 +22,7 @@ from aigw.llm.translation import TAKEN
 from aigw.proxy.account import Account
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_body import NO_BODY, ClientBody
+from aigw.proxy.offload import Offload
 from aigw.proxy.plan import DIALECT_HEADERS, Plan
 from aigw.routing.targets import Candidate
 
@@ -52,6 +53,7 @@ class ClientCall:
     :param account: of the request.
     :param matched: the part of the path that the route matched.
     :ivar body: what was sent.
+    :ivar offload: where large work is done; None does all of it on the event loop.
     :ivar alike: the name of a route whose plans are those of the request's.
     :ivar stream: the client wants a stream.
     :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
@@ -66,6 +68,7 @@ class ClientCall:
     bound = False
     operation = ""
     body: ClientBody = NO_BODY
+    offload: Offload | None = None
     _query: bytes | None = None
     _plans: Plans
     said: Said | None = None
@@ -137,7 +140,7 @@ class ClientCall:
         model = fields = None
         if self.body.read:
             fields = self.body.take()
-            body, hide_usage = plan.adjust(body, fields)
+            body, hide_usage = plan.adjust(body, fields, large=self.body.large)
             stream, model = fields.get("stream") is True, fields.get("model")
         elif self.renamed is not None:
             model = plan.wanted_model(self.account.asked_model)
@@ -156,7 +159,9 @@ class ClientCall:
         """To a target that speaks another dialect."""
         request, fields = self.request, self.body.take()
         translation = plan.translate(fields, new_id(), time.time())
-        payload = plan.translated_payload(translation.request, request.headers, request.request_id, request.nominated)
+        payload = plan.translated_payload(
+            translation.request, request.headers, request.request_id, request.nominated, large=self.body.large
+        )
         translation.request = TAKEN
         stream, model = fields.get("stream") is True, header_value(fields.get("model"))
         return Attempt(candidate, plan, payload, stream, model, False, translation)
@@ -169,7 +174,9 @@ class ClientCall:
             self.said = Said()
         translation = plan.translate_rescuable(fields, new_id(), time.time(), self.said, prefill)
         foreign = request.nominated | DIALECT_HEADERS
-        payload = plan.translated_payload(translation.request, request.headers, request.request_id, foreign)
+        payload = plan.translated_payload(
+            translation.request, request.headers, request.request_id, foreign, large=self.body.large
+        )
         translation.request = TAKEN
         return Attempt(candidate, plan, payload, True, header_value(fields.get("model")), False, translation)
 

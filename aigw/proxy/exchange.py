@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from aigw.errors import BadRequest, GatewayError
 from aigw.http.deadlines import Deadlines
@@ -31,7 +32,9 @@ from aigw.llm.rescue import RescuableTranslation
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
+from aigw.proxy.offload import Job, Offload
 from aigw.proxy.patience import Patience, as_error
+from aigw.proxy.plan import Plan
 from aigw.proxy.refusal import Refusal, of_queue
 from aigw.routing.admission import Place, share_name
 from aigw.routing.course import Course, Step
@@ -60,6 +63,7 @@ class Exchange:
     _wake: Callable[[], None] | None = None
     _waiting: Attempt | None = None
     _next_candidate: Candidate | None = None
+    _job: Job[Attempt] | None = None
     _patience: Patience | None = None
     _broken: GatewayError | None = None
 
@@ -266,19 +270,58 @@ class Exchange:
 
     def _prepare(self, candidate: Candidate) -> None:
         """Make the call anew for another attempt; whoever cannot be asked for this is passed over."""
-        assert self._course is not None and self._told is not None
+        call = self.call
         try:
-            attempt = self.call.attempt(candidate, self.call.plan(candidate))
+            plan = call.plan(candidate)
+            if call.body.large and call.offload is not None:
+                self._prepare_beside(candidate, plan, call.offload)
+                return
+            attempt = call.attempt(candidate, plan)
         except BadRequest:
-            step = self._course.instead(candidate, self.now())
-            if step is None:
-                self._tell(self._told)
-            else:
-                self._prepare(step.candidate)
+            self._pass_over(candidate)
         except Exception:
             self.fault()
         else:
             self._again(attempt)
+
+    def _pass_over(self, candidate: Candidate) -> None:
+        assert self._course is not None and self._told is not None
+        step = self._course.instead(candidate, self.now())
+        if step is None:
+            self._tell(self._told)
+        else:
+            self._prepare(step.candidate)
+
+    def _prepare_beside(self, candidate: Candidate, plan: Plan, offload: Offload) -> None:
+        """The same of a large body, in a thread."""
+        call, consumer = self.call, self.call.consumer
+        name = share_name(consumer.name if consumer is not None else "", self.account.client)
+        self._next_candidate = candidate
+        self._job = offload.submit(
+            name, lambda pause: call.attempt(candidate, plan), self._prepared, self._not_prepared
+        )
+        self._wake = self._not_in_time
+        self._deadline.restart_at(self._began + plan.timeouts.total)
+        if self._job is None:
+            self._not_in_time()
+
+    def _prepared(self, attempt: Attempt) -> None:
+        self._job = self._wake = self._next_candidate = None
+        self._again(attempt)
+
+    def _not_prepared(self, failure: Failure) -> None:
+        candidate, self._next_candidate = self._next_candidate, None
+        self._job = self._wake = None
+        if isinstance(failure.value, BadRequest) and candidate is not None:
+            self._pass_over(candidate)
+        else:
+            self._log.failure("request {id} failed", failure, id=self.request.request_id)
+            self.refuse(GatewayError("an internal error occurred; the gateway's log tells more"))
+
+    def _not_in_time(self) -> None:
+        """The call's time is over, or too much is waiting for a thread."""
+        assert self._told is not None
+        self._tell(self._told)
 
     def _expired(self) -> None:
         wake, self._wake = self._wake, None
@@ -441,6 +484,9 @@ class Exchange:
         if self._patience is not None:
             self._patience.end()
             self._patience = None
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
         attempt, self.attempt = self.attempt, None
         if attempt is not None:
             attempt.close(outcome)

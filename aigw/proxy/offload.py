@@ -1,16 +1,18 @@
 """Large work beside the event loop: parsing, judging and translating bodies that would hold it up.
 
-Theory of operation. What is expected to take longer than about ten milliseconds (:func:`is_large`) runs in a thread
-of a small pool; its result comes back on the event loop. Consumers take turns, and each one's work is begun in the
-order in which it came. The interpreter's lock makes threads no faster, so there are few, and what they run gives the
-lock away often: it calls :meth:`Job.pause` between slices (:mod:`aigw.llm.large_json`), and the interpreter is told to
-let others run every millisecond (:data:`SWITCH_INTERVAL`).
+Theory of operation. Work on a body that is large (:func:`aigw.llm.body.is_large`) runs in a thread of a small pool; its
+result comes back on the event loop. Consumers take turns, and each one's work is begun in the order in which it came.
+The interpreter's lock makes threads no faster, so there are few, and what they run gives the lock away often: it calls
+:meth:`Job.pause`, or lets others run between slices (:mod:`aigw.llm.large_json`), and the interpreter is told to do so
+every millisecond (:data:`SWITCH_INTERVAL`). The garbage collector, which would hold the lock while it looks at a
+million new objects, is off meanwhile.
 
 A job that is cancelled calls nobody back; if it runs, it ends at its next pause.
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -24,22 +26,10 @@ _T = TypeVar("_T")
 #: Seconds for which a thread may run while others wait for the interpreter's lock; the default of CPython is 5 ms.
 SWITCH_INTERVAL: Final = 0.001
 
-#: Threads, and jobs that wait for one.
-_THREADS: Final = 2
+#: Threads that work at a time,
+THREADS: Final = 2
+#: and jobs that wait for one.
 _QUEUE: Final = 10_000
-
-#: Bytes up to which a body is never large work,
-_SMALL: Final = 128 * 1024
-#: from which on it always is, if only for being copied and searched,
-_HUGE: Final = 8 * 1024 * 1024
-#: and the quotes and commas, each of which some part of a value ends with, from which on the others are.
-_MANY: Final = 8_000
-
-
-def is_large(body: bytes | bytearray) -> bool:
-    """Whether reading and translating ``body`` is expected to take longer than about ten milliseconds."""
-    size = len(body)
-    return size > _SMALL and (size > _HUGE or body.count(b'"') + body.count(b",") > _MANY)
 
 
 class Cancelled(Exception):
@@ -54,7 +44,7 @@ class ThreadPool(Protocol):
 
 
 class Job(Generic[_T]):
-    """One piece of work.
+    """One piece of work, and who is told of its end.
 
     :param work: runs in a thread; is given :meth:`pause`, which it is to call every millisecond or so.
     :param done: is called on the event loop with what ``work`` returned.
@@ -113,14 +103,15 @@ class Job(Generic[_T]):
 class Offload:
     """See the module's head.
 
-    :param pool: of at least :data:`_THREADS` threads.
+    :param pool: of at least :data:`THREADS` threads.
     :param call_from_thread: see :class:`twisted.internet.interfaces.IReactorFromThreads`.
     """
 
     def __init__(self, pool: ThreadPool, call_from_thread: Callable[..., None]) -> None:
         self._pool = pool
         self._call_from_thread = call_from_thread
-        self._slots = Slots(_THREADS, _QUEUE)
+        self._slots = Slots(THREADS, _QUEUE)
+        self._running = 0
 
     def submit(
         self,
@@ -144,12 +135,19 @@ class Offload:
         return job if job.place is not None else None
 
     def _start(self, job: Job[Any]) -> None:
+        if not self._running:
+            gc.disable()
+        self._running += 1
+
         def ended(well: bool, result: Any) -> None:
             self._call_from_thread(self._ended, job, well, result)
 
         self._pool.callInThreadWithCallback(ended, job.run)
 
     def _ended(self, job: Job[Any], well: bool, result: Any) -> None:
+        self._running -= 1
+        if not self._running:
+            gc.enable()
         try:
             job.end(well, result)
         finally:

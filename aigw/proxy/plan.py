@@ -155,10 +155,11 @@ class Plan:
             )
         return self.model
 
-    def adjust(self, body: bytes, fields: dict[str, Any]) -> tuple[bytes, bool]:
+    def adjust(self, body: bytes, fields: dict[str, Any], *, large: bool = False) -> tuple[bytes, bool]:
         """The body to send upstream, byte for byte the client's where nothing needs to change.
 
         :param fields: ``body``, parsed; changed in place to what is sent.
+        :param large: see :func:`aigw.llm.body.serialise`.
         :returns: the body, and whether usage was asked for on the gateway's own account and must be hidden.
         :raises BadRequest: the model, or streaming, is refused.
         """
@@ -182,7 +183,7 @@ class Plan:
         if self.asks_usage and asks_for_usage(fields, self.operation):
             add_usage_option(fields)
             hide_usage = changed = True
-        return (serialise(fields) if changed else body), hide_usage
+        return (serialise(fields, large=large) if changed else body), hide_usage
 
     def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translating:
         """The translation of the client's request.
@@ -216,11 +217,20 @@ class Plan:
             self._force_streaming(fields)
 
     def translated_payload(
-        self, request: WireRequest, headers: Sequence[Header], request_id: str, nominated: frozenset[bytes]
+        self,
+        request: WireRequest,
+        headers: Sequence[Header],
+        request_id: str,
+        nominated: frozenset[bytes],
+        *,
+        large: bool = False,
     ) -> Payload:
-        """The provider's request, as a translation made it."""
+        """The provider's request, as a translation made it.
+
+        :param large: see :func:`aigw.llm.body.serialise`.
+        """
         target = raw_path(self.path_rule.base, request.path)
-        body = serialise(request.body)
+        body = serialise(request.body, large=large)
         payload = self.payload(b"POST", target, headers, body, request_id, request.body, nominated, request.headers)
         payload.operation = CHAT  # what an upstream that is no wire understands
         return payload

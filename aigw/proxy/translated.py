@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.headers import Header
+from aigw.llm.body import is_large
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Answer, Translating
 from aigw.llm.usage import Usage
@@ -66,8 +67,19 @@ class TranslatedBody:
             attempt.fail(error, "cut")
             return
         else:
-            answer = translation.whole(self._taken(), request_id)  # kept by nobody here while it is parsed
+            self._read_whole()
+            return
         self._answer(answer)
+
+    def _read_whole(self) -> None:
+        """Translate an answer; a large one in a thread."""
+        attempt, translation, request_id = self._attempt, self._translation, self._attempt.request_id
+        if is_large(self._body):
+            body = [self._taken()]
+            if attempt.read_beside(lambda pause: translation.whole(body.pop(), request_id), self._answer):
+                return
+            self._body = bytearray(body.pop())
+        self._answer(translation.whole(self._taken(), request_id))  # kept by nobody here while it is parsed
 
     def _taken(self) -> bytes:
         """What came, which is the caller's from here on."""

@@ -12,10 +12,12 @@ import contextlib
 import functools
 import itertools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
@@ -23,7 +25,7 @@ from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Ov
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
-from aigw.llm.body import parse, serialise
+from aigw.llm.body import is_large, parse, serialise
 from aigw.llm.model_names import check_spelling
 from aigw.metrics import RouteSeries
 from aigw.proxy.account import Account, Ledger
@@ -31,10 +33,13 @@ from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_body import ClientBody
 from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange, id_lines, refuse
+from aigw.proxy.offload import Offload
+from aigw.proxy.plan import Plan
 from aigw.routing.admission import most_in_flight, share_name, within_share
 from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
+from aigw.web.large_call import LargeCall
 from aigw.web.model_limits import check_fields, check_query, check_raw, check_target
 from aigw.web.raw import RawModels, models_of_raw, with_model
 from aigw.web.route import Found, Route, check_in_flight, model_asked_for
@@ -70,8 +75,11 @@ class Visit(ClientCall):
     recognised = False
     raw: RawModels = _NO_RAW
 
-    def __init__(self, account: Account, served: Served, found: Found, ledger: Ledger) -> None:
+    def __init__(
+        self, account: Account, served: Served, found: Found, ledger: Ledger, offload: Offload | None = None
+    ) -> None:
         super().__init__(account, found.matched)
+        self.offload = offload
         self.ledger = ledger
         self.served = served
         self.entry = found.route
@@ -87,6 +95,7 @@ class FrontDoor:
     """What the server's channels ask (:class:`aigw.http.server.Site`).
 
     :ivar served: of the current snapshot; replaced as a whole by a reload.
+    :ivar offload: where large work is done; None does all of it on the event loop.
     :ivar short_of_memory: set while the process has more than ``max_memory``: new requests are refused.
     """
 
@@ -94,6 +103,7 @@ class FrontDoor:
 
     def __init__(self, served: Served, ledger: Ledger, deadlines: Deadlines) -> None:
         self.served = served
+        self.offload: Offload | None = None
         self.short_of_memory = False
         self.ledger = ledger
         self._deadlines = deadlines
@@ -156,7 +166,7 @@ class FrontDoor:
             self._refuse(account, error)
             return None
         self.ledger.admit(account, found.route.name, self._series(found.route))
-        return Visit(account, served, found, self.ledger)
+        return Visit(account, served, found, self.ledger, self.offload)
 
     def _series(self, route: Route) -> RouteSeries:
         series = route.series
@@ -276,22 +286,42 @@ class FrontDoor:
     # -- answers of a backend
 
     def _call(self, visit: Visit, operation: str) -> None:
-        account, route = visit.account, visit.entry
-        request = account.request
-        body = self._read(visit, operation)
-        group = route.choose(account.asked_model)
-        query = request.query
-        if query is not None:
-            query = route.clean_query(query)
-        visit.asks(operation, query, body, route.alike, route.plans)
-        candidate = group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
+        if visit.offload is not None and is_large(visit.account.request.body):
+            LargeCall(self, visit, visit.offload, operation).start()
+            return
+        group = self.choose(visit, operation, self.read(visit, operation))
+        candidate = self.first(visit, group)
         try:
-            attempt = self._attempt(visit, group, candidate)
+            attempt = visit.attempt(candidate, self.plan(visit, group, candidate))
         except BadRequest:
             elsewhere = self._attempt_elsewhere(visit, group, candidate)
             if elsewhere is None:
                 raise
             attempt = elsewhere
+        self.begin(visit, group, attempt)
+
+    def choose(self, visit: Visit, operation: str, body: ClientBody) -> Group:
+        """Whom a call may be put to, whose body was read."""
+        route, query = visit.entry, visit.account.request.query
+        group = route.choose(visit.account.asked_model)
+        if query is not None:
+            query = route.clean_query(query)
+        visit.asks(operation, query, body, route.alike, route.plans)
+        return group
+
+    def first(self, visit: Visit, group: Group) -> Candidate:
+        """Whom it is put to first.
+
+        :raises NoHealthyTarget: nobody is well.
+        """
+        return group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
+
+    def another(self, visit: Visit, group: Group, unfit: Sequence[Candidate]) -> Candidate | None:
+        """Whom it is put to where these cannot be asked for it; None if nobody is left."""
+        return group.pick(visit, self._deadlines.now(), unfit)
+
+    def begin(self, visit: Visit, group: Group, attempt: Attempt) -> None:
+        """Put it there."""
         Exchange(visit, group, self.ledger, self._deadlines).start(attempt)
 
     def _candidate(self, visit: Visit, group: Group) -> Candidate:
@@ -305,10 +335,11 @@ class FrontDoor:
             raise NoHealthyTarget(f"no target of model {group.public_model} is healthy", retry_after=group.back_in(now))
         return candidate
 
-    def _attempt(self, visit: Visit, group: Group, candidate: Candidate) -> Attempt:
-        """The call as ``candidate`` is to get it.
+    def plan(self, visit: Visit, group: Group, candidate: Candidate) -> Plan:
+        """The plan of a call that ``candidate`` is to get; judged, and noted in the account.
 
         :raises BadRequest: it cannot be asked for this.
+        :raises Forbidden: the consumer may not.
         """
         account, plan, consumer = visit.account, visit.plan(candidate), visit.consumer
         if consumer is not None and consumer.limited:
@@ -318,22 +349,25 @@ class FrontDoor:
         account.plan = plan
         account.asked_model = name
         account.label_model = plan.label_of(name) if name else ""
-        return visit.attempt(candidate, plan)
+        return plan
 
     def _attempt_elsewhere(self, visit: Visit, group: Group, unfit: Candidate) -> Attempt | None:
         """The call as another candidate than ``unfit`` is to get it, if any can."""
         tried = [unfit]
-        while (candidate := group.pick(visit, self._deadlines.now(), tried)) is not None:
+        while (candidate := self.another(visit, group, tried)) is not None:
             with contextlib.suppress(BadRequest):
-                return self._attempt(visit, group, candidate)
+                return visit.attempt(candidate, self.plan(visit, group, candidate))
             tried.append(candidate)
         return None
 
     def _new_id(self) -> str:
         return self._id_prefix + hex(next(self._id_numbers))[2:]
 
-    def _read(self, visit: Visit, operation: str) -> ClientBody:
-        """The body, which is the call's from here on, and what it says where the operation is one that is read."""
+    def read(self, visit: Visit, operation: str, *, large: bool = False) -> ClientBody:
+        """The body, which is the call's from here on, and what it says where the operation is one that is read.
+
+        :param large: runs in a thread, beside the event loop.
+        """
         account = visit.account
         request = account.request
         body, request.body = request.body, b""
@@ -355,15 +389,17 @@ class FrontDoor:
         else:
             fields = parse(body, operation)
             if visit.served.keys.clean_fields(fields):
-                body = serialise(fields)
+                body = serialise(fields, large=large)
             account.asked_model = fields.get("model") or None
         if limited and consumer is not None:
-            body = self._judge(consumer, visit, body, fields)
+            body = self._judge(consumer, visit, body, fields, large=large)
         elif fields is not None and (visit.entry.judges or (consumer is not None and consumer.backends)):
             check_spelling(fields)
-        return ClientBody(body, fields)
+        return ClientBody(body, fields, large=large)
 
-    def _judge(self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None) -> bytes:
+    def _judge(
+        self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None, *, large: bool
+    ) -> bytes:
         """Hold what the request itself names against what a limited consumer may use; returns the body to send."""
         query = visit.account.request.query
         if query:
@@ -371,25 +407,31 @@ class FrontDoor:
         if fields is None:
             check_raw(consumer, visit.raw)
             return body
-        return serialise(fields) if check_fields(consumer, fields, body) else body
+        return serialise(fields, large=large) if check_fields(consumer, fields, body) else body
 
     # -- ends
 
     def _guarded(self, visit: Visit, step: Any) -> None:
         """Take a step; a refusal, or a fault of our own, becomes this request's answer."""
-        account = visit.account
         try:
             step(visit)
         except GatewayError as error:
-            self._refuse(account, error)
+            self._refuse(visit.account, error)
         except Exception:
-            self._log.failure("request {id} failed", id=account.request.request_id)
-            self._refuse(account, GatewayError("an internal error occurred; the gateway's log tells more"))
+            self.failed(visit, Failure())
+
+    def failed(self, visit: Visit, failure: Failure) -> None:
+        """A step towards an answer was a refusal, or a fault of our own."""
+        account, error = visit.account, failure.value
+        if not isinstance(error, GatewayError):
+            self._log.failure("request {id} failed", failure, id=account.request.request_id)
+            error = GatewayError("an internal error occurred; the gateway's log tells more")
+        self._refuse(account, error)
 
     def _refuse(self, account: Account, error: GatewayError) -> None:
         account.error = error.code
         request = account.request
-        request.state = request.gone = None
+        request.state = request.gone = request.cut = None
         now = account.answered_at = self._deadlines.now()
         if not request.status and not request.disconnected:
             refuse(request, error, b"server-timing: %s\r\n" % account.server_timing(now) + id_lines(request))

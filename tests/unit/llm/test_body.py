@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from aigw.errors import BadRequest
-from aigw.llm.body import Adjustments, parse, serialise
+from aigw.llm import body as module
+from aigw.llm.body import Adjustments, is_large, parse, reread, serialise
 from aigw.llm.operations import OPERATIONS
 
 MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
@@ -361,3 +362,34 @@ class AdjustmentsTests(unittest.TestCase):
         Adjustments(defaults=defaults, overrides=overrides).apply(fields)
         limits = [fields[name] for name in ("max_tokens", "max_completion_tokens") if name in fields]
         self.assertEqual(set(limits), {17})
+
+
+class IsLargeTests(unittest.TestCase):
+    """is_large()"""
+
+    def test_by_what_is_in_it(self) -> None:
+        """Megabytes of a picture are no work, a hundred thousand messages are."""
+        self.assertFalse(is_large(b'"' * module._SMALL))
+        self.assertTrue(is_large(b'"' * (module._SMALL + 1)))
+        self.assertTrue(is_large(b"1," * module._SMALL))
+        self.assertFalse(is_large(b'{"url":"' + b"A" * (1 << 20) + b'"}'))
+        self.assertTrue(is_large(b"A" * (module._HUGE + 1)))
+
+    def test_large_bodies_are_held_to_the_same(self) -> None:
+        """Refused for what small ones are refused for, and read as they are."""
+        filling = b'"x":[' + b'{"a":"b,c"},' * 12_000 + b"0]"
+        self.assertTrue(is_large(filling))
+        fine = b'{"model":"m",%s,%s}' % (MESSAGES, filling)
+        self.assertEqual(parse(fine, "chat"), orjson.loads(fine))
+        self.assertEqual(reread(fine, large=True), orjson.loads(fine))
+        self.assertEqual(serialise(parse(fine, "chat"), large=True), orjson.dumps(orjson.loads(fine)))
+        for broken, said in (
+            (b'{"model":"m",%s,%s,"m\\u006fdel":"n"}' % (MESSAGES, filling), "model comes twice"),
+            (b'{"model":"m",%s,%s,"n":NaN}' % (MESSAGES, filling), "not valid JSON: it .* \\(at [0-9]+\\)$"),
+            (b'{"model":"m",%s,%s,"n":%s}' % (MESSAGES, filling, b"[" * 201 + b"]" * 201), "deeper than 200 levels"),
+            (b"[%s]" % filling[4:], "must be a JSON object"),
+            (b'{"model":7,%s,%s}' % (MESSAGES, filling), "model must be a string"),
+            (b'{"model":"m",%s}' % filling, "messages is missing"),
+            (b'{"x":[' + b"[]," * 1_000_001 + b"0]}", "has more than 1000000 objects and arrays"),
+        ):
+            self.assertRaisesRegex(BadRequest, said, parse, broken, "chat")

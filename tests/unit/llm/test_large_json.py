@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from aigw.llm import large_json
-from aigw.llm.large_json import InvalidJson, JsonTooLarge, RepeatedMember, dumps, loads, release
+from aigw.llm.large_json import InvalidJson, JsonTooLarge, RepeatedMember, dumps, loads
 
 SCALARS = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -144,7 +144,7 @@ class LoadsTests(unittest.TestCase):
 
 
 class DumpsTests(unittest.TestCase):
-    """dumps() and release()"""
+    """dumps()"""
 
     @given(VALUES, st.integers(1, 20))
     def test_the_same_bytes(self, value: Any, size: int) -> None:
@@ -173,10 +173,3 @@ class DumpsTests(unittest.TestCase):
         ):
             dumps(value, never)
         self.assertLessEqual(max(sizes), 11)
-
-    def test_release(self) -> None:
-        """Everything, a slice at a time."""
-        values, pauses = list(range(10_001)), list[int]()
-        release(values, lambda: pauses.append(len(values)))
-        self.assertEqual(values, [])
-        self.assertEqual(pauses[0], 8_001)

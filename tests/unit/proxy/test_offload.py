@@ -1,4 +1,4 @@
-"""Large work beside the event loop: what counts as large, whose turn it is, and what a cancelled job leaves behind."""
+"""Large work beside the event loop: whose turn it is, and what a cancelled job leaves behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from aigw.proxy import offload
-from aigw.proxy.offload import Cancelled, Job, Offload, is_large
+from aigw.proxy.offload import Cancelled, Job, Offload
 
 
 class FakePool:
@@ -32,18 +32,6 @@ class FakePool:
             told(False, Failure())
         else:
             told(True, result)
-
-
-class IsLargeTests(unittest.TestCase):
-    """is_large()"""
-
-    def test_by_what_is_in_it(self) -> None:
-        """Megabytes of a picture are no work, a hundred thousand messages are."""
-        self.assertFalse(is_large(b'"' * offload._SMALL))
-        self.assertTrue(is_large(b'"' * (offload._SMALL + 1)))
-        self.assertTrue(is_large(b"1," * offload._SMALL))
-        self.assertFalse(is_large(b'{"url":"' + b"A" * (1 << 20) + b'"}'))
-        self.assertTrue(is_large(b"A" * (offload._HUGE + 1)))
 
 
 class OffloadTests(unittest.TestCase):
