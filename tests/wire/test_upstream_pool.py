@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import gc
-import weakref
 from typing import Any
 
 import trustme
@@ -152,23 +150,6 @@ class ReuseTests(PoolTestCase):
         self.pool = self.make_pool(idle_timeout=0.2)
         await self.ask()
         await self.upstream.no_connections()
-
-    async def test_connection_that_is_gone_is_free(self) -> None:
-        """Without the garbage collector, to which a connection that was open for long is the last to look."""
-        gc.disable()
-        self.addCleanup(gc.enable)
-        for host in ("127.0.0.1", "localhost"):
-            self.pool.retire()
-            endpoint = client_endpoint(reactor, host, self.upstream.port, False)
-            self.pool = Pool(endpoint, self.deadlines, name="provider")
-            await self.ask()
-            (lane,) = self.pool._lanes.values()
-            gone = [weakref.ref(lane.idle[0].transport), weakref.ref(lane.idle[0])]
-            lane.idle[0].close()
-            del lane
-            await self.upstream.no_connections()
-            while self.pool.size or any(one() is not None for one in gone):
-                await deferLater(reactor, 0.01)
 
     async def test_retired_pool_lets_go_after_the_answer(self) -> None:
         sink, _ = self.begin()
