@@ -33,6 +33,7 @@ good = st.one_of(
     st.builds(lambda pieces: chunked(*[piece for piece in pieces if piece]), st.lists(bodies, max_size=4)),
     st.builds(lambda pieces: chunked(*pieces, trailers=b"T: x\r\n"), st.lists(st.binary(min_size=1), max_size=2)),
     st.just(b"\r\n" + get()),
+    st.sampled_from([get(version=b"1.3"), get(b"http://h:80/x"), get(b"/", version=b"1.0")]),
 )
 bad = st.sampled_from([request for request, _ in {**HEADS, **BODIES}.values() if len(request) < 1000])
 noise = st.lists(st.sampled_from(SPECIAL), max_size=25).map(b"".join)
