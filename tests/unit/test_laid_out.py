@@ -49,6 +49,21 @@ def decorators(node: ast.ClassDef) -> set[str]:
     return {ast.unparse(each) for each in calls}
 
 
+def on_instances(node: ast.ClassDef) -> set[str]:
+    """What a class body sets and mypyc puts into each instance; not an enumeration's members."""
+    if any(ast.unparse(base).endswith("Enum") for base in node.bases):
+        return set()
+    names = {ast.unparse(each) for line in node.body if isinstance(line, ast.Assign) for each in line.targets}
+    names |= {
+        ast.unparse(line.target)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign)
+        and line.value is not None
+        and not ast.unparse(line.annotation).startswith(("ClassVar", "Final"))
+    }
+    return names - {"__slots__", "__deletable__"}
+
+
 class LaidOutTests(unittest.TestCase):
     """The modules of setup.py's list."""
 
@@ -67,3 +82,19 @@ class LaidOutTests(unittest.TestCase):
         self.assertGreater(len(paths), 40)
         self.assertEqual(len(paths), len(set(paths)))
         self.assertEqual([path for path in paths if not path.exists()], [])
+
+    def test_nobody_reads_off_a_class_what_is_on_its_instances(self) -> None:
+        """A default in a class body is there when it is interpreted; compiled, the class has a descriptor in its place."""
+        trees = [ast.parse(path.read_text()) for path in modules()]
+        classes = {
+            node.name: on_instances(node) for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+        }
+        found = [
+            f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+            for path in sorted((ROOT / "aigw").rglob("*.py"))
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.attr in classes.get(node.value.id, ())
+        ]
+        self.assertEqual(found, [])
