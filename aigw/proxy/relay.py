@@ -72,6 +72,8 @@ class ResponseHead:
             name, value = header
             if name in PLAIN_DOWN:
                 if name == b"content-type":
+                    if self.content_type:  # what is judged is what the client gets: the last of several
+                        self.headers = [header for header in self.headers if header[0] != name]
                     self.content_type = value
                 self.headers.append(header)
                 continue
@@ -82,7 +84,7 @@ class ResponseHead:
                     nominates = True
                 continue
             if name == b"content-encoding":
-                self.encoded = value.strip().lower() != b"identity"
+                self.encoded |= value.strip().lower() != b"identity"
             elif name.startswith(NEVER_DOWN_PREFIXES):
                 continue
             elif name.startswith(b"retry-after") and status >= 400:

@@ -297,6 +297,15 @@ class SecretTests(ForwardingTestCase):
                 self.assertNotIn(form.lower().encode(), head)
                 self.assertIn(b"***", told)
 
+    async def test_in_a_reason_phrase(self) -> None:
+        """The gateway's are the registered ones."""
+        await self.serve()
+        answer = b"HTTP/1.1 401 bad key %s\r\ncontent-length: 0\r\n\r\n" % PROVIDER_KEY.encode()
+        self.upstream.script(answers.raw(answer))
+        status, head, _ = await self.send("GET", "/plain/v1/files", "apikey: " + KEY)
+        self.assertEqual(status, 401)
+        self.assertTrue(head.startswith(b"http/1.1 401 unauthorized\r\n"))
+
     async def test_in_a_stream(self) -> None:
         """In an event in its middle, and in one that is its first."""
         await self.serve()

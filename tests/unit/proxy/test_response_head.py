@@ -17,6 +17,15 @@ class ResponseHeadTests(unittest.SynchronousTestCase):
         self.assertEqual(head.headers, kept)
         self.assertEqual((head.content_type, head.length), (b"application/json", 5))
 
+    def test_what_is_judged_is_what_goes_down(self) -> None:
+        """One content type, the one that decides; a body is encoded if any field says so."""
+        kinds = [(b"content-type", b"text/event-stream"), (b"x-a", b"1"), (b"content-type", b"application/json")]
+        head = ResponseHead(200, kinds)
+        self.assertEqual((head.headers, head.is_events), (kinds[1:], False))
+        codings = [(b"content-encoding", b"gzip"), (b"content-encoding", b"identity")]
+        for order in (codings, codings[::-1]):
+            self.assertTrue(ResponseHead(200, order).encoded)
+
     def test_nominated_fields_stop_here(self) -> None:
         """Those that any Connection field names, one alone as well as several."""
         headers = [
