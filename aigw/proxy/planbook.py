@@ -203,7 +203,7 @@ class PlanBook:
             adjusts=bool(adjustments.defaults or adjustments.overrides),
             credential=credential,
             static_head=_static_head(address, credential, set_headers),
-            drop=self._once(_dropped(self._key_names, parts, set_headers, kind, native)),
+            drop=self._once(_dropped(self._key_names, parts, set_headers, native)),
             timeouts=self._once(merged_timeouts(backend, _timeouts(model), _timeouts(route))),
             streaming=route.streaming,
             asks_usage=operation in kind.asks_usage,
@@ -270,10 +270,9 @@ def is_native(operation: str, backend: Backend, kind: Provider) -> bool:
 
 
 def _dropped(
-    key_names: frozenset[bytes], parts: _Parts, set_headers: Mapping[bytes, bytes], kind: Provider, native: bool
+    key_names: frozenset[bytes], parts: _Parts, set_headers: Mapping[bytes, bytes], native: bool
 ) -> frozenset[bytes]:
-    """:param kind: whose own header for keys stays here also where the backend's is another one."""
-    dropped = NEVER_UPSTREAM | key_names | parts.removed | frozenset(set_headers) | {kind.key_header}
+    dropped = NEVER_UPSTREAM | key_names | parts.removed | frozenset(set_headers)
     if parts.auth is not None and parts.auth.header is not None:
         dropped |= {parts.auth.header.lower().encode()}
     return dropped if native else dropped | DIALECT_HEADERS

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import sys
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -129,6 +131,45 @@ class QueryTests(KeyFilterTestCase):
     def test_anything_else_stays(self, query: bytes) -> None:
         """Byte for byte."""
         self.assertEqual(KeyFilter(lambda token: False).clean_query(query, NONE), query)
+
+
+class WorkTests(KeyFilterTestCase):
+    """What looking for keys costs, whatever clients send: in calls, over n, 2n and 4n pieces."""
+
+    def assert_linear(self, look: Callable[[int], object]) -> None:
+        def calls(pieces: int) -> int:
+            self.setUp()
+            self.asked = _Nothing()
+            counted = 0
+
+            def count(frame: object, event: str, argument: object) -> None:
+                nonlocal counted
+                counted += 1
+
+            sys.setprofile(count)
+            try:
+                look(pieces)
+            finally:
+                sys.setprofile(None)
+            return counted
+
+        one, two, four = (calls(pieces) for pieces in (250, 500, 1000))
+        self.assertLess(two, 2.2 * one)
+        self.assertLess(four, 2.2 * two)
+
+    def test_it_is_linear(self) -> None:
+        """Queries, paths, values, bodies."""
+        form = b"application/x-www-form-urlencoded"
+        for look in (
+            lambda n: self.keys.clean_query(b"&".join(b"a%d=%%41+%d" % (i, i) for i in range(n)), NAMES),
+            lambda n: self.keys.clean_query(b"a=" + b";".join(b"%d" % i for i in range(n)), NAMES),
+            lambda n: self.keys.clean_path(b"/".join(b"%%41%d" % i for i in range(n))),
+            lambda n: self.keys.holds(b" ".join(b"a=%d" % i for i in range(n))),
+            lambda n: self.keys.clean_fields({f"f{i}": f"v{i}" for i in range(n)}),
+            lambda n: self.keys.clean_body(b"&".join(b"a%d=%d" % (i, i) for i in range(n)), form),
+            lambda n: self.keys.clean_body(b"{%s}" % b",".join(b'"a%d":"%d"' % (i, i) for i in range(n)), b""),
+        ):
+            self.assert_linear(look)
 
 
 class PathTests(KeyFilterTestCase):

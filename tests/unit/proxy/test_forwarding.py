@@ -13,6 +13,7 @@ import aigw
 from aigw.consumers.key_filter import KeyFilter
 from aigw.http.headers import Header
 from aigw.http.judge import SINGLETONS
+from aigw.llm.providers import PROVIDERS
 from aigw.proxy import forwarding
 from aigw.proxy.forwarding import NEVER_DOWNSTREAM, NEVER_UPSTREAM, PLAIN, PLAIN_DOWN, stays_here
 from aigw.proxy.relay import ResponseHead
@@ -108,6 +109,11 @@ class UpTests(unittest.TestCase):
             ),
             *(b"api_key", b"content_encoding", b"if_range", b"x_stainless_lang"),
         )
+
+    def test_every_providers_own_header_for_keys(self) -> None:
+        """Also where a backend sends its key in another one."""
+        for kind in PROVIDERS.values():
+            self.assertLessEqual({kind.key_header, *kind.passthrough_headers}, NEVER_UPSTREAM)
 
     def test_also_for_what_the_configuration_adds(self) -> None:
         """Names of keys, of the credential, of headers that are set."""
