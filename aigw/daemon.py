@@ -132,11 +132,14 @@ class Daemon(MultiService):
         # Twisted would end by raising the signal on itself; a drained gateway ends with status 0.
         self._on_signal(signal.SIGTERM, self.end)
         self._on_signal(signal.SIGINT, self.end)
-        self.every(_TRY_AGAIN, flush_daemon_log)
-        self.every(_TRY_AGAIN, self.notifier.send_waiting)
+        self.every(_TRY_AGAIN, self._try_again)
         if self.notifier.watchdog_interval:
             self.every(self.notifier.watchdog_interval / 2, self._watchdog)
         self.begin()
+
+    def _try_again(self) -> None:
+        flush_daemon_log()
+        self.notifier.send_waiting()
 
     def _watchdog(self) -> None:
         if self.alive():
@@ -238,6 +241,7 @@ class Daemon(MultiService):
         self.notifier.stopping()
         self.draining = True
         yield self.drain()
+        self.notifier.send_waiting()
         for beat in self._beats:
             if beat.running:
                 beat.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -196,15 +197,15 @@ class ManagerTests(OperationsTestCase):
             await self.calls(daemon, 100)
             told: list[bytes] = []
 
-            def stopping() -> bool:
-                try:
+            def heard(message: bytes) -> int:
+                with contextlib.suppress(BlockingIOError):
                     while True:
                         told.append(manager.recv(4096).split(b"\n")[0])
-                except BlockingIOError:
-                    return b"STOPPING=1" in told
+                return told.count(message)
 
+            await self.until(lambda: heard(b"READY=1") == 2)
             daemon.signal("TERM")
-            await self.until(stopping)
+            await self.until(lambda: heard(b"STOPPING=1") == 1)
             self.assertEqual((await daemon.end()).status, 0)
             of_life = [each for each in told if each.startswith((b"READY", b"RELOADING", b"STOPPING"))]
             self.assertEqual(of_life, [b"READY=1", b"RELOADING=1", b"READY=1", b"STOPPING=1"])
