@@ -86,7 +86,7 @@ class AccessLog:
 
     def __init__(self, destination: str, clock: IReactorTime, thread: WriterThread | None = None) -> None:
         self._clock = clock
-        self._writing = thread
+        self._writer = thread
         self._lines: list[bytes] = []
         self._size = 0
         self._failing = False
@@ -99,7 +99,7 @@ class AccessLog:
     def _use(self, destination: str, output: LineOutput | None) -> None:
         self._destination, self._output = destination, output
         self.enabled = output is not None
-        self._apart = output is not None and output.is_file and self._writing is not None
+        self._apart = output is not None and output.is_file and self._writer is not None
         self._flush_at = _HAND_OVER_AT if self._apart else _FLUSH_AT
 
     def write(self, line: bytes) -> None:
@@ -169,8 +169,8 @@ class AccessLog:
         self._lines.clear()
         job = _Job(output, block, last=last)
         self._jobs.append(job)
-        if self._apart and self._writing is not None:
-            self._writing.run(job.run)
+        if self._apart and self._writer is not None:
+            self._writer.run(job.run)
         else:
             job.run()
             self._reap()
@@ -232,7 +232,7 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         self._let_go()
-        if self._jobs and self._writing is not None and not self._writing.settle(_LAST_LINES):
+        if self._jobs and self._writer is not None and not self._writer.settle(_LAST_LINES):
             self._say_failing("the disk is too slow for the last lines")
         self._reap()
         self._output, self.enabled, self._apart = None, False, False

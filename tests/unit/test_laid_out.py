@@ -19,6 +19,27 @@ ROOT = Path(aigw.__file__).parent.parent
 #: What mypyc knows.
 KNOWN = {"dataclass", "mypyc_attr"}
 
+#: What gcc takes for a keyword with another ``_`` before it.
+KEYWORDS = {
+    f"_{word}"
+    for word in [
+        "alignof",
+        "asm",
+        "attribute",
+        "const",
+        "extension",
+        "imag",
+        "inline",
+        "label",
+        "real",
+        "restrict",
+        "signed",
+        "thread",
+        "typeof",
+        "volatile",
+    ]
+}
+
 #: Classes that are made or looked at once a configuration, once a connection, or where something has failed.
 RARE = {
     "Address",
@@ -75,6 +96,16 @@ class LaidOutTests(unittest.TestCase):
                 if isinstance(node, ast.ClassDef) and decorators(node) - KNOWN:
                     found.add(node.name)
         self.assertEqual(found, RARE)
+
+    def test_no_field_is_a_keyword_of_c(self) -> None:
+        """A field becomes a member of a C struct, with ``_`` before it: ``_thread`` would not compile."""
+        found = {
+            f"{path.name}: {node.attr}"
+            for path in modules()
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute) and node.attr in KEYWORDS
+        }
+        self.assertEqual(found, set())
 
     def test_all_of_them_are_there(self) -> None:
         """And no module twice."""
