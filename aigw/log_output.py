@@ -86,21 +86,29 @@ class LineOutput:
 
         :param block: whole lines, perhaps none: then only the rest of a torn line is written.
         """
-        with self._lock:
+        # Whoever has it may be this very thread: the collector may free something in there that logs.
+        if not self._lock.acquire(blocking=False):
+            return Written(block, 0, SLOW)
+        try:
+            return self._write(block)
+        finally:
+            self._lock.release()
+
+    def _write(self, block: bytes) -> Written:
+        if self._torn:
+            taken, error = self._put(self._torn)
+            self._torn = self._torn[taken:]
             if self._torn:
-                taken, error = self._put(self._torn)
-                self._torn = self._torn[taken:]
-                if self._torn:
-                    return self._given_up(block, error) if error is not None else Written(block, 0, SLOW)
-            taken, error = self._put(block)
-            end = block.rfind(b"\n", 0, taken) + 1
-            if end < taken:
-                end = block.index(b"\n", taken) + 1
-                self._torn = block[taken:end]
-            rest = block[end:]
-            if error is not None:
-                return self._given_up(rest, error)
-            return Written(rest, 0, SLOW if rest or self._torn else "")
+                return self._given_up(block, error) if error is not None else Written(block, 0, SLOW)
+        taken, error = self._put(block)
+        end = block.rfind(b"\n", 0, taken) + 1
+        if end < taken:
+            end = block.index(b"\n", taken) + 1
+            self._torn = block[taken:end]
+        rest = block[end:]
+        if error is not None:
+            return self._given_up(rest, error)
+        return Written(rest, 0, SLOW if rest or self._torn else "")
 
     def _given_up(self, rest: bytes, error: OSError) -> Written:
         """A disk may have room again, and the torn line its end; a reader that has gone does not come back."""

@@ -126,6 +126,21 @@ class PipeTests(OutputTestCase):
 
         return write
 
+    def test_who_logs_while_a_line_is_written(self) -> None:
+        """The collector may free something whose last words are logged, in the middle of a write: they come later."""
+        reader, output = self.pipe()
+        self.addCleanup(os.close, reader)
+        real: Real = os.write
+        said: list[Written] = []
+
+        def write(fd: int, data: memoryview) -> int:
+            said.append(output.write(line(2)))
+            return real(fd, data)
+
+        self.patch(os, "write", write)
+        self.assertEqual(output.write(line(1)), (b"", 0, ""))
+        self.assertEqual((said, self.read(reader)), ([(line(2), 0, SLOW)], line(1)))
+
     def test_reader_that_has_gone(self) -> None:
         """Lines are lost and counted, a torn one as well: its end would go to nobody."""
         reader, output = self.pipe()
