@@ -77,7 +77,14 @@ _HARMLESS: Final = frozenset(
 )
 #: Members and elements, outside of conversations and schemas, that are looked through: a call has a few hundred.
 _MOST_MEMBERS: Final = 20_000
+#: Names of members that are remembered, and characters up to which one is.
+_MOST_REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 64
+
+_remembered: Final[dict[str, bool]] = {}
+
 #: What a small letter is escaped with, as nobody does who does not want to hide it.
+_ESCAPED: Final = b"\\u00"
 _ESCAPED_LETTER: Final = b"\\u006"
 _ESCAPED_LATER_LETTER: Final = b"\\u007"
 
@@ -120,7 +127,7 @@ class BodyNames:
         self.names: list[str] = []
         self.has_model = False
         self.unknown = ""
-        self.decides = _ESCAPED_LETTER in body or _ESCAPED_LATER_LETTER in body
+        self.decides = _ESCAPED in body and (_ESCAPED_LETTER in body or _ESCAPED_LATER_LETTER in body)
         self._left = _MOST_MEMBERS
         check_spelling(fields)
         for key, value in fields.items():
@@ -226,5 +233,12 @@ def _is_settings(key: str, value: object) -> bool:
 
 
 def names_models(key: str) -> bool:
-    """Whether a member of this name says which models are to be used."""
-    return key.casefold().replace("_", "").replace("-", "").endswith(_ENDS)
+    """Whether a member of this name says which models are to be used. Remembered: calls have the same few members."""
+    known = _remembered.get(key)
+    if known is None:
+        known = key.casefold().replace("_", "").replace("-", "").endswith(_ENDS)
+        if len(key) <= _LONGEST_REMEMBERED:
+            if len(_remembered) >= _MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[key] = known
+    return known

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 from aigw.errors import BadRequest
-from aigw.llm.body_models import BodyNames
+from aigw.llm.body_models import BodyNames, _remembered
 
 
 def read(fields: dict[str, Any], path: bytes = b"") -> BodyNames:
@@ -182,6 +182,15 @@ class BoundTests(unittest.TestCase):
             self.assertLess(four, 4.2 * one + 40)
         few, many = ({"messages": [{"model": "x"}] * n, "input": [{}] * n} for n in (1, 10_000))
         self.assertEqual(calls(lambda: read(few)), calls(lambda: read(many)))
+
+    def test_made_up_members_do_not_fill_the_memory(self) -> None:
+        """Neither many nor long ones; what they say is the same each time."""
+        for _ in range(2):
+            self.assertEqual(len(read({f"x{number}_model": "x" for number in range(5000)}).names), 5000)
+            self.assertEqual(len(read({f"x{number}": "x" for number in range(5000)}).names), 0)
+            read({"x" * 5000: "x"})
+        self.assertLessEqual(len(_remembered), 1024)
+        self.assertLessEqual(max(map(len, _remembered)), 64)
 
     def test_more_than_a_call_has_is_not_known(self) -> None:
         """And the search ends."""
