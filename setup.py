@@ -56,6 +56,7 @@ ON_THE_WAY = (
     "aigw/llm/taps.py",
     "aigw/llm/usage.py",
     "aigw/logs.py",
+    "aigw/memory.py",
     "aigw/metrics.py",
     "aigw/proxy/access_line.py",
     "aigw/proxy/account.py",

@@ -190,3 +190,8 @@ class UpstreamTimeout(GatewayError):
     def __init__(self, message: str, *, which: str) -> None:
         super().__init__(message, code=f"{which}_timeout")
         self.which = which
+
+
+def short_of_memory() -> Overloaded:
+    """The process has, or would have, more than ``max_memory``."""
+    return Overloaded("the gateway is short of memory", code="short_of_memory", retry_after=2)

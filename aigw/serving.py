@@ -28,7 +28,6 @@ from aigw.http.listeners import Listen, Listeners
 from aigw.http.server import ServerFactory, ServerLimits
 from aigw.log_output import writer_thread
 from aigw.logs import AccessLog, daemon_log_lost
-from aigw.memory import resident
 from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
 from aigw.proxy.offload import SWITCH_INTERVAL, THREADS, Offload
@@ -74,6 +73,8 @@ class Serving:
         self._threads = ThreadPool(0, THREADS, "large bodies")
         self.front_door.offload = Offload(self._threads, reactor.callFromThread)
         self.factory = ServerFactory(self.front_door, self.deadlines, _limits(settings))
+        self.memory = self.factory.memory
+        self.memory.most = settings.server.max_memory
         self.listeners = Listeners(listen)
         self._admin: Any = None
         self._lag: task.LoopingCall | None = None
@@ -132,13 +133,16 @@ class Serving:
         now = self._reactor.seconds()
         self.metrics.loop_lag.observe(max(0.0, now - self._due))
         self._due = now + 1.0
-        most = self.settings.server.max_memory
-        memory = resident() if most is not None else None
-        short = memory is not None and most is not None and memory > most
+        short = not self.memory.look()
         if short is not self.front_door.short_of_memory:
             self.front_door.short_of_memory = short
             if short:
-                self.log.warn("refusing new requests: {memory} bytes are more than max_memory", memory=memory)
+                self.log.warn(
+                    "refusing new requests: {memory} bytes are more than max_memory, after all that is free was given "
+                    "back; {held} of them are bodies under way",
+                    memory=self.memory.resident,
+                    held=self.memory.held,
+                )
             else:
                 self.log.info("taking requests again: memory is below max_memory")
 
@@ -186,6 +190,7 @@ class Serving:
         self.snapshot = prepared.snapshot
         self.front_door.served = prepared.snapshot.served
         self.factory.limits = _limits(settings)
+        self.memory.most = settings.server.max_memory
         self.listeners.close_except(prepared.wanted)
         previous.retire(self.snapshot)
         self._watch_breakers()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from aigw.errors import BadRequest, BodyTooLarge, GatewayError, HeadTooLarge, NotSupported
+from aigw.errors import BadRequest, BodyTooLarge, GatewayError, HeadTooLarge, NotSupported, short_of_memory
 from aigw.http.headers import Header
 from aigw.http.judge import CHUNKED, judge, malformed, not_served, unknown_coding
 from aigw.http.request import Request
@@ -177,9 +177,14 @@ class RequestReader:
         limit = self._channel.factory.limits.body
         if length > limit:
             raise _body_too_large(limit)
+        request = self.request
+        assert request is not None
         if len(data) >= length:
-            assert self.request is not None
-            return self._end(self.request, data[:length], data[length:], now)
+            request.hold(length)  # whoever answers looks whether there is room
+            return self._end(request, data[:length], data[length:], now)
+        if not self._channel.factory.memory.has_room(length):
+            raise short_of_memory()
+        request.hold(len(data))
         self._body += data
         self._left = length - len(data)
         return None
@@ -195,6 +200,7 @@ class RequestReader:
         if self._parser is not None:
             return self._feed_chunks(self._parser, data, now)
         left = self._left
+        self._hold(min(left, len(data)))
         self._left = left - len(data)
         self._body += data if self._left >= 0 else data[:left]
         if self._left > 0:
@@ -223,11 +229,19 @@ class RequestReader:
             raise malformed(f"the body's chunks: {error}") from None
         self._fed += len(piece)
         size = len(self._body)
+        assert self.request is not None
+        self._hold(size - self.request.held)
         limit = self._channel.factory.limits.body
         if size > limit:
             raise _body_too_large(limit)
         if self._fed - size > _CHUNK_OVERHEAD + _CHUNK_OVERHEAD_BY_BYTE * size:
             raise malformed("the body's chunks are mostly framing")
+
+    def _hold(self, size: int) -> None:
+        """Count what has come. Who is refused here is whose body grows, since all others must not die of it."""
+        request = self.request
+        if request is not None and not request.hold(size):
+            raise short_of_memory()
 
     def _end_collected(self, rest: bytes, now: float) -> Request:
         request = self.request

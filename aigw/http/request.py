@@ -20,6 +20,7 @@ from twisted.web.http_headers import Headers
 from aigw.errors import GatewayError
 from aigw.http.headers import Header
 from aigw.http.status import STATUS_LINES, status_line
+from aigw.memory import LARGE, Memory
 
 if TYPE_CHECKING:
     from aigw.http.channel import ServerChannel
@@ -43,6 +44,7 @@ class Request:
     :ivar nominated: fields that ``Connection`` names as hop-by-hop.
     :ivar host: in lower case, without a port.
     :ivar body: complete when the site's ``render`` is called.
+    :ivar held: bytes of it, and of its answer, that are in memory; see :meth:`hold`.
     :ivar received: the clock when the head began to arrive.
     :ivar complete: the clock when the body was there; 0.0 before.
     :ivar whole: all of it was read, body included.
@@ -70,6 +72,7 @@ class Request:
     state: Any = None
     status = 0
     bytes_in = 0
+    held = 0
     bytes_out = 0
     finished = False
     disconnected = False
@@ -281,11 +284,36 @@ class Request:
     def _set_headers(self) -> list[Header]:
         return [header for header in self._set if header[0] not in _FRAMING]
 
+    def hold(self, size: int) -> bool:
+        """Count ``size`` bytes more of its body, or of its answer, until it is over.
+
+        :returns: whether there is room for them (``max_memory``).
+        """
+        memory: Memory = self.channel.factory.memory
+        memory.held += size
+        self.held += size
+        return memory.has_room()
+
+    def may_parse(self, body: bytes | bytearray) -> bool:
+        """Whether there is room for what the JSON ``body``, of either side, says. Small ones are not looked through."""
+        memory: Memory = self.channel.factory.memory
+        return len(body) <= LARGE or memory.has_room_to_parse(body)
+
     # -- for the channel
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for all bodies that are there already."""
+        memory: Memory = self.channel.factory.memory
+        return memory.has_room()
 
     def over(self) -> None:
         """It is answered, or lost: let go of whoever answered it, who knows it in turn."""
         self.gone = self.cut = self.producer = None
+        if self.held:
+            memory: Memory = self.channel.factory.memory
+            memory.held -= self.held
+            self.held = 0
 
     def lost(self) -> None:
         """The client's connection is gone."""

@@ -19,6 +19,7 @@ from aigw.errors import GatewayError
 from aigw.http.channel import ServerChannel
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
+from aigw.memory import Memory
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class ServerFactory(Factory):
     :ivar channels: the open ones.
     :ivar date_lines: ``Date``, ``Connection: close`` in the first one, and the empty line; None where they have to be
         made, once a second.
+    :ivar memory: where the bytes of bodies under way are counted, and whether there is room for more.
     :ivar board: where their number is written down for other processes of the gateway; None if there are none.
     """
 
@@ -78,6 +80,7 @@ class ServerFactory(Factory):
         self.deadlines = deadlines
         self.limits = limits
         self.channels: set[ServerChannel] = set()
+        self.memory = Memory()
         self.board: Board | None = None
         self.draining = False
         self._drained: list[Deferred[None]] = []

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from aigw.errors import GatewayError, UpstreamFailed
+from aigw.errors import GatewayError, UpstreamFailed, short_of_memory
 from aigw.http.headers import Header
 from aigw.llm.body import is_large
 from aigw.llm.reply import ProviderError
@@ -47,6 +47,9 @@ class TranslatedBody:
     def data(self, data: bytes) -> None:
         """Keep it."""
         self._body += data
+        if not self._attempt.request.hold(len(data)):
+            self._attempt.cut(short_of_memory())
+            return
         if self._head.status >= 400:
             if len(self._body) > MOST_ERROR:
                 self._attempt.hide_error("of more than 1 MiB")
@@ -65,6 +68,9 @@ class TranslatedBody:
         elif head.status >= 300:
             error = UpstreamFailed(f"backend {attempt.backend} redirects elsewhere, which is never followed")
             attempt.fail(error, "cut")
+            return
+        elif not attempt.request.may_parse(self._body):
+            attempt.cut(short_of_memory())
             return
         else:
             self._read_whole()

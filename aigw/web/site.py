@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
-from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized
+from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized, short_of_memory
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
@@ -156,8 +156,8 @@ class FrontDoor:
             request.anthropic = True
         account = self.ledger.open(request, served.clients.client_of(request))
         try:
-            if self.short_of_memory:
-                raise Overloaded("the gateway is short of memory", code="short_of_memory", retry_after=2)
+            if self.short_of_memory or not request.has_room:
+                raise short_of_memory()
             limit = served.max_in_flight
             if limit and self.ledger.all_in_flight() > most_in_flight(limit):
                 raise _too_many(limit)
@@ -378,6 +378,8 @@ class FrontDoor:
             return ClientBody(body)
         consumer = visit.consumer
         limited = consumer is not None and consumer.limited
+        if (operation != operations.RAW or limited or visit.entry.picks) and not request.may_parse(body):
+            raise short_of_memory()
         if operation == operations.RAW:
             visit.raw = models_of_raw(request, body, limited, visit.entry.picks)
             account.asked_model = visit.raw.model

@@ -245,6 +245,8 @@ class StageTestCase(unittest.TestCase):
         for pool in self.pools():
             busy = {"busy": pool.busy_count, "queued": pool.queued_count, "dialling": pool.dialling}
             found += [f"{pool.name}: {count} {what}" for what, count in busy.items() if count]
+        held = self.factory.memory.held
+        found += [f"{held} bytes of bodies are counted"] if held else []
         found += self.objects()
         for bucket in self.deadlines._buckets.values():
             whose = [

@@ -49,6 +49,7 @@ class FakeRequest:
         self.ended = ""
         self.writes = 0
         self.producer: Any = None
+        self.held, self.room = 0, 1 << 40
 
     def respond(self, status: int, headers: Any, body: bytes, lines: bytes = b"") -> None:
         assert not self.status, "answered twice"
@@ -79,6 +80,13 @@ class FakeRequest:
 
     def unregisterProducer(self) -> None:
         self.producer = None
+
+    def hold(self, size: int) -> bool:
+        self.held += size
+        return self.held <= self.room
+
+    def may_parse(self, body: bytes | bytearray) -> bool:
+        return len(body) <= self.room
 
     @property
     def finished(self) -> bool:
