@@ -37,7 +37,7 @@ test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
 	@touch $@
 
 # Not what builds and installs by itself, or never starts the daemon.
-ON_COMPILED := conformance contract examples failover gateway matrix sdk socket_activation workers
+ON_COMPILED := conformance contract examples failover gateway matrix memory sdk socket_activation workers
 
 # Of the tests of the wire, those that put no class of their own in the place of a compiled one, or under it, and that ask
 # no weak reference to a compiled object.
@@ -53,7 +53,7 @@ test-compiled: $(DEV_STAMP) .venv-compiled/.installed  ## the tests of the wire 
 
 # What talks to the real daemon and is not about one process. What is new between several is in test_workers, which
 # `make test` runs; that has all of test_gateway with two workers, too.
-ON_WORKERS := contract failover gateway matrix sdk tricky_requests
+ON_WORKERS := contract failover gateway matrix memory sdk tricky_requests
 
 test-workers: $(DEV_STAMP)  ## the tests of the real daemon, each daemon with two workers
 	AIGW_TEST_WORKERS=2 $(BIN)/python -m tests $(addprefix tests.dist.test_,$(ON_WORKERS))

@@ -1,10 +1,11 @@
 """``python -m bench soak --minutes 30``: half load for a long time; does the gateway's memory stay flat?
 
 Theory of operation: chat calls on 256 connections, each of which pauses between two, so that the gateway has about four
-tenths of its core to do for them; fifty streams beside them, another tenth; and a few streams whose clients leave in
-the middle. All of it in stretches of half a minute, after which every answer has been checked and all begin anew
-on new connections. Resident memory and open descriptors are read once a second, from the first stretch on. A
-line is fitted to what was read after the first tenth (caches and pools fill in it); what it grows is the answer.
+tenths of its core to do for them; fifty streams beside them, another tenth; a few calls a second with bodies of 1 MiB,
+which would be seen at once if one of them stayed; and a few streams whose clients leave in the middle. All of it in
+stretches of half a minute, after which every answer has been checked and all begin anew on new connections. Resident
+memory and open descriptors are read once a second, from the first stretch on. A line is fitted to what was read after
+the first tenth (caches and pools fill in it); what it grows is the answer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tempfile import TemporaryDirectory
 
 from bench import chat, machine, peers, stream, traffic, wrk
 from bench.accounting import cpu_seconds, resident_bytes
+from bench.bodies.request import BODY
 from bench.errors import BenchError
 from bench.growth import turns
 from bench.peers.peer import Setup, Target
@@ -36,6 +38,7 @@ _CONNECTIONS = 256
 _CHAT_SHARE = 0.4
 _STREAMS = StreamLoad(50, 100, 0.010, 1, 1.0)
 _LEAVERS = 20
+_LARGE_CONNECTIONS, _LARGE_PAUSE = 4, 1000
 _PROBE_SECONDS = 5.0
 _STRETCH_SECONDS = 30
 _FLAT = 0.02
@@ -55,6 +58,7 @@ class Reading:
 class Soaked:
     """What a soak found.
 
+    :param large: calls with a body of 1 MiB; among ``calls``, too.
     :param growth: of resident memory, in bytes, from the line's beginning to its end.
     """
 
@@ -63,6 +67,7 @@ class Soaked:
     readings: Sequence[Reading]
     calls: int
     streams: int
+    large: int
     growth: float
     share: float
 
@@ -78,7 +83,7 @@ class Soaked:
             **self.facts,
             "duration": f"{last.minute - first.minute:.1f} minutes",
             "gateway core": f"{self.share:.0%}",
-            "right answers": f"{self.calls:,} calls, {self.streams:,} streams",
+            "right answers": f"{self.calls:,} calls, {self.large:,} of them with 1 MiB; {self.streams:,} streams",
             "resident memory": f"{first.resident / 1e6:.1f} MB at first, {last.resident / 1e6:.1f} MB at last, "
             f"{max(reading.resident for reading in self.readings) / 1e6:.1f} MB at most",
             "open descriptors": f"{max(reading.descriptors for reading in self.readings):,} at most, "
@@ -117,7 +122,9 @@ def soak(options: argparse.Namespace) -> Soaked:
                 watch = _Watch(target, directory, options.minutes * 60)
                 watch.run()
     facts = machine.describe(ready)
-    return Soaked(options.peer, facts, watch.readings, watch.calls, watch.streams, watch.growth(), watch.share())
+    return Soaked(
+        options.peer, facts, watch.readings, watch.calls, watch.streams, watch.large, watch.growth(), watch.share()
+    )
 
 
 class _Watch:
@@ -133,6 +140,9 @@ class _Watch:
         self.readings: list[Reading] = []
         self.calls = 0
         self.streams = 0
+        self.large = 0
+        self._large_directory = directory / "large"
+        self._large_directory.mkdir()
 
     def run(self) -> None:
         """All of it.
@@ -159,16 +169,28 @@ class _Watch:
         shape = replace(_STREAMS, turns=_STRETCH_SECONDS - 2)  # a turn takes a second
         target = replace(self._target, path=traffic.STREAM_PATH)
         command = wrk.command(self._directory, self._target, _CONNECTIONS, _STRETCH_SECONDS, calls)
-        with stream.loading(target, shape) as streams, wrk.loading(command) as closed_loop:
+        large = replace(calls, request=BODY, pause=_LARGE_PAUSE)
+        second = wrk.command(self._large_directory, self._target, _LARGE_CONNECTIONS, _STRETCH_SECONDS, large)
+        with (
+            stream.loading(target, shape) as streams,
+            wrk.loading(command) as closed_loop,
+            wrk.loading(second) as large_loop,
+        ):
             self._leave()
-            while closed_loop.poll() is None or streams.poll() is None:
+            while closed_loop.poll() is None or large_loop.poll() is None or streams.poll() is None:
                 self._read()
                 time.sleep(1.0)
-            output, complaint = closed_loop.communicate()
+            self.calls += self._right(command, closed_loop)
+            right = self._right(second, large_loop)
             stream.outcome(target, shape, streams)
-        done = subprocess.CompletedProcess(command, closed_loop.returncode, output, complaint)
-        self.calls += wrk.outcome(self._target, done)["requests"]
+        self.large += right
+        self.calls += right
         self.streams += shape.streams * shape.turns
+
+    def _right(self, command: list[str], load: subprocess.Popen[str]) -> int:
+        output, complaint = load.communicate()
+        done = subprocess.CompletedProcess(command, load.returncode, output, complaint)
+        return int(wrk.outcome(self._target, done)["requests"])
 
     def _leave(self) -> None:
         """Clients that go away when their stream has begun."""
