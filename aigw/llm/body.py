@@ -56,6 +56,11 @@ _MANY: Final = 8_000
 _ONCE: Final = frozenset(("model", "stream"))
 _NO_OBJECT: Final = "the request body must be a JSON object"
 
+#: How many times a client's request its translation may be, and bytes beside. An honest one comes to eight times at
+#: the most: a tool of nothing but a short name.
+_MOST_TIMES: Final = 16
+_MOST_BESIDE: Final = 1024 * 1024
+
 #: The two spellings of one field.
 _TWINS: Final = ("max_tokens", "max_completion_tokens")
 
@@ -228,6 +233,27 @@ def serialise(fields: Mapping[str, Any], *, large: bool = False) -> bytes:
     :param large: they are, or may be, those of a large body: let other threads run meanwhile.
     """
     return large_json.dumps(fields, large_json.give_way) if large else orjson.dumps(fields)
+
+
+def serialise_translated(fields: Mapping[str, Any], came_in: int, *, large: bool = False) -> bytes:
+    """A provider's request as JSON that was made of a client's.
+
+    Everything that translations repeat or write out is bounded where that is done; this is for what nobody thought of.
+
+    :param came_in: bytes of the client's request.
+    :param large: see :func:`serialise`.
+    :raises BadRequest: it is out of all proportion to that; names what became so large.
+    """
+    body = serialise(fields, large=large)
+    if len(body) > _MOST_TIMES * came_in + _MOST_BESIDE:
+        largest = max(fields, key=lambda name: len(orjson.dumps(fields[name])))
+        raise BadRequest(
+            f"{len(body) >> 10} KiB would have to be sent to the provider for a request of {came_in >> 10} KiB, most of"
+            f" them in {largest}: send less that is repeated, such as definitions that are referred to",
+            param=largest,
+            code="request_too_large",
+        )
+    return body
 
 
 @dataclass(frozen=True)

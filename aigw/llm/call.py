@@ -242,17 +242,16 @@ def alternating(turns: Iterable[Turn]) -> list[Turn]:
 
     In a merged user turn the tool results come first: they must follow their calls directly.
     """
-    merged: list[Turn] = []
+    runs: list[tuple[Turn, list[Part]]] = []
     for turn in turns:
-        if merged and merged[-1].role == turn.role:
-            merged[-1] = attrs.evolve(merged[-1], parts=merged[-1].parts + turn.parts)
-        else:
-            merged.append(turn)
-    return [attrs.evolve(turn, parts=_results_first(turn.parts)) if turn.role == "user" else turn for turn in merged]
+        if not runs or runs[-1][0].role != turn.role:
+            runs.append((turn, []))
+        runs[-1][1].extend(turn.parts)
+    return [attrs.evolve(turn, parts=tuple(_ordered(turn.role, parts))) for turn, parts in runs]
 
 
-def _results_first(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    return tuple(sorted(parts, key=lambda part: not isinstance(part, ToolResult)))
+def _ordered(role: Role, parts: list[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: not isinstance(part, ToolResult)) if role == "user" else parts
 
 
 def tool_names(turns: Iterable[Turn]) -> dict[str, str]:

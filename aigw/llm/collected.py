@@ -15,9 +15,31 @@ from aigw.llm.usage import Usage
 class Thoughts:
     """One run of reasoning; see :class:`aigw.llm.call.Reasoning`."""
 
-    text: str = ""
-    signature: str | None = None
+    _texts: list[str] = attrs.Factory(list)
+    _signatures: list[str] = attrs.Factory(list)
     redacted: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._texts)
+
+    @property
+    def signature(self) -> str | None:
+        """Its proof, if there is one."""
+        return "".join(self._signatures) if self._signatures else None
+
+    def think(self, text: str) -> None:
+        """More of it."""
+        self._texts.append(text)
+
+    def sign(self, signature: str) -> None:
+        """More of its proof, behind which nothing more is thought."""
+        self._signatures.append(signature)
+
+    def is_open(self) -> bool:
+        """Whether more may be thought."""
+        return self.redacted is None and not self._signatures
 
 
 @attrs.define
@@ -26,8 +48,17 @@ class Called:
 
     id: str
     name: str
-    arguments: str = ""
     signature: str | None = None
+    _fragments: list[str] = attrs.Factory(list)
+
+    @property
+    def arguments(self) -> str:
+        """All of them."""
+        return "".join(self._fragments)
+
+    def argue(self, fragment: str) -> None:
+        """More of its arguments."""
+        self._fragments.append(fragment)
 
 
 @attrs.define
@@ -38,13 +69,33 @@ class Choice:
         :attr:`reasoning` or :attr:`calls`; all text is one block.
     """
 
-    text: str = ""
-    refusal: str = ""
+    _texts: list[str] = attrs.Factory(list)
+    _refusals: list[str] = attrs.Factory(list)
     reasoning: list[Thoughts] = attrs.Factory(list)
     calls: list[Called] = attrs.Factory(list)
     citations: list[dict[str, Any]] = attrs.Factory(list)
     finish: reply.Finish | None = None
     order: list[tuple[str, int]] = attrs.Factory(list)
+
+    @property
+    def text(self) -> str:
+        """All that is said."""
+        return "".join(self._texts)
+
+    @property
+    def refusal(self) -> str:
+        """All words of a refusal."""
+        return "".join(self._refusals)
+
+    def say(self, text: str) -> None:
+        """More text."""
+        if not self._texts:
+            self.order.append(("text", 0))
+        self._texts.append(text)
+
+    def refuse(self, text: str) -> None:
+        """More words of a refusal."""
+        self._refusals.append(text)
 
     @property
     def reason(self) -> str:
@@ -94,16 +145,13 @@ class Collected:
 def _add(choice: Choice, event: Any) -> None:
     match event:
         case reply.TextDelta(text):
-            if not choice.text:
-                choice.order.append(("text", 0))
-            choice.text += text
+            choice.say(text)
         case reply.RefusalDelta(text):
-            choice.refusal += text
+            choice.refuse(text)
         case reply.ReasoningDelta(text):
-            _thoughts(choice).text += text
+            _thoughts(choice).think(text)
         case reply.ReasoningSignature(signature):
-            thoughts = _thoughts(choice)
-            thoughts.signature = (thoughts.signature or "") + signature
+            _thoughts(choice).sign(signature)
         case reply.RedactedReasoning(data):
             choice.reasoning.append(Thoughts(redacted=data))
             choice.order.append(("reasoning", len(choice.reasoning) - 1))
@@ -111,7 +159,7 @@ def _add(choice: Choice, event: Any) -> None:
             choice.calls.append(Called(call_id, name, signature=signature))
             choice.order.append(("tool", len(choice.calls) - 1))
         case reply.ToolArguments(number, fragment) if number < len(choice.calls):
-            choice.calls[number].arguments += fragment
+            choice.calls[number].argue(fragment)
         case reply.Citation(annotation):
             choice.citations.append(annotation)
         case reply.Finish():
@@ -124,7 +172,7 @@ def _thoughts(choice: Choice) -> Thoughts:
     """The run of reasoning that is open: the last block, unless it is redacted or followed by something else."""
     if choice.order and choice.order[-1][0] == "reasoning":
         last = choice.reasoning[choice.order[-1][1]]
-        if last.redacted is None and last.signature is None:
+        if last.is_open():
             return last
     choice.reasoning.append(Thoughts())
     choice.order.append(("reasoning", len(choice.reasoning) - 1))

@@ -78,29 +78,33 @@ class SseDecoder:
     """Server-sent events. Comments and events without data are no frames."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()  # an event that comes byte by byte is not copied as often as it has bytes
 
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`Decoder`."""
-        looked = max(0, len(self._rest) - 3)  # a blank line that began there is not seen yet
-        data = self._rest + data if self._rest else data
         if data.endswith((b"\n\n", b"\n\r\n")):
-            usual = data.replace(b"\r\n", b"\n")  # Google's line ends; a lone CR makes it unusual
+            whole = bytes(self._rest + data) if self._rest else data
+            usual = whole.replace(b"\r\n", b"\n")  # Google's line ends; a lone CR makes it unusual
             if b"\r" not in usual:
-                self._rest = b""
+                self._rest.clear()
                 return _frames(usual)
+        rest = self._rest
+        looked = max(0, len(rest) - 3)  # a blank line that began there is not seen yet
+        rest += data
         end = 0
-        for match in _BLANK.finditer(data, looked):
+        for match in _BLANK.finditer(rest, looked):
             end = match.end()
-        self._rest = data[end:]
-        frames = _frames(data[:end])
-        if len(self._rest) > MAX_FRAME:
+        run = bytes(rest[:end])
+        del rest[:end]
+        frames = _frames(run)
+        if len(rest) > MAX_FRAME:
             raise _event_too_large(frames)
         return frames
 
     def end(self) -> list[Frame]:
         """An event that lacks its blank line counts: real providers leave it off at the end."""
-        rest, self._rest = self._rest, b""
+        rest = bytes(self._rest)
+        self._rest.clear()
         return _frames(rest.rstrip(b"\r\n") + b"\n\n") if rest.strip() else []
 
 
@@ -131,11 +135,17 @@ class LineDecoder:
     """One JSON value a line (NDJSON). Lines end in LF, with or without CR before it; blank ones are no frames."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`Decoder`."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        first, *more = data.split(b"\n")
+        self._rest += first
+        lines: list[bytes] = []
+        if more:
+            *between, rest = more
+            lines = [bytes(self._rest), *between]
+            self._rest = bytearray(rest)
         frames: list[Frame] = []
         for line in lines:
             if len(line) > MAX_FRAME:
@@ -148,5 +158,6 @@ class LineDecoder:
 
     def end(self) -> list[Frame]:
         """The last line may lack its LF."""
-        rest, self._rest = self._rest.strip(), b""
+        rest = bytes(self._rest).strip()
+        self._rest.clear()
         return [Frame(b"", rest)] if rest else []

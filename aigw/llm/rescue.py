@@ -91,6 +91,7 @@ class RescueReader:
         self._inner = inner
         self._first = not said.text
         self._skip = skip
+        self._skipped = 0  # characters of it that were repeated
         self._strict = strict
         self._pieces: list[str] = []
         self.plain = True
@@ -126,17 +127,21 @@ class RescueReader:
     def _text(self, event: r.TextDelta) -> r.Event | None:
         text = event.text
         self.plain = self.plain and not event.choice
-        if self._skip:
-            same = _same(self._skip, text)
-            self._skip, text = self._skip[same:], text[same:]
-            if text and self._skip:
+        if self._skips():
+            same = _same(self._skip, self._skipped, text)
+            self._skipped, text = self._skipped + same, text[same:]
+            if text and self._skips():
                 if self._strict:
                     return r.Failed(_DIFFERS)
-                self._skip = ""
+                self._skipped = len(self._skip)
         if not text:
             return None
         self._pieces.append(text)
         return event if len(text) == len(event.text) else r.TextDelta(text, event.choice)
+
+    def _skips(self) -> bool:
+        """Whether the client has what the target may say next."""
+        return self._skipped < len(self._skip)
 
     def _other(self, event: r.Event) -> r.Event | None:
         match event:
@@ -146,7 +151,7 @@ class RescueReader:
                 return event if self._first else None
             case r.ReasoningDelta() | r.ReasoningSignature() | r.RedactedReasoning() if not self._first:
                 return None  # the client has the beginning of the text, whatever this one thinks before it
-        if self._skip and self._strict:
+        if self._strict and self._skips():
             return r.Failed(_DIFFERS)
         match event:
             case r.Finish() | r.End():
@@ -245,8 +250,9 @@ def _shorten(call: Call, given: str) -> None:
         call.options["max_tokens"] = max(1, most - len(given.encode()) // _BYTES_PER_TOKEN)
 
 
-def _same(one: str, other: str) -> int:
-    """How many letters two texts begin with alike."""
-    if one.startswith(other) or other.startswith(one):
-        return min(len(one), len(other))
+def _same(text: str, begin: int, other: str) -> int:
+    """With how many letters ``text`` goes on from ``begin`` as ``other`` begins."""
+    one = text[begin : begin + len(other)]
+    if other.startswith(one):
+        return len(one)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

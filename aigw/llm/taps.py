@@ -19,7 +19,7 @@ from aigw.llm import events, lenient
 from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
 from aigw.llm.frames import NO_FRAME, ChunkFrame
 from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES
-from aigw.llm.usage import Usage, from_anthropic, from_openai
+from aigw.llm.usage import ANTHROPIC_COUNTS, Usage, from_anthropic, from_openai
 
 __all__ = [
     "JsonTap",
@@ -37,6 +37,9 @@ _HAVE_OPTION: Final = frozenset((CHAT, COMPLETIONS))
 _BOM: Final = b"\xef\xbb\xbf"
 #: A line that is no comment. An event without one is a sign of life, on which no SDK breaks.
 _FIELD: Final = re.compile(rb"(?:^|[\r\n])[^:\r\n]")
+
+#: Places in the end of a body at which its usage is looked for, from behind.
+_MOST_PLACES: Final = 8
 
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN: Final = 4
@@ -106,13 +109,15 @@ class JsonTap:
 
         Members of the outermost object, and only they, make an object again with a brace before them.
         """
-        at = tail.rfind(b'"usage"')
-        while at >= 0:
+        at = len(tail)
+        for _ in range(_MOST_PLACES):
+            at = tail.rfind(b'"usage"', 0, at)
+            if at < 0:
+                return
             fields = lenient.peek(b"{" + tail[at:])
             if isinstance(fields, dict):
                 self._read_object(fields)
                 return
-            at = tail.rfind(b'"usage"', 0, at)
 
     def _read_object(self, fields: dict[str, Any]) -> None:
         self.usage = _usage(fields.get("usage"), fields.get("type") == "message")
@@ -275,7 +280,7 @@ class StreamTap:
     def _note_counts(self, usage: Any, **instead: Any) -> None:
         """Lay what an event tells over what was told before: the counts are cumulative, never to be added."""
         if isinstance(usage, dict):
-            self._told |= {name: value for name, value in usage.items() if value is not None} | instead
+            self._told |= {name: usage[name] for name in ANTHROPIC_COUNTS if usage.get(name) is not None} | instead
             self.usage = from_anthropic(self._told) or self.usage
 
     def _note_chunk(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:

@@ -39,6 +39,10 @@ DIALECTS: Mapping[str, Dialect] = {
 
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN = 4
+#: Bytes of a stream's beginning that are held back. Signs of life beyond them are left out.
+_MOST_HELD = 16 * 1024
+#: Characters of the name that a provider gives its model: it is in every event of some dialects.
+_LONGEST_MODEL = 256
 #: Content types of streams, whatever follows them.
 _BEFORE_EVENTS = b"\xef\xbb\xbf \r\n"
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream", b"application/x-ndjson", b"application/jsonl")
@@ -160,13 +164,16 @@ class Translation:
         if not events:
             error = ProviderError(502, "server_error", "the provider's answer is not JSON", "invalid_answer")
             return self._refused(error, request_id)
-        _tell_apart(event for event in events if isinstance(event, reply.ToolStart))
+        ids = _CallIds()
+        for event in events:
+            if isinstance(event, reply.ToolStart):
+                ids.tell_apart(event)
         failed = next((event for event in events if isinstance(event, reply.Failed)), None)
         if failed is not None:
             return self._refused(failed.error, request_id)
         write = self._writer.events if self._streams else self._writer.whole
         told = [event.usage for event in events if isinstance(event, reply.UsageTold)]
-        models = [event.model for event in events if isinstance(event, reply.Start) and event.model]
+        models = [event.model for event in events if isinstance(event, reply.Start) and _names_model(event)]
         return Answer(200, write(events), told[-1] if told else None, models[0] if models else None)
 
     def _mislabelled(self, reader: Reader, body: bytes) -> list[reply.Event]:
@@ -220,9 +227,10 @@ class StreamTranslation:
         self._finish = finish
         self._reader = reader
         self._writer = writer
-        self._held = b""
+        self._held: list[bytes] = []
+        self._held_size = 0
         self._pieces = self._size = 0
-        self._call_ids: set[tuple[int, str]] = set()
+        self._call_ids = _CallIds()
         self.begun = self.done = False
         self.error: ProviderError | None = None
         self.unreadable: UnreadableStream | None = None
@@ -270,10 +278,12 @@ class StreamTranslation:
             return b""
         written = self._writer.events(kept)
         if not self.begun:
-            self._held += written
+            self._held.append(written)
+            self._held_size += len(written)
             return b""
         if self._held:
-            written, self._held = self._held + written, b""
+            written = b"".join([*self._held, written])
+            self._held.clear()
         return written
 
     def _note(self, event: reply.Event) -> bool:
@@ -293,17 +303,17 @@ class StreamTranslation:
             case reply.Failed(error):
                 self.error = error
                 return False
-            case reply.Start(_, model):
-                self.model = self.model or model
+            case reply.Start():
+                self.model = self.model or _names_model(event)
             case reply.UsageTold(usage):
                 self.usage = usage
             case reply.Ping():
-                pass
+                return self.begun or self._held_size < _MOST_HELD
             case reply.End():
                 self.begun = self.done = True
             case reply.ToolStart():
                 self.begun = True
-                _tell_apart([event], self._call_ids)
+                self._call_ids.tell_apart(event)
             case reply.ToolArguments(_, fragment):
                 self.begun = True
                 self._pieces += 1
@@ -313,18 +323,32 @@ class StreamTranslation:
         return True
 
 
-def _tell_apart(calls: Iterable[reply.ToolStart], ids: set[tuple[int, str]] | None = None) -> None:
-    """Give each call an id of its own, where a server has one for several; results go by them.
+def _names_model(event: reply.Start) -> str | None:
+    """The model that ``event`` tells; a name of any length is taken out of it."""
+    if event.model is not None and len(event.model) > _LONGEST_MODEL:
+        event.model = None
+    return event.model
 
-    :param ids: those of the calls before, by choice.
-    """
-    ids = set() if ids is None else ids
-    for call in calls:
-        told, number = call.id, 1
-        while (call.choice, call.id) in ids:
+
+class _CallIds:
+    """Gives each call of an answer an id of its own, where a server has one for several; results go by them."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self) -> None:
+        #: By choice and id, the number of the last call that it was given to.
+        self._numbers: dict[tuple[int, str], int] = {}
+
+    def tell_apart(self, call: reply.ToolStart) -> None:
+        """Change the call's id if another has it."""
+        numbers, told = self._numbers, (call.choice, call.id)
+        number = numbers.get(told, 0)
+        while (call.choice, call.id) in numbers:
             number += 1
-            call.id = f"{told}_{number}"
-        ids.add((call.choice, call.id))
+            call.id = f"{told[1]}_{number}"
+        if number:
+            numbers[told] = number
+        numbers[call.choice, call.id] = 1
 
 
 __all__ = ["DIALECTS", "Answer", "BadRequest", "Pair", "Pairing", "StreamTranslation", "Translating", "Translation"]

@@ -13,6 +13,14 @@ _MOST: Final = 10**12
 
 _TOLD: Final = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 
+#: What is read of Anthropic's usage, whatever else is in it.
+ANTHROPIC_COUNTS: Final = (
+    *_TOLD,
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens_details",
+)
+
 
 class Usage:
     """Tokens of one call. A value: whoever has one does not change it.

@@ -160,7 +160,7 @@ class ClientCall:
         request, fields = self.request, self.body.take()
         translation = plan.translate(fields, new_id(), time.time())
         payload = plan.translated_payload(
-            translation.request, request.headers, request.request_id, request.nominated, large=self.body.large
+            translation.request, request.headers, request.request_id, request.nominated, self.body
         )
         translation.request = TAKEN
         stream, model = fields.get("stream") is True, header_value(fields.get("model"))
@@ -174,9 +174,7 @@ class ClientCall:
             self.said = Said()
         translation = plan.translate_rescuable(fields, new_id(), time.time(), self.said, prefill)
         foreign = request.nominated | DIALECT_HEADERS
-        payload = plan.translated_payload(
-            translation.request, request.headers, request.request_id, foreign, large=self.body.large
-        )
+        payload = plan.translated_payload(translation.request, request.headers, request.request_id, foreign, self.body)
         translation.request = TAKEN
         return Attempt(candidate, plan, payload, True, header_value(fields.get("model")), False, translation)
 

@@ -14,13 +14,14 @@ from typing import Any, Final
 from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest
 from aigw.http.headers import Header
-from aigw.llm.body import Adjustments, serialise
+from aigw.llm.body import Adjustments, serialise, serialise_translated
 from aigw.llm.operations import CHAT, RAW, STREAMED
 from aigw.llm.rescue import RescuableTranslation, Said, rescuable, takes_prefill
 from aigw.llm.signatures import SIGNED, leave_out_others, may_have_others
 from aigw.llm.taps import add_usage_option, asks_for_usage
 from aigw.llm.translation import Pair, Pairing, Translating
 from aigw.llm.wire import WireRequest
+from aigw.proxy.client_body import ClientBody
 from aigw.proxy.forwarding import PLAIN, stays_here
 from aigw.redaction import Redactor
 from aigw.upstream.authoriser import Authoriser
@@ -222,15 +223,15 @@ class Plan:
         headers: Sequence[Header],
         request_id: str,
         nominated: frozenset[bytes],
-        *,
-        large: bool = False,
+        client_body: ClientBody,
     ) -> Payload:
         """The provider's request, as a translation made it.
 
-        :param large: see :func:`aigw.llm.body.serialise`.
+        :param client_body: what it was made of.
+        :raises BadRequest: it is out of all proportion to that.
         """
         target = raw_path(self.path_rule.base, request.path)
-        body = serialise(request.body, large=large)
+        body = serialise_translated(request.body, len(client_body.data), large=client_body.large)
         payload = self.payload(b"POST", target, headers, body, request_id, request.body, nominated, request.headers)
         payload.operation = CHAT  # what an upstream that is no wire understands
         return payload

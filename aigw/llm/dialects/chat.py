@@ -10,7 +10,7 @@ from typing import Any
 
 from aigw.llm import call as c
 from aigw.llm.dialects.chat_reply import ChatWriter
-from aigw.llm.dialects.fields import array_of, object_of, optional_text, text_of, wrong
+from aigw.llm.dialects.fields import array_of, name_of, object_of, optional_text, text_of, wrong
 from aigw.llm.dialects.openai_shapes import error_body
 from aigw.llm.reply import ProviderError
 
@@ -95,7 +95,7 @@ def _tool(message: dict[str, Any], field: str) -> c.Turn:
 
 
 def _function(message: dict[str, Any], field: str) -> c.Turn:
-    name = text_of(message.get("name"), f"{field}.name")
+    name = name_of(message.get("name"), f"{field}.name")
     return c.Turn("user", (c.ToolResult(_legacy_id(name), _content(message, field), name=name),), field)
 
 
@@ -108,7 +108,7 @@ def _assistant(message: dict[str, Any], field: str) -> c.Turn:
         parts.append(_tool_call(each, f"{field}.tool_calls[{index}]"))
     legacy = message.get("function_call")
     if isinstance(legacy, dict):
-        name = text_of(legacy.get("name"), f"{field}.function_call.name")
+        name = name_of(legacy.get("name"), f"{field}.function_call.name")
         parts.append(c.ToolCall(_legacy_id(name), name, _arguments(legacy.get("arguments"))))
     return c.Turn("assistant", tuple(parts), field, optional_text(message.get("name")))
 
@@ -159,7 +159,7 @@ def _tool_call(call: Any, field: str) -> c.Part:
     signature = google.get("thought_signature") if isinstance(google, dict) else None
     return c.ToolCall(
         text_of(call.get("id"), f"{field}.id"),
-        text_of(function.get("name"), f"{field}.function.name"),
+        name_of(function.get("name"), f"{field}.function.name"),
         _arguments(function.get("arguments")),
         signature if isinstance(signature, str) else None,
     )
@@ -272,7 +272,7 @@ def _tools(fields: Mapping[str, Any]) -> tuple[tuple[c.Tool | c.Foreign, ...], c
     choice = fields.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         allowed = object_of(choice.get("allowed_tools"), "tool_choice.allowed_tools")
-        names = [_name_of_choice(each) for each in array_of(allowed.get("tools"), "tool_choice.allowed_tools.tools")]
+        names = {_name_of_choice(each) for each in array_of(allowed.get("tools"), "tool_choice.allowed_tools.tools")}
         tools = tuple(tool for tool in tools if isinstance(tool, c.Tool) and tool.name in names)
         choice = allowed.get("mode")
     return tools, tool_choice(choice)
@@ -293,7 +293,7 @@ def tool_of(function: Mapping[str, Any], field: str) -> c.Tool:
         raise wrong(f"{field}.parameters", "must be a JSON Schema object")
     description, strict = function.get("description"), function.get("strict")
     return c.Tool(
-        text_of(function.get("name"), f"{field}.name"),
+        name_of(function.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
         schema,
         strict if isinstance(strict, bool) else None,

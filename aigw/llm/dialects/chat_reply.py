@@ -48,7 +48,7 @@ class ChatWriter:
         self._usage: Usage | None = None
         self._begun = 0
         self._called: set[int] = set()
-        self._thought: dict[int, str] = {}
+        self._thought: dict[int, list[str]] = {}
         self._listed: dict[tuple[str, int], int] = {}
         self._finishes = b""
         self._frame()
@@ -100,11 +100,12 @@ class ChatWriter:
         return self._delta(event.choice, b'{"content":%s}' % orjson.dumps(event.text))
 
     def _reasoning(self, event: r.ReasoningDelta) -> bytes:
-        self._thought[event.choice] = self._thought.get(event.choice, "") + event.text
+        self._thought.setdefault(event.choice, []).append(event.text)
         return self._delta(event.choice, b'{"reasoning_content":%s}' % orjson.dumps(event.text))
 
     def _signature(self, event: r.ReasoningSignature) -> bytes:
-        block = {"type": "thinking", "thinking": self._thought.pop(event.choice, ""), "signature": event.signature}
+        thought = "".join(self._thought.pop(event.choice, ()))
+        block = {"type": "thinking", "thinking": thought, "signature": event.signature}
         return self._entry("thinking_blocks", event.choice, block)
 
     def _redacted(self, event: r.RedactedReasoning) -> bytes:

@@ -6,6 +6,9 @@ from typing import Any
 
 from aigw.errors import BadRequest
 
+#: Characters of a name. Providers take 64 or 128; longer ones are shortened for them.
+_LONGEST_NAME = 256
+
 
 def wrong(field: str, what: str) -> BadRequest:
     """The error that ``field`` is not what it has to be.
@@ -47,6 +50,17 @@ def text_of(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise wrong(field, "must be a string")
     return value
+
+
+def name_of(value: Any, field: str) -> str:
+    """A tool's name, which may have to be repeated as often as the tool is called.
+
+    :raises BadRequest: ``value`` is no string, or longer than any name.
+    """
+    name = text_of(value, field)
+    if len(name) > _LONGEST_NAME:
+        raise wrong(field, f"must have at most {_LONGEST_NAME} characters")
+    return name
 
 
 def optional_text(value: Any) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from aigw.llm import call as c
-from aigw.llm.dialects.fields import array_of, object_of, text_of, wrong
+from aigw.llm.dialects.fields import array_of, name_of, object_of, text_of, wrong
 from aigw.llm.dialects.messages_reply import TOOL_SIGNATURE, MessagesWriter
 from aigw.llm.dialects.messages_shapes import error_body
 from aigw.llm.reply import ProviderError
@@ -149,7 +149,7 @@ def _tool(tool: Any, field: str) -> c.Tool | c.Foreign:
         return c.Foreign("anthropic", tool)  # what Anthropic's service does itself, or knows by heart
     schema, strict, description = tool.get("input_schema"), tool.get("strict"), tool.get("description")
     return c.Tool(
-        text_of(tool.get("name"), f"{field}.name"),
+        name_of(tool.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
         object_of(schema, f"{field}.input_schema") if schema is not None else None,
         strict if isinstance(strict, bool) else None,
@@ -275,7 +275,7 @@ def _place(source: dict[str, Any], field: str) -> dict[str, Any]:
 def _tool_use(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:
     arguments = block.get("input")
     written = orjson.dumps(object_of(arguments, f"{field}.input")).decode() if arguments is not None else "{}"
-    call_id, name = text_of(block.get("id"), f"{field}.id"), text_of(block.get("name"), f"{field}.name")
+    call_id, name = text_of(block.get("id"), f"{field}.id"), name_of(block.get("name"), f"{field}.name")
     return (c.ToolCall(call_id, name, written, cache=_cache(block)),)
 
 

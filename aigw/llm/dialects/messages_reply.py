@@ -14,13 +14,14 @@ call, since clients send thoughts back unchanged; :mod:`aigw.llm.dialects.messag
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
-from aigw.llm import events as sse
 from aigw.llm import reply as r
+from aigw.llm.arguments import Arguments
 from aigw.llm.collected import Choice, Collected, Thoughts
 from aigw.llm.dialects.messages_shapes import citation_of, error_fields, input_of, stop_reason, usage_fields
 from aigw.llm.usage import Usage
@@ -46,15 +47,12 @@ class _Block:
         self.begin = begin
         self.number = number
         self.sealed = sealed
-        self.arguments = ""
+        self.arguments = Arguments()
         self.waiting: list[bytes] = []
 
     def is_complete(self) -> bool:
         """Whether it may end when another follows."""
-        if self.kind != "tool":
-            return True
-        ends = self.arguments[-8:].rstrip().endswith("}")  # most pieces do not, and need not be parsed
-        return ends and sse.read(self.arguments.encode("utf-8", "replace")) is not None
+        return self.kind != "tool" or self.arguments.is_object()
 
 
 class MessagesWriter:
@@ -66,7 +64,8 @@ class MessagesWriter:
         self._usage: Usage | None = None
         self._started = self._begun = self._called = self._refused = False
         self._finish = r.Finish(r.STOP)
-        self._blocks: list[_Block] = []
+        self._blocks: deque[_Block] = deque()
+        self._calls: dict[int, _Block] = {}  # of the blocks those that are calls, by their numbers
         self._index = -1
         self._delta_begins = b""
         #: What a piece of text is written behind, while a block of text is the only one; else empty.
@@ -124,13 +123,14 @@ class MessagesWriter:
         return b""
 
     def _end(self, event: r.End) -> bytes:
-        written = b"" if self._begun else self._begin()
+        written = [b"" if self._begun else self._begin()]
         while self._blocks:
-            written += self._next()
+            written.append(self._next())
         reason = stop_reason(self._finish.reason, self._called, self._refused)
         delta = {"stop_reason": reason, "stop_sequence": self._finish.sequence}
         last = {"type": "message_delta", "delta": delta, "usage": usage_fields(self._usage)}
-        return written + _event("message_delta", last) + _event("message_stop", {"type": "message_stop"})
+        written += _event("message_delta", last), _event("message_stop", {"type": "message_stop"})
+        return b"".join(written)
 
     # -- blocks
 
@@ -174,13 +174,14 @@ class MessagesWriter:
             proof = orjson.dumps(TOOL_SIGNATURE + event.signature)
             written += self._delta(self._blocks[-1], b'{"type":"signature_delta","signature":%s}' % proof)
         begin = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}
-        return written + self._add(_Block("tool", begin, event.number))
+        block = self._calls[event.number] = _Block("tool", begin, event.number)
+        return written + self._add(block)
 
     def _arguments(self, event: r.ToolArguments) -> bytes:
-        block = next((each for each in self._blocks if each.number == event.number), None)
+        block = self._calls.get(event.number)
         if block is None:
             return b""  # it has ended: what comes now cannot be meant
-        block.arguments += event.fragment
+        block.arguments.add(event.fragment)
         fragment = b'{"type":"input_json_delta","partial_json":%s}' % orjson.dumps(event.fragment)
         return self._delta(block, fragment) + self._advance()
 
@@ -200,15 +201,15 @@ class MessagesWriter:
         return (b"" if self._begun else self._begin()) + self._open()
 
     def _advance(self) -> bytes:
-        written = b""
+        written = []
         while len(self._blocks) > 1 and self._blocks[0].is_complete():
-            written += self._next()
-        return written
+            written.append(self._next())
+        return b"".join(written)
 
     def _next(self) -> bytes:
         """End the open block; begin the one that waits behind it."""
         self._text_begins = b""
-        del self._blocks[0]
+        self._calls.pop(self._blocks.popleft().number, None)
         ended = _event("content_block_stop", {"type": "content_block_stop", "index": self._index})
         return ended + (self._open() if self._blocks else b"")
 
@@ -275,11 +276,11 @@ def _content(choice: Choice) -> list[dict[str, Any]]:
         if kind == "text":
             blocks.append(_text_block(choice))
         elif kind == "reasoning":
-            blocks.append(_thinking_block(choice.reasoning[index]))
+            blocks.append(_thoughts_block(choice.reasoning[index]))
         else:
             called = choice.calls[index]
             if called.signature is not None:
-                blocks.append(_thinking_block(Thoughts(signature=TOOL_SIGNATURE + called.signature)))
+                blocks.append(_thinking_block("", TOOL_SIGNATURE + called.signature))
             arguments = input_of(called.arguments)
             blocks.append({"type": "tool_use", "id": called.id, "name": called.name, "input": arguments})
     if choice.refusal:
@@ -292,7 +293,11 @@ def _text_block(choice: Choice) -> dict[str, Any]:
     return {"type": "text", "text": choice.text, **({"citations": citations} if citations else {})}
 
 
-def _thinking_block(thoughts: Thoughts) -> dict[str, Any]:
+def _thoughts_block(thoughts: Thoughts) -> dict[str, Any]:
     if thoughts.redacted is not None:
         return {"type": "redacted_thinking", "data": thoughts.redacted}
-    return {"type": "thinking", "thinking": thoughts.text, "signature": thoughts.signature or ""}
+    return _thinking_block(thoughts.text, thoughts.signature or "")
+
+
+def _thinking_block(text: str, signature: str) -> dict[str, Any]:
+    return {"type": "thinking", "thinking": text, "signature": signature}

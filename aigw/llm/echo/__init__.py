@@ -17,13 +17,16 @@ import orjson
 from aigw.llm.echo.chat import chat
 from aigw.llm.echo.completions import completions
 from aigw.llm.echo.embeddings import embeddings
-from aigw.llm.echo.parts import JSON, Call, EchoReply, whole
+from aigw.llm.echo.parts import JSON, Call, EchoReply, TooMuch, whole
 from aigw.llm.echo.responses import responses
 from aigw.llm.operations import CHAT, COMPLETIONS, EMBEDDINGS, MODELS, RESPONSES
 
 __all__ = ["EchoReply", "reply"]
 
 _ERROR = re.compile(r"error-([45]\d\d)", re.ASCII)
+
+#: Bytes that an answer may have, and how many times those of its request beside: a word of a stream is an event.
+_ROOM, _TIMES = 1 << 20, 64
 
 #: Status to type and code, as OpenAI has them.
 _ERRORS = {
@@ -48,13 +51,13 @@ def reply(operation: str, fields: Mapping[str, Any], *, now: float) -> EchoReply
     answer = _ANSWERS.get(operation)
     if answer is None:
         return _error(404, "the echo provider has chat, completions, embeddings, responses and models only")
-    return answer(Call(fields, model, _identity(operation, fields, int(now)), int(now)))
-
-
-def _identity(operation: str, fields: Mapping[str, Any], now: int) -> str:
-    """What tells this answer from others, the same whether it is streamed or not."""
-    asked = {name: value for name, value in fields.items() if name not in ("stream", "stream_options")}
-    return hashlib.sha256(b"%s %d %s" % (operation.encode(), now, orjson.dumps(asked))).hexdigest()[:24]
+    # What tells this answer from others, the same whether it is streamed or not.
+    asked = orjson.dumps({name: value for name, value in fields.items() if name not in ("stream", "stream_options")})
+    identity = hashlib.sha256(b"%s %d %s" % (operation.encode(), now, asked)).hexdigest()[:24]
+    try:
+        return answer(Call(fields, model, identity, int(now), _ROOM + _TIMES * len(asked)))
+    except TooMuch:
+        return _error(400, "the echo would be too large: ask for less at once (n, dimensions, a shorter text)")
 
 
 def _error(status: int, message: str) -> EchoReply:

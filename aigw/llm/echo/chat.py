@@ -28,7 +28,8 @@ def chat(call: Call) -> EchoReply:
     """See the module's head."""
     answer = _answer(call)
     if call.streamed:
-        return stream(_events(call, answer))
+        return stream(call, _events(call, answer))
+    call.check(call.choices * len(answer.said.text))
     choice = {"message": _message(answer), "logprobs": None, "finish_reason": answer.finish}
     choices = [{"index": index, **choice} for index in range(call.choices)]
     return whole({**_common(call), "object": "chat.completion", "choices": choices, "usage": _usage(call, answer)})

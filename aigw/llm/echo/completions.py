@@ -7,11 +7,15 @@ from typing import Any
 
 from aigw.llm.echo.parts import DONE, Call, EchoReply, Said, event, stream, tokens, usage, whole
 
+#: Bytes around each choice.
+_AROUND = 64
+
 
 def completions(call: Call) -> EchoReply:
     """See the module's head; ``n`` choices for each prompt, as OpenAI has it."""
     prompts = _prompts(call.fields.get("prompt"))
     limit = call.limit("max_tokens")
+    call.check(call.choices * sum(_AROUND + len(prompt) for prompt in prompts))
     answers = [call.say(prompt, limit) for prompt in prompts for _ in range(call.choices)]
     used = usage(sum(len(tokens(prompt)) for prompt in prompts), sum(len(said.words) for said in answers))
     common = {
@@ -22,7 +26,7 @@ def completions(call: Call) -> EchoReply:
         "system_fingerprint": "fp_echo",
     }
     if call.streamed:
-        return stream(_events(call, common, answers, used))
+        return stream(call, _events(call, common, answers, used))
     choices = [_choice(index, said.text, said.finish) for index, said in enumerate(answers)]
     return whole({**common, "choices": choices, "usage": used})
 

@@ -13,6 +13,8 @@ from aigw.llm.echo.parts import Call, EchoReply, tokens, whole
 
 _DIMENSIONS = 8
 _MOST_DIMENSIONS = 4096
+#: Bytes of a number in an answer, about.
+_PER_NUMBER = 8
 
 
 def embeddings(call: Call) -> EchoReply:
@@ -20,6 +22,7 @@ def embeddings(call: Call) -> EchoReply:
     inputs = _inputs(call.fields.get("input"))
     wanted = call.fields.get("dimensions")
     size = wanted if isinstance(wanted, int) and 1 <= wanted <= _MOST_DIMENSIONS else _DIMENSIONS
+    call.check(len(inputs) * size * _PER_NUMBER)
     as_text = call.fields.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _encoded(_vector(one, size), as_text)}
@@ -39,7 +42,7 @@ def _inputs(value: Any) -> list[Any]:
 
 def _vector(value: Any, size: int) -> list[float]:
     """``size`` numbers from -1 up to 1, each exact in 32 bits."""
-    seed = orjson.dumps(value)
+    seed = hashlib.sha256(orjson.dumps(value)).digest()
     blocks = (hashlib.sha256(b"%d %s" % (number, seed)).digest() for number in range(-(-size // 32)))
     return [byte / 128 - 1 for byte in b"".join(blocks)[:size]]
 

@@ -15,6 +15,13 @@ _BEHIND_WORD = re.compile(r"(?<=\S)(?=\s)")
 
 DONE = b"data: [DONE]\n\n"
 
+#: Stop sequences that are heeded, which is as many as OpenAI takes.
+_MOST_STOPS = 4
+
+
+class TooMuch(ValueError):
+    """The answer would be out of all proportion to its request."""
+
 
 @attrs.frozen
 class EchoReply:
@@ -32,12 +39,14 @@ class Call:
 
     :ivar identity: the part of ids that is this call's.
     :ivar now: Unix time in whole seconds.
+    :ivar most: bytes that the answer may have.
     """
 
     fields: Mapping[str, Any] = attrs.field(repr=False)
     model: str
     identity: str
     now: int
+    most: int = 1 << 20
 
     @property
     def streamed(self) -> bool:
@@ -61,10 +70,15 @@ class Call:
         limits = (self.fields.get(name) for name in names)
         return next((limit for limit in limits if isinstance(limit, int) and limit >= 0), None)
 
+    def check(self, size: int) -> None:
+        """:raises TooMuch: the answer may not have ``size`` bytes."""
+        if size > self.most:
+            raise TooMuch
+
     def say(self, text: str, limit: int | None) -> Said:
         """``text`` as an answer: up to the first of the call's stop sequences, and no more than ``limit`` words."""
         stop = self.fields.get("stop")
-        for end in stop if isinstance(stop, list) else [stop]:
+        for end in stop[:_MOST_STOPS] if isinstance(stop, list) else [stop]:
             if isinstance(end, str) and end:
                 text = text.partition(end)[0]
         words = tokens(text)
@@ -122,9 +136,17 @@ def whole(fields: Mapping[str, Any]) -> EchoReply:
     return EchoReply(200, JSON, orjson.dumps(fields))
 
 
-def stream(events: Iterable[bytes]) -> EchoReply:
-    """An answer as a stream."""
-    return EchoReply(200, _EVENTS, events=tuple(events))
+def stream(call: Call, events: Iterable[bytes]) -> EchoReply:
+    """An answer as a stream.
+
+    :raises TooMuch: it would be larger than it may be.
+    """
+    kept, size = [], 0
+    for each in events:
+        size += len(each)
+        call.check(size)
+        kept.append(each)
+    return EchoReply(200, _EVENTS, events=tuple(kept))
 
 
 def event(fields: Mapping[str, Any], kind: str = "") -> bytes:

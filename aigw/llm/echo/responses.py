@@ -13,7 +13,7 @@ def responses(call: Call) -> EchoReply:
     """See the module's head."""
     asked, read = _asked(call)
     answer = _Answer(call, call.say(asked, call.limit("max_output_tokens")), read)
-    return stream(answer.events()) if call.streamed else whole(answer.response(done=True))
+    return stream(call, answer.events()) if call.streamed else whole(answer.response(done=True))
 
 
 def _asked(call: Call) -> tuple[str, int]:

@@ -134,6 +134,10 @@ SERVER = Server(
 class _Messages(Messages):
     """Messages in the order and the forms that Mistral takes."""
 
+    def __init__(self, call: c.Call, server: Server, names: dict[str, str]) -> None:
+        super().__init__(call, server, names)
+        self._thinks_anyway = _thinks_anyway(call.model)
+
     def all(self) -> list[dict[str, Any]]:
         """See :class:`~aigw.llm.providers.openai_chat.request.Messages`."""
         written = super().all()
@@ -164,7 +168,7 @@ class _Messages(Messages):
         before = len(self.written)
         super().assistant(attrs.evolve(turn, name=None))
         thoughts = "".join(part.text for part in turn.parts if isinstance(part, c.Reasoning))
-        if not thoughts or not _thinks_anyway(self.call.model) or len(self.written) == before:
+        if not thoughts or not self._thinks_anyway or len(self.written) == before:
             return
         said = self.written[-1]["content"]
         rest = [{"type": "text", "text": said}] if isinstance(said, str) else said or []

@@ -176,8 +176,8 @@ _AUTO_TRUNCATE = ("auto_truncate", "autoTruncate")
 
 def _predict(call: EmbeddingCall) -> tuple[str, dict[str, Any]]:
     """https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api"""
-    common = {"task_type": studio.option(call, studio.TASK_TYPES), "title": studio.option(call, ("title",))}
-    common = {name: value for name, value in common.items() if value is not None}
+    task, title = studio.common(call)
+    common = {name: value for name, value in (("task_type", task), ("title", title)) if value is not None}
     body: dict[str, Any] = {"instances": [{"content": text, **common} for text in studio.texts(call, "vertex")]}
     parameters = {"outputDimensionality": call.dimensions, "autoTruncate": studio.option(call, _AUTO_TRUNCATE)}
     parameters = {name: value for name, value in parameters.items() if value is not None}

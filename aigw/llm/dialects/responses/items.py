@@ -14,7 +14,7 @@ import attrs
 
 from aigw.llm import call as c
 from aigw.llm.dialects.chat import document_of, image_of
-from aigw.llm.dialects.fields import array_of, object_of, optional_text, text_of, unsupported, wrong
+from aigw.llm.dialects.fields import array_of, name_of, object_of, optional_text, text_of, unsupported, wrong
 from aigw.llm.dialects.responses import sealed
 from aigw.llm.dialects.responses.tools import Toolbox, custom_arguments, name_behind
 
@@ -34,7 +34,23 @@ class Conversation:
     def __init__(self, toolbox: Toolbox) -> None:
         self._toolbox = toolbox
         self._signatures: dict[str, str] = {}
-        self.turns: list[c.Turn] = []
+        #: The turns up to the last answer and the outputs of its calls; messages behind them, which more outputs may
+        #: still have to go before.
+        self._turns: list[c.Turn] = []
+        self._behind: list[c.Turn] = []
+        #: The answer that is being read: its parts, and where it began; the calls that outputs at its end may be of.
+        self._answer: list[c.Part] | None = None
+        self._field = ""
+        self._calls: set[str] = set()
+
+    def instruct(self, text: str) -> None:
+        """What the client says before its ``input``."""
+        self._say("system", (c.Text(text),), "instructions")
+
+    def turns(self) -> tuple[c.Turn, ...]:
+        """All that was read."""
+        self._end_answer()
+        return (*self._turns, *self._behind)
 
     def read(self, given: Any) -> None:
         """Read ``input``: a text, or items.
@@ -42,7 +58,7 @@ class Conversation:
         :raises BadRequest: it is malformed, or means something that is stored elsewhere.
         """
         if isinstance(given, str):
-            self.turns.append(c.Turn("user", (c.Text(given),), "input"))
+            self._say("user", (c.Text(given),), "input")
             return
         if not isinstance(given, list):
             raise wrong("input", "must be a string or an array of items")
@@ -58,10 +74,26 @@ class Conversation:
             self._say("assistant", (c.Foreign("responses", item),), field)
 
     def _say(self, role: c.Role, parts: tuple[c.Part, ...], field: str) -> None:
-        if role == "assistant" and self.turns and self.turns[-1].role == role:
-            self.turns[-1] = attrs.evolve(self.turns[-1], parts=self.turns[-1].parts + parts)
-        else:
-            self.turns.append(c.Turn(role, parts, field))
+        if role != "assistant":
+            self._behind.append(c.Turn(role, parts, field))
+            return
+        if self._answer is None or self._behind:
+            self._end_answer()
+            self._take_behind()
+            self._answer, self._field = [], field
+        self._answer += parts
+        self._calls.update(part.id for part in parts if isinstance(part, c.ToolCall))
+
+    def _end_answer(self) -> None:
+        if self._answer is not None:
+            self._turns.append(c.Turn("assistant", tuple(self._answer), self._field))
+            self._answer = None
+
+    def _take_behind(self) -> None:
+        """Nothing goes before the messages at the end any more."""
+        self._turns += self._behind
+        self._behind.clear()
+        self._calls.clear()
 
     # -- items
 
@@ -81,30 +113,18 @@ class Conversation:
 
     def _call(self, item: Item, field: str, arguments: str) -> None:
         call_id = text_of(item.get("call_id"), f"{field}.call_id")
-        name = name_behind(text_of(item.get("name"), f"{field}.name"), optional_text(item.get("namespace")))
+        name = name_behind(name_of(item.get("name"), f"{field}.name"), optional_text(item.get("namespace")))
         self._say("assistant", (c.ToolCall(call_id, name, arguments, self._signatures.pop(call_id, None)),), field)
 
     def _output(self, item: Item, field: str) -> None:
         call_id = text_of(item.get("call_id"), f"{field}.call_id")
         parts = _content(item.get("output"), f"{field}.output")
         turn = c.Turn("user", (c.ToolResult(call_id, parts, name=optional_text(item.get("name"))),), field)
-        self.turns.insert(self._place_of(call_id), turn)
-
-    def _place_of(self, call_id: str) -> int:
-        """Where the output of a call belongs: behind its turn and the outputs that follow that."""
-        place = len(self.turns)
-        while place and self.turns[place - 1].role != "assistant" and not _is_output(self.turns[place - 1]):
-            place -= 1
-        if place and any(call_id in _ids(turn) for turn in self._run_before(place)):
-            return place
-        return len(self.turns)
-
-    def _run_before(self, place: int) -> list[c.Turn]:
-        """The outputs before ``place``, and the turn that they answer."""
-        first = place
-        while first and _is_output(self.turns[first - 1]):
-            first -= 1
-        return self.turns[max(first - 1, 0) : first]
+        # It belongs behind its call's turn and the outputs that follow that, one of no call where it is.
+        self._end_answer()
+        if self._behind and call_id not in self._calls:
+            self._take_behind()
+        self._turns.append(turn)
 
     def _reasoning(self, item: Item, field: str) -> None:
         texts = [*_texts(item.get("summary"), f"{field}.summary"), *_texts(item.get("content"), f"{field}.content")]
@@ -136,14 +156,6 @@ _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
     "compaction": Conversation._refuse_compaction,
     "compaction_trigger": Conversation._refuse_compaction,
 }
-
-
-def _is_output(turn: c.Turn) -> bool:
-    return bool(turn.parts) and isinstance(turn.parts[0], c.ToolResult)
-
-
-def _ids(turn: c.Turn) -> list[str]:
-    return [part.id for part in turn.parts if isinstance(part, c.ToolCall)]
 
 
 def _texts(parts: Any, field: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from aigw.llm.arguments import Arguments
 from aigw.llm.dialects.responses.tools import Declared, custom_input
 
 Fields = dict[str, Any]
@@ -48,6 +49,7 @@ class Item:
     """One item of an answer.
 
     :ivar closed: nothing more comes.
+    :ivar index: its place among the items.
     """
 
     prefix = ""
@@ -56,7 +58,7 @@ class Item:
         self.closed = False
         self.id = f"{self.prefix}_{answer_id}_{index}"
         self._events = events
-        self._index = index
+        self.index = index
         self._status = "in_progress"
         self._place: Fields = {"item_id": self.id, "output_index": index}
 
@@ -66,7 +68,7 @@ class Item:
 
     def open(self) -> bytes:
         """The event that it is there."""
-        return self._events.write("response.output_item.added", {"output_index": self._index, "item": self.fields()})
+        return self._events.write("response.output_item.added", {"output_index": self.index, "item": self.fields()})
 
     def close(self, complete: bool = True) -> bytes:
         """The events that end it, none if it has ended.
@@ -78,7 +80,7 @@ class Item:
         self.closed = True
         self._status = "completed" if complete else "incomplete"
         ended = self._end()
-        done = {"output_index": self._index, "item": self.fields()}
+        done = {"output_index": self.index, "item": self.fields()}
         return ended + self._events.write("response.output_item.done", done)
 
     def cut(self) -> None:
@@ -192,14 +194,19 @@ class Thoughts(Item):
         self._pieces: list[str] = []
         self._summary: Fields = {**self._place, "summary_index": 0}
         self._delta = Delta("response.reasoning_summary_text.delta", self._summary)
-        self.content = content
+        self._content = [content] if content is not None else []
+
+    @property
+    def signed(self) -> bool:
+        """Whether nothing more can be thought: it has its proof, or the beginning of that."""
+        return bool(self._content)
 
     def fields(self) -> Fields:
         """See :class:`Item`."""
         summary = [self._part("".join(self._pieces))] if self._pieces else []
         item: Fields = {"id": self.id, "type": "reasoning", "summary": summary}
-        if self.content is not None:
-            item["encrypted_content"] = self.content
+        if self._content:
+            item["encrypted_content"] = "".join(self._content)
         return item
 
     def think(self, text: str) -> bytes:
@@ -213,7 +220,7 @@ class Thoughts(Item):
 
     def sign(self, signature: str) -> None:
         """The proof of it, or more of that."""
-        self.content = (self.content or "") + signature
+        self._content.append(signature)
 
     def _end(self) -> bytes:
         if not self._pieces:
@@ -235,7 +242,7 @@ class FunctionCall(Item):
 
     def __init__(self, events: EventWriter, index: int, answer_id: str, call_id: str, declared: Declared) -> None:
         super().__init__(events, index, answer_id)
-        self.arguments = ""
+        self._arguments = Arguments()
         self._called: Fields = {"call_id": call_id, "name": declared.name}
         if declared.namespace is not None:
             self._called["namespace"] = declared.namespace
@@ -244,26 +251,20 @@ class FunctionCall(Item):
     @property
     def whole(self) -> bool:
         """Whether the arguments are JSON already, so that no more can follow."""
-        if not self.arguments.endswith("}"):
-            return False
-        try:
-            orjson.loads(self.arguments)
-        except orjson.JSONDecodeError:
-            return False
-        return True
+        return self._arguments.is_object()
 
     def fields(self) -> Fields:
         """See :class:`Item`."""
         item = {"id": self.id, "type": "function_call", "status": self._status}
-        return {**item, "arguments": self.arguments, **self._called}
+        return {**item, "arguments": str(self._arguments), **self._called}
 
     def add(self, fragment: str) -> bytes:
         """More of the arguments."""
-        self.arguments += fragment
+        self._arguments.add(fragment)
         return self._events.write_delta(self._delta, fragment) if fragment else b""
 
     def _end(self) -> bytes:
-        done = {**self._place, "name": self._called["name"], "arguments": self.arguments}
+        done = {**self._place, "name": self._called["name"], "arguments": str(self._arguments)}
         return self._events.write("response.function_call_arguments.done", done)
 
 
@@ -274,15 +275,15 @@ class CustomCall(FunctionCall):
 
     def fields(self) -> Fields:
         """See :class:`Item`."""
-        said = custom_input(self.arguments) if self.closed else ""
+        said = custom_input(str(self._arguments)) if self.closed else ""
         return {"id": self.id, "type": "custom_tool_call", "status": self._status, "input": said, **self._called}
 
     def add(self, fragment: str) -> bytes:
         """See :class:`FunctionCall`."""
-        self.arguments += fragment
+        self._arguments.add(fragment)
         return b""
 
     def _end(self) -> bytes:
-        said = custom_input(self.arguments)
+        said = custom_input(str(self._arguments))
         delta = self._events.write("response.custom_tool_call_input.delta", {**self._place, "delta": said})
         return delta + self._events.write("response.custom_tool_call_input.done", {**self._place, "input": said})

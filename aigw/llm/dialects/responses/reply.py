@@ -73,6 +73,9 @@ class ResponsesWriter:
         self._written = EventWriter()
         self._begun = False
         self._items: list[Item] = []
+        #: Items that have not ended: what is said or thought, and the calls whose arguments may have become whole.
+        self._open: Item | None = None
+        self._argued: dict[int, FunctionCall] = {}
         self._calls: dict[int, FunctionCall] = {}
         self._reason = r.STOP
         self._usage: Usage | None = None
@@ -153,11 +156,18 @@ class ResponsesWriter:
     def _add(self, item: Item) -> bytes:
         ended = self._begin() + self._close_before()
         self._items.append(item)
+        if not isinstance(item, FunctionCall):
+            self._open = item
         return ended + item.open()
 
     def _close_before(self) -> bytes:
         """Close what cannot go on when another item begins."""
-        return b"".join([item.close() for item in self._items if not isinstance(item, FunctionCall) or item.whole])
+        closing: list[Item] = [call for call in self._argued.values() if call.whole]
+        self._argued.clear()
+        if self._open is not None:
+            closing.append(self._open)
+            self._open = None
+        return b"".join([item.close() for item in sorted(closing, key=lambda item: item.index)])
 
     def _close_all(self) -> bytes:
         """Close what is open; the last item is what an incomplete answer broke off in."""
@@ -192,7 +202,7 @@ class ResponsesWriter:
 
     def _think(self, event: r.ReasoningDelta) -> bytes:
         thoughts = self._last(Thoughts)
-        if thoughts is not None and thoughts.content is None:
+        if thoughts is not None and not thoughts.signed:
             return thoughts.think(event.text)
         thoughts = Thoughts(self._written, len(self._items), self._answer_id)
         return self._add(thoughts) + thoughts.think(event.text)
@@ -220,7 +230,10 @@ class ResponsesWriter:
 
     def _add_arguments(self, event: r.ToolArguments) -> bytes:
         call = self._calls.get(event.number)
-        return call.add(event.fragment) if call is not None and not call.closed else b""
+        if call is None or call.closed:
+            return b""
+        self._argued[event.number] = call
+        return call.add(event.fragment)
 
 
 #: Not the writer's own: a table of its bound methods would know it, and be work for the garbage collector.

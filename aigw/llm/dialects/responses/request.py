@@ -103,7 +103,7 @@ class Responses:
         choice = toolbox.choose(fields.get("tool_choice"))
         return ResponsesCall(
             model=fields.get("model") or "",
-            turns=tuple(turns),
+            turns=turns,
             stream=fields.get("stream") is True,
             include_usage=True,
             tools=tuple(toolbox.tools),
@@ -128,16 +128,15 @@ class Responses:
         return error_body(error, request_id)
 
 
-def _turns(fields: Mapping[str, Any], toolbox: Toolbox) -> list[c.Turn]:
+def _turns(fields: Mapping[str, Any], toolbox: Toolbox) -> tuple[c.Turn, ...]:
     if fields.get("input") is None:
         raise BadRequest("input is missing in the request body", param="input", code="missing_required_parameter")
     conversation = Conversation(toolbox)
     instructions = fields.get("instructions")
     if instructions:
-        text = text_of(instructions, "instructions")
-        conversation.turns.append(c.Turn("system", (c.Text(text),), "instructions"))
+        conversation.instruct(text_of(instructions, "instructions"))
     conversation.read(fields["input"])
-    return conversation.turns
+    return conversation.turns()
 
 
 def _options(fields: Mapping[str, Any], text: Mapping[str, Any]) -> dict[str, Any]:

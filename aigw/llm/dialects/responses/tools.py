@@ -17,7 +17,7 @@ import orjson
 
 from aigw.llm.call import Foreign, Tool, ToolChoice
 from aigw.llm.dialects.chat import tool_choice, tool_of
-from aigw.llm.dialects.fields import array_of, object_of, optional_text, text_of, wrong
+from aigw.llm.dialects.fields import array_of, name_of, object_of, optional_text, text_of, wrong
 
 #: Names that providers take have at most so many characters.
 _LONGEST = 64
@@ -77,10 +77,10 @@ class Toolbox:
             case "function":
                 self._declare(tool_of(tool, field), Declared(tool["name"], namespace), field)
             case "custom":
-                declared = Declared(text_of(tool.get("name"), f"{field}.name"), namespace, custom=True)
+                declared = Declared(name_of(tool.get("name"), f"{field}.name"), namespace, custom=True)
                 self._declare(_custom(tool, declared.name), declared, field)
             case "namespace" if namespace is None:
-                name = text_of(tool.get("name"), f"{field}.name")
+                name = name_of(tool.get("name"), f"{field}.name")
                 self.add_all(tool.get("tools"), f"{field}.tools", name)
             case _:
                 self.tools.append(Foreign("responses", tool))

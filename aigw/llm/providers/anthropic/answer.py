@@ -17,7 +17,7 @@ from aigw.llm import reply as r
 from aigw.llm.decoders import Frame, is_harmless
 from aigw.llm.providers.anthropic.errors import from_object
 from aigw.llm.providers.anthropic.request import FORMAT_TOOL
-from aigw.llm.usage import from_anthropic
+from aigw.llm.usage import ANTHROPIC_COUNTS, from_anthropic
 
 _REASONS = {
     "end_turn": r.STOP,
@@ -126,7 +126,7 @@ class AnthropicReader:
 
     def _told(self, usage: dict[str, Any]) -> Iterator[r.Event]:
         """Later counts override earlier ones, member by member; those that are left out stay."""
-        self._usage |= {name: value for name, value in usage.items() if value is not None}
+        self._usage |= {name: usage[name] for name in ANTHROPIC_COUNTS if usage.get(name) is not None}
         told = from_anthropic(self._usage) if usage else None
         if told is not None:
             yield r.UsageTold(told)

@@ -33,13 +33,13 @@ class Conversation:
     """Writes the turns of one call.
 
     :param betas: added to where the turns need one.
-    :ivar called: the names of all tools that were called, in their order.
+    :ivar called: the names of all tools that were called, in their order, each once.
     """
 
     def __init__(
         self, call: c.Call, traits: Traits, provider: str, betas: set[str], *, fetches_urls: bool, has_files: bool
     ) -> None:
-        self.called: list[str] = []
+        self.called: dict[str, None] = {}
         self._call = call
         self._traits = traits
         self._provider = provider
@@ -157,8 +157,7 @@ class Conversation:
         if not isinstance(fields, dict):
             self._call.unsupported(field, self._provider, f"the arguments of {part.name} must be a JSON object")
             fields = {"_raw": part.arguments}
-        if part.name not in self.called:
-            self.called.append(part.name)
+        self.called[part.name] = None
         return _cached({"type": "tool_use", "id": _id(part.id), "name": part.name, "input": fields}, part.cache)
 
     def _tool_result(self, part: c.ToolResult, field: str) -> Block | None:

@@ -15,7 +15,7 @@ from aigw.llm import call as c
 from aigw.llm import events
 from aigw.llm.providers.bedrock.media import AUDIO, DOCUMENTS, IMAGES, VIDEOS, format_of
 from aigw.llm.providers.bedrock.models import Family
-from aigw.llm.providers.bedrock.names import document_name, tool_id
+from aigw.llm.providers.bedrock.names import DocumentNames, tool_id
 from aigw.llm.signatures import may_be
 
 Block = dict[str, Any]
@@ -44,7 +44,7 @@ class Conversation:
         self._family = family
         self._names = names
         self._provider = provider
-        self._documents: set[str] = set()
+        self._documents = DocumentNames()
 
     def written(self, hint: str | None = None) -> tuple[list[Block], list[Block]]:
         """``system``, empty if there is none, and ``messages``.
@@ -119,9 +119,7 @@ class Conversation:
         return self._named(part, block["document"]) if block is not None else None
 
     def _named(self, part: c.Document, document: Block) -> Block:
-        name = document_name(part.name, self._documents)
-        self._documents.add(name)
-        return {"document": {"name": name, **document}}
+        return {"document": {"name": self._documents.name(part.name), **document}}
 
     def _media(
         self, kind: str, formats: dict[str, str], media_type: str | None, part: c.Image | c.Document, field: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container
 
 from aigw.llm.call import Call, Tool, tool_names
 
@@ -39,14 +38,24 @@ def _short(name: str) -> str:
     return f"{_NOT_IN_NAME.sub('_', name)[: _MOST_NAME - 9]}_{digest}"
 
 
-def document_name(name: str | None, used: Container[str]) -> str:
-    """What a document is called, in the conversation once.
+class DocumentNames:
+    """What the documents of one conversation are called."""
 
-    A file's extension is left out: the format tells it. The names do not depend on chance, or caches would miss.
-    """
-    stem = _NOT_IN_DOCUMENT.sub(" ", _EXTENSION.sub("", name or "")).strip()[:_MOST_DOCUMENT].strip() or "document"
-    candidate, number = stem, 1
-    while candidate in used:
-        number += 1
-        candidate = f"{stem} ({number})"
-    return candidate
+    def __init__(self) -> None:
+        #: The names that are used, and the number behind the last one that was made of each.
+        self._numbers: dict[str, int] = {}
+
+    def name(self, given: str | None) -> str:
+        """What the next document is called, in the conversation once.
+
+        A file's extension is left out: the format tells it. The names do not depend on chance, or caches would miss.
+        """
+        bare = _NOT_IN_DOCUMENT.sub(" ", _EXTENSION.sub("", given or ""))
+        stem = bare.strip()[:_MOST_DOCUMENT].strip() or "document"
+        candidate, number = stem, self._numbers.get(stem, 1)
+        while candidate in self._numbers:
+            number += 1
+            candidate = f"{stem} ({number})"
+        self._numbers[stem] = number
+        self._numbers.setdefault(candidate, 1)
+        return candidate

@@ -90,6 +90,7 @@ class ConverseRequest:
         self._provider = provider
         self._family = family(call.model)
         self._names = short_names(call)
+        self._formats = _has_formats(call.model, self._family)
 
     def body(self) -> dict[str, Any]:
         """The request's body.
@@ -174,7 +175,7 @@ class ConverseRequest:
         return {"tools": tools} if tools else {}
 
     def _spec(self, tool: c.Tool) -> dict[str, Any]:
-        strict = bool(tool.strict) and _has_formats(self._call.model, self._family)
+        strict = bool(tool.strict) and self._formats
         spec: dict[str, Any] = {"name": self._names.get(tool.name, tool.name)}
         if tool.description and tool.description.strip():
             spec["description"] = tool.description
@@ -230,7 +231,7 @@ class ConverseRequest:
         wanted = self._call.format
         if wanted is None or wanted.kind != "schema":
             return False
-        if _has_formats(self._call.model, self._family):
+        if self._formats:
             definition = {"schema": orjson.dumps(schema.closed(wanted.schema or {"type": "object"})).decode()}
             definition["name"] = self._format_name(wanted.name)
             if wanted.description:

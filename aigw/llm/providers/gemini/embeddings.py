@@ -32,18 +32,33 @@ def option(call: EmbeddingCall, names: Sequence[str]) -> Any:
     return next((call.options[name] for name in names if call.options.get(name) is not None), None)
 
 
+#: Characters of what is said of each text again: a title. Longer ones are no titles.
+_LONGEST_OPTION = 1024
+
+
+def common(call: EmbeddingCall) -> tuple[Any, Any]:
+    """The task and the title that the client gives for all of its texts; both are repeated with each.
+
+    :raises BadRequest: one is too long for that.
+    """
+    for names in (TASK_TYPES, ("title",)):
+        for name in names:
+            value = call.options.get(name)
+            if value is not None and not (isinstance(value, str) and len(value) <= _LONGEST_OPTION):
+                message = f"{name} must be a string of at most {_LONGEST_OPTION} characters"
+                raise BadRequest(message, param=name, code="invalid_value")
+    return option(call, TASK_TYPES), option(call, ("title",))
+
+
 def batch(call: EmbeddingCall, model: str, provider: str) -> dict[str, Any]:
     """The body of a ``batchEmbedContents`` request.
 
     :param model: with the ``models/`` that the API wants.
     """
-    common: dict[str, Any] = {"model": model}
-    if call.dimensions is not None:
-        common["outputDimensionality"] = call.dimensions
-    for name, value in (("taskType", option(call, TASK_TYPES)), ("title", option(call, ("title",)))):
-        if value is not None:
-            common[name] = value
-    return {"requests": [{**common, "content": {"parts": [{"text": text}]}} for text in texts(call, provider)]}
+    task, title = common(call)
+    shared = {"model": model, "outputDimensionality": call.dimensions, "taskType": task, "title": title}
+    shared = {name: value for name, value in shared.items() if value is not None}
+    return {"requests": [{**shared, "content": {"parts": [{"text": text}]}} for text in texts(call, provider)]}
 
 
 def vectors(fields: Any) -> Embeddings:

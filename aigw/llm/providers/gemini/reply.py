@@ -191,7 +191,7 @@ class GeminiReader:
     def _say(self, text: str, index: int, choice: _Choice, events: list[r.Event]) -> None:
         if text:
             choice.said = True
-            choice.sources.texts.append(text)
+            choice.sources.said.add(text)
             events.append(r.TextDelta(text, index))
 
     def _call(

@@ -10,7 +10,7 @@ import attrs
 from aigw.llm import call as c
 from aigw.llm.options import To, asks_for_nothing, at_most, number, one_of, strings, whole_number, write_options
 from aigw.llm.providers.gemini.contents import contents, system_instruction
-from aigw.llm.providers.gemini.schema import cleaned, parameters
+from aigw.llm.providers.gemini.schema import Room, cleaned, parameters
 from aigw.llm.providers.gemini.thinking import thinking_config
 
 Json = dict[str, Any]
@@ -77,10 +77,11 @@ def generate_content(call: c.Call, provider: str, table: Mapping[str, To]) -> Js
     system = system_instruction(call, provider)
     if system is not None:
         body["systemInstruction"] = system
-    body |= _tools(call, provider)
+    room = Room()
+    body |= _tools(call, provider, room)
     config = body[_CONFIG] = _object(call.options.get(_CONFIG)).copy()
     write_options(_without_own(call), table, body, provider)
-    config |= _format(call)
+    config |= _format(call, room)
     thinking = thinking_config(call, provider)
     if thinking:
         config["thinkingConfig"] = thinking
@@ -117,21 +118,21 @@ def _add_google(call: c.Call, body: Json, config: Json) -> None:
                 body.setdefault(name, value)
 
 
-def _format(call: c.Call) -> Json:
+def _format(call: c.Call, room: Room) -> Json:
     wanted = call.format
     if wanted is None:
         return {}
     config: Json = {"responseMimeType": "application/json"}
     if wanted.schema:
-        config["responseJsonSchema"] = cleaned(wanted.schema)
+        config["responseJsonSchema"] = cleaned(wanted.schema, room)
     return config
 
 
 # -- tools
 
 
-def _tools(call: c.Call, provider: str) -> Json:
-    functions = [_declaration(tool) for tool in call.tools if isinstance(tool, c.Tool)]
+def _tools(call: c.Call, provider: str, room: Room) -> Json:
+    functions = [_declaration(tool, room) for tool in call.tools if isinstance(tool, c.Tool)]
     written: list[Json] = [{"functionDeclarations": functions}] if functions else []
     for index, tool in enumerate(call.tools):
         if isinstance(tool, c.Foreign):
@@ -148,12 +149,12 @@ def _tools(call: c.Call, provider: str) -> Json:
     return body
 
 
-def _declaration(tool: c.Tool) -> Json:
+def _declaration(tool: c.Tool, room: Room) -> Json:
     """A function. ``strict`` asks for what Gemini does anyway."""
     declaration: Json = {"name": tool.name}
     if tool.description:
         declaration["description"] = tool.description
-    schema = parameters(tool.schema)
+    schema = parameters(tool.schema, room)
     if schema is not None:
         declaration["parametersJsonSchema"] = schema
     return declaration

@@ -17,27 +17,21 @@ from collections.abc import Callable
 from typing import Any
 
 from aigw.llm import lenient
+from aigw.llm.arguments import Arguments
 from aigw.llm.reply import Event, ToolArguments, ToolStart
 
 
 class _Call:
     """A call: what its provider calls it, its number once it has begun, what was held back until then."""
 
-    __slots__ = ("arguments", "id", "name", "number", "signature", "size")
+    __slots__ = ("arguments", "id", "name", "number", "signature")
 
-    def __init__(self, call_id: str) -> None:
-        self.id = call_id
+    def __init__(self) -> None:
+        self.id = ""
         self.name = ""
         self.number = -1
         self.signature: str | None = None
-        self.arguments: list[str] = []
-        self.size = 0
-
-    def is_complete(self) -> bool:
-        """Whether the arguments so far are a whole object."""
-        if not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
-            return False
-        return isinstance(lenient.loads("".join(self.arguments).encode("utf-8", "replace")), dict)
+        self.arguments = Arguments()
 
 
 class Seed:
@@ -71,6 +65,8 @@ class Calls:
         self._seed = seed
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, _Call] = {}
+        self._told: set[str] = set()  # the ids of calls that have begun
         self._begun = 0
 
     def __bool__(self) -> bool:
@@ -89,7 +85,7 @@ class Calls:
     def finish(self, events: list[Event]) -> None:
         """The choice has ended: a call without arguments has an empty object of them."""
         for call in self._calls:
-            if call.number >= 0 and not call.size:
+            if call.number >= 0 and not call.arguments.size:
                 events.append(ToolArguments(call.number, "{}", self._choice))
 
     # -- inside
@@ -104,7 +100,9 @@ class Calls:
         if call is None:
             return
         call.name = call.name or name
-        call.id = call.id or call_id
+        if call_id and not call.id:
+            call.id = call_id
+            self._by_id[call_id] = call
         call.signature = call.signature or _signature(piece)
         if call.number < 0 and call.name:
             self._begin(call, events)
@@ -117,7 +115,7 @@ class Calls:
             return known
         if known is None and not (numbered or call_id or name):
             return None  # a piece of nothing
-        call = _Call(call_id)
+        call = _Call()
         self._calls.append(call)
         if numbered:
             self._by_index[index] = call
@@ -125,7 +123,7 @@ class Calls:
 
     def _unnumbered(self, call_id: str, name: str) -> _Call | None:
         """The call that a piece without a number may continue: that of its id, or the last one."""
-        by_id = next((call for call in reversed(self._calls) if call_id and call.id == call_id), None)
+        by_id = self._by_id.get(call_id)
         if by_id is not None or (call_id and name) or not self._calls:
             return by_id
         return self._calls[-1]
@@ -135,17 +133,17 @@ class Calls:
         self._begun += 1
         name = self._names.get(call.name, call.name)
         call_id = call.id
-        if not call_id or any(other.id == call_id for other in self._calls if other is not call):
+        if not call_id or call_id in self._told:
             call_id = made_up_id(self._seed(), self._choice, call.number)
+        self._told.add(call_id)
         events.append(ToolStart(call.number, call_id, name, self._choice, call.signature))
-        if call.size:
-            events.append(ToolArguments(call.number, "".join(call.arguments), self._choice))
+        if call.arguments.size:
+            events.append(ToolArguments(call.number, str(call.arguments), self._choice))
 
     def _add(self, call: _Call, fragment: str, events: list[Event]) -> None:
         if not fragment:
             return
-        call.arguments.append(fragment)
-        call.size += len(fragment)
+        call.arguments.add(fragment)
         if call.number >= 0:
             events.append(ToolArguments(call.number, fragment, self._choice))
 
@@ -156,7 +154,7 @@ def _is_new(known: _Call, call_id: str, name: str, fragment: str) -> bool:
         return False
     if call_id and known.id and call_id != known.id:
         return True
-    return bool(fragment) and known.is_complete()
+    return bool(fragment) and known.arguments.is_object()
 
 
 def made_up_id(seed: str, choice: int, number: int) -> str:

@@ -25,6 +25,8 @@ from aigw.llm.usage import from_openai
 
 #: Choices that an answer can have; OpenAI's own limit of ``n``.
 _MOST_CHOICES = 128
+#: Characters of an answer's id that ids of its calls are made of; a longer one is left alone.
+_LONGEST_ID = 256
 
 #: Words for why an answer ended, in lower case, and what they mean. Any other means that it ended.
 _REASONS = {
@@ -151,7 +153,7 @@ class ChatReader:
     def _start(self, fields: dict[str, Any], events: list[Event]) -> None:
         self._started = True
         answer_id, model = fields.get("id"), fields.get("model")
-        told = self._seed.id = answer_id if isinstance(answer_id, str) else ""
+        told = self._seed.id = answer_id if isinstance(answer_id, str) and len(answer_id) <= _LONGEST_ID else ""
         events.append(reply.Start(told or None, model if isinstance(model, str) and model else None))
 
     def _usage(self, fields: dict[str, Any], events: list[Event]) -> None:

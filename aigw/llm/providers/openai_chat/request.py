@@ -127,6 +127,8 @@ class Messages:
         self.server = server
         self.names = names
         self.written: list[dict[str, Any]] = []
+        self._system = server.system(call.model)
+        self._wants_thoughts = server.wants_thoughts(call.model)
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
@@ -142,7 +144,7 @@ class Messages:
 
     def system(self, turn: c.Turn) -> None:
         """Instructions, wherever in the conversation they are."""
-        self.add(self.server.system(self.call.model), self.content(turn.parts, turn.field), turn.name)
+        self.add(self._system, self.content(turn.parts, turn.field), turn.name)
 
     def user(self, turn: c.Turn) -> None:
         """The results of tools, then what the user says."""
@@ -182,7 +184,7 @@ class Messages:
 
     def thoughts(self, text: str, called: bool) -> dict[str, Any]:
         """The field for thoughts, if the server wants them."""
-        if not self.server.wants_thoughts(self.call.model):
+        if not self._wants_thoughts:
             return {}
         if not text and called and self.server.needs_thoughts:
             text = _NO_THOUGHTS
