@@ -21,6 +21,7 @@ from setuptools import setup
 #: What every request and every chunk of a stream goes through. Not compiled: classes that zope.interface or attrs
 #: decorate in ways that mypyc does not know, and whatever runs once a configuration.
 ON_THE_WAY = (
+    "aigw/bounded_cache.py",
     "aigw/consumers/authenticator.py",
     "aigw/consumers/consumer.py",
     "aigw/consumers/key_filter.py",

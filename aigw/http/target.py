@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from aigw.bounded_cache import remember
 from aigw.errors import BadRequest
 
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -21,10 +22,7 @@ _HEX: Final = {b"%%%02X" % byte: byte for byte in range(256)}
 _PLAIN: Final = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)*/?")
 
 
-#: Bytes up to which a path is remembered with its form, and how many are: the paths of an API are few and short.
-_LONGEST_REMEMBERED: Final = 512
-_MOST_REMEMBERED: Final = 4096
-
+#: Paths with their form: those of an API are few and short.
 _remembered: Final[dict[bytes, bytes]] = {}
 
 
@@ -38,10 +36,7 @@ def normalise_path(raw: bytes) -> bytes:
     path = _remembered.get(raw)
     if path is None:
         path = _normalise(raw)
-        if len(raw) <= _LONGEST_REMEMBERED:
-            if len(_remembered) >= _MOST_REMEMBERED:
-                _remembered.clear()
-            _remembered[raw] = path
+        remember(_remembered, raw, path, len(raw))
     return path
 
 

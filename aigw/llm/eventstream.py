@@ -29,8 +29,9 @@ _AROUND = _PRELUDE.size + _CRC.size
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _BYTES, _STRING = 6, 7
 
-#: Headers are the same for all events of a kind, so what they mean is remembered: of so many different ones.
-_REMEMBERED = 64
+#: Headers are the same for all events of a kind, so what they mean is remembered: of so many different ones, none of
+#: which has more bytes.
+_REMEMBERED, _LONGEST_REMEMBERED = 64, 512
 
 
 class EventStreamDecoder:
@@ -77,7 +78,7 @@ class EventStreamDecoder:
         if not payload and _text(fields, b":message-type") == b"error":
             message_text = _text(fields, b":error-message").decode("utf-8", "replace")
             return Frame(kind, orjson.dumps({"message": message_text}))
-        if len(self._kinds) < _REMEMBERED:
+        if len(self._kinds) < _REMEMBERED and headers <= _LONGEST_REMEMBERED:
             self._kinds[block] = kind
         return Frame(kind, payload)
 

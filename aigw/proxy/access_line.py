@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from aigw.bounded_cache import remember
+
 if TYPE_CHECKING:
     from aigw.proxy.account import Account
-
-#: Texts that are remembered, and characters up to which one is.
-_MOST_REMEMBERED: Final = 4096
-_LONGEST_REMEMBERED: Final = 128
 
 #: What a line has at most: characters of a path, and of any other text from outside (a model, an address); attempts.
 _LONGEST_PATH: Final = 1024
 _LONGEST_TEXT: Final = 256
 _MOST_TRIED: Final = 16
 
+#: Texts as they are written.
 _remembered: Final[dict[str, str]] = {}
 _NUMBERS: Final = [str(number) for number in range(1000)]
 _THOUSANDTHS: Final = [f"{number:03d}" for number in range(1000)]
@@ -169,10 +168,7 @@ def _text(text: str) -> str:
     written = _remembered.get(text)
     if written is None:
         written = _written(text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…")
-        if len(text) <= _LONGEST_REMEMBERED:
-            if len(_remembered) >= _MOST_REMEMBERED:
-                _remembered.clear()
-            _remembered[text] = written
+        remember(_remembered, text, written, len(text))
     return written
 
 

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
+from aigw.bounded_cache import remember
 from aigw.http.peer_address import parsed, unmapped_network
 from aigw.http.request import Request
-
-#: Addresses of which it is remembered whether they are trusted; proxies are few.
-_MOST_REMEMBERED: Final = 4096
 
 #: Proxies in a row that are looked at; nobody has as many.
 _MOST_HOPS: Final = 64
@@ -47,8 +45,7 @@ class Clients:
         known = self._judged.get(address)
         if known is None:
             known = _in_any(address, self._trusted)
-            if len(self._judged) < _MOST_REMEMBERED:
-                self._judged[address] = known
+            remember(self._judged, address, known, len(address))
         return known
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from aigw.bounded_cache import remember
 from aigw.config.settings import Settings
-
-#: Names beside the configured ones that are remembered, and characters up to which one is.
-_MOST_KEPT: Final = 10_000
-_LONGEST_KEPT: Final = 256
 
 
 class Labels:
@@ -23,26 +18,17 @@ class Labels:
         for consumer in settings.consumers.values():
             names.update(own.model for own in consumer.backends.values() if own.model)
         self._names = sorted((name for name in names if "*" not in name), key=len, reverse=True)
-        self._known = self._configured()
+        self._configured = {name: name for name in self._names}
+        self._made_up: dict[str, str] = {}  # the labels of other names: clients can make up as many as they like
 
     def label_of(self, name: str) -> str:
         """``name`` if it is configured; the configured name that it is a dated version of; else ``other``.
 
         A provider answers ``gpt-4o`` as ``gpt-4o-2024-08-06``: that is the same row of a dashboard.
         """
-        label = self._known.get(name)
+        label = self._configured.get(name) or self._made_up.get(name)
         if label is None:
             versions = (known for known in self._names if name.startswith((known + "-", known + "@", known + ":")))
             label = next(versions, "other")
-            if len(name) <= _LONGEST_KEPT:
-                self._remember(name, label)
+            remember(self._made_up, name, label, len(name))
         return label
-
-    def _remember(self, name: str, label: str) -> None:
-        """Clients can make up names; the ones in use are found again soon."""
-        if len(self._known) >= len(self._names) + _MOST_KEPT:
-            self._known = self._configured()
-        self._known[name] = label
-
-    def _configured(self) -> dict[str, str]:
-        return {name: name for name in self._names}

@@ -12,12 +12,11 @@ from typing import Any
 from twisted.web.resource import IResource, getChildForRequest
 from zope.interface import implementer
 
+from aigw.bounded_cache import remember
 from aigw.http.request import Request
 from aigw.routing.conditions import Conditions
 from aigw.routing.table import Match, Node, RouteTable, select
 from aigw.web.route import Found, Route
-
-_MOST_REMEMBERED = 4096
 
 
 @implementer(IResource)
@@ -81,8 +80,7 @@ class RouteTree(PathResource):
         routes = list(routes)
         super().__init__(RouteTable(routes).root)
         self._by_headers = any(conditions.headers for conditions, _ in routes)
-        self._found: dict[tuple[bytes, bytes], dict[bytes, Found]] = {}  # by method and host, then by path
-        self._left = _MOST_REMEMBERED
+        self._found: dict[tuple[bytes, bytes, bytes], Found] = {}  # by method, host and path
 
     def route(self, request: Request) -> Found:
         """The route of ``request``, by a walk through the tree; what was found is remembered for the next one
@@ -91,19 +89,11 @@ class RouteTree(PathResource):
         :raises NoRoute: there is none.
         :raises MethodNotAllowed: there is one for another method.
         """
-        place = (request.method, request.host)
-        paths = self._found.get(place)
-        found = paths.get(request.path) if paths is not None else None
+        place = (request.method, request.host, request.path)
+        found = self._found.get(place)
         if found is None:
             match = getChildForRequest(self, request).select(request)
             found = Found(match.value, request.path, match.prefix)
             if not self._by_headers:
-                self._remember(place, request.path, found)
+                remember(self._found, place, found, sum(map(len, place)))  # anybody can make up paths
         return found
-
-    def _remember(self, place: tuple[bytes, bytes], path: bytes, found: Found) -> None:
-        if not self._left:  # anybody can make up paths: the ones in use are found again soon
-            self._found.clear()
-            self._left = _MOST_REMEMBERED
-        self._left -= 1
-        self._found.setdefault(place, {})[path] = found

@@ -30,6 +30,7 @@ LEVELS = {
     "config": 1,
     "metrics": 1,
     "board": 0,
+    "bounded_cache": 0,
     "errors": 0,
     "instruments": 0,
     "log_output": 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aigw.bounded_cache import LONGEST, MOST
 from aigw.routing.breaker import BreakerRules
 from aigw.routing.health import HealthBook
 from aigw.routing.targets import Group
@@ -134,7 +135,7 @@ class ModelsTests(FileTestCase):
         for number in range(25_000):
             self.assertEqual(labels.label_of(f"made-up-{number}"), "other")
             self.assertEqual(labels.label_of("best"), "best")
-        self.assertLessEqual(len(labels._known), 10_000 + len(labels._names))
-        self.assertIn("made-up-24999", labels._known)
+        self.assertLessEqual(len(labels._made_up), MOST)
+        self.assertIn("made-up-24999", labels._made_up)
         self.assertEqual(labels.label_of("x" * 5000), "other")
-        self.assertLessEqual(max(map(len, labels._known)), 256)
+        self.assertLessEqual(max(map(len, labels._made_up)), LONGEST)

@@ -9,10 +9,11 @@ guides of https://platform.claude.com/docs, Bedrock's and Vertex's pages of the 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Literal
 
 import attrs
+
+from aigw.bounded_cache import remembering
 
 
 @attrs.frozen
@@ -71,7 +72,7 @@ _NAME = re.compile(
 )
 
 
-@lru_cache(maxsize=512)
+@remembering
 def traits(model: str) -> Traits:
     """What the model of that name takes; names of Bedrock, Vertex and OpenRouter are understood too."""
     name = model.lower()

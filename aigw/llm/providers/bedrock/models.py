@@ -11,10 +11,11 @@ structured-output, prompt-caching, the families' pages on model parameters).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Literal
 
 import attrs
+
+from aigw.bounded_cache import remembering
 
 
 @attrs.frozen
@@ -78,7 +79,7 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
 )
 
 
-@lru_cache(maxsize=512)
+@remembering
 def family(model: str) -> Family:
     """The family of the model of that id."""
     name = model.lower()
