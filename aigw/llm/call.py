@@ -247,7 +247,7 @@ def alternating(turns: Iterable[Turn]) -> list[Turn]:
         if not runs or runs[-1][0].role != turn.role:
             runs.append((turn, []))
         runs[-1][1].extend(turn.parts)
-    return [attrs.evolve(turn, parts=tuple(_ordered(turn.role, parts))) for turn, parts in runs]
+    return [Turn(turn.role, tuple(_ordered(turn.role, parts)), turn.field, turn.name) for turn, parts in runs]
 
 
 def _ordered(role: Role, parts: list[Part]) -> list[Part]:

@@ -38,6 +38,7 @@ from aigw.llm.operations import CHAT
 from aigw.llm.providers.base import Place
 from aigw.llm.providers.bedrock import BEDROCK, BedrockWire
 from aigw.llm.providers.bedrock.models import base_model
+from aigw.llm.providers.bedrock.names import DocumentNames
 from aigw.llm.wire import EmbeddingCall
 from tests.unit.llm.streams import NO_RECORDED, RECORDED
 
@@ -330,6 +331,16 @@ class FileTests(Asking):
         self.refused("messages[0]", user(Text("x"), Document(url="https://example.com/a.pdf")))
         self.refused("messages[0]", user(Text("x"), Document("application/zip", PIXEL)))
         self.refused("messages[0]", user(Text("x"), Audio(PIXEL, "midi")))
+
+    def test_names_of_documents(self) -> None:
+        """Each has one of its own, whatever names the others have been given."""
+        names = DocumentNames()
+        given = ("a.pdf", "a (2).pdf", "a.pdf", "a.pdf", "a (2).pdf", None, "a (4).txt", "a.pdf")
+        told = [names.name(each) for each in given]
+        self.assertEqual(told[:4], ["a", "a (2)", "a (3)", "a (4)"])
+        self.assertEqual(len(set(told)), len(given))
+        again = DocumentNames()
+        self.assertEqual([again.name(each) for each in given], told)
 
     def test_documents(self) -> None:
         """By media type, else by the name's end; text is text."""
