@@ -26,6 +26,7 @@ from aigw.errors import Overloaded
 from aigw.http.deadlines import Deadlines
 from aigw.http.listeners import Listen, Listeners
 from aigw.http.server import ServerFactory, ServerLimits
+from aigw.listener_factories import furnished
 from aigw.log_output import writer_thread
 from aigw.logs import AccessLog, daemon_log_lost
 from aigw.metrics import Metrics
@@ -112,7 +113,8 @@ class Serving:
         wanted: dict[str, Factory] = dict.fromkeys(settings.server.listen, self.factory)
         if settings.server.admin != "off" and self._admin is not None:
             wanted[settings.server.admin] = self._admin
-        return wanted
+        directory, files = settings.directory, settings.listener_files
+        return {name: furnished(name, factory, directory, files) for name, factory in wanted.items()}
 
     def begin(self) -> None:
         """The reactor runs: watch how well it does, and look for garbage rarely."""
@@ -167,8 +169,8 @@ class Serving:
         :raises Exception: a listener cannot be opened.
         """
         snapshot = Snapshot.build(settings, self.snapshot, self._reactor, self.deadlines)
-        wanted = self._wanted(settings)
         try:
+            wanted = self._wanted(settings)
             opened = self.listeners.open(wanted)
         except Exception:
             snapshot.retire(self.snapshot)
@@ -191,7 +193,7 @@ class Serving:
         self.front_door.served = prepared.snapshot.served
         self.factory.limits = _limits(settings)
         self.memory.most = settings.server.max_memory
-        self.listeners.close_except(prepared.wanted)
+        self.listeners.switch(prepared.wanted)
         previous.retire(self.snapshot)
         self._watch_breakers()
 

@@ -9,12 +9,13 @@ requests under way keep the one they came in by.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import attrs
+from twisted.internet.protocol import Factory
 
-from aigw.config.errors import ConfigError, Problem
+from aigw.config.errors import ConfigError, KeyPath, Problem
+from aigw.config.files import content_of
 from aigw.config.sensitive import parts_of, secrets_in, sent_secrets
 from aigw.config.settings import Backend, ConsumerBackend, Settings
 from aigw.config.settings import Route as RouteSettings
@@ -23,6 +24,7 @@ from aigw.consumers.doors import Doors
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
 from aigw.http.target import normalise_path
+from aigw.listener_factories import furnished
 from aigw.llm.operations import MODELS
 from aigw.llm.providers import provider
 from aigw.proxy import credentials
@@ -146,6 +148,7 @@ def secrets_of(settings: Settings) -> list[str]:
 def check(settings: Settings) -> list[Problem]:
     """What is wrong with settings that are well-formed: routes that cannot be told apart, providers out of reach."""
     problems = list(_provider_problems(settings))
+    problems += _listener_problems(settings)
     named: list[tuple[str, Conditions]] = []
     for name, route in settings.routes.items():
         try:
@@ -172,9 +175,24 @@ def _provider_problems(settings: Settings) -> Iterator[Problem]:
             yield settings.problem(("backends", name, "probe"), missing)
         if backend.ca is not None:
             try:
-                certificates(str(settings.path.parent / backend.ca))
-            except (OSError, ValueError) as error:
+                path = settings.directory / backend.ca
+                certificates(settings.authorities.get(backend.ca) or content_of(path), str(path))
+            except ValueError as error:
                 yield settings.problem(("backends", name, "ca"), str(error))
+
+
+def _listener_problems(settings: Settings) -> Iterator[Problem]:
+    """What OpenSSL says of certificates that are well-formed."""
+    if not settings.listener_files:
+        return  # no secure listener, or nobody may look
+    server = settings.server
+    places: dict[KeyPath, str] = {("server", "listen", index): value for index, value in enumerate(server.listen)}
+    for place, value in {**places, ("server", "admin"): server.admin}.items():
+        if value != "off":
+            try:
+                furnished(value, Factory(), settings.directory, settings.listener_files)
+            except ValueError as error:
+                yield settings.problem(place, str(error))
 
 
 def conditions_of(route: RouteSettings) -> Conditions:
@@ -191,14 +209,18 @@ def conditions_of(route: RouteSettings) -> Conditions:
     )
 
 
-def upstream_key(name: str, backend: Backend, directory: Path) -> UpstreamKey:
-    """What of ``backend`` makes its connections."""
+def upstream_key(name: str, settings: Settings) -> UpstreamKey:
+    """What of a backend makes its connections."""
+    backend = settings.backends[name]
     url = backend.url or provider_at(backend).default_url
+    address = Address.of(url) if url else None
+    ca = settings.authorities[backend.ca] if backend.ca is not None else None
     return UpstreamKey(
         name=name,
         provider=backend.provider,
-        address=Address.of(url) if url else None,
-        ca=str(directory / backend.ca) if backend.ca is not None else None,
+        address=address,
+        ca=ca,
+        system=settings.system_authorities if ca is None and address is not None and address.tls else "",
         max_connections=backend.pool.max_connections,
         idle_timeout=backend.pool.idle_timeout,
         delay=backend.delay,
@@ -211,7 +233,7 @@ def _upstreams(
     kept = previous.upstreams if previous is not None else {}
     upstreams: dict[UpstreamKey, Upstream] = {}
     for name, backend in settings.backends.items():
-        key = upstream_key(name, backend, settings.path.parent)
+        key = upstream_key(name, settings)
         upstreams[key] = kept.get(key) or open_upstream(key, provider(backend.provider), reactor, deadlines)
     return upstreams
 

@@ -24,6 +24,7 @@ from aigw.config.tables import (
     Tables,
 )
 from aigw.config.values import key_digest
+from aigw.listener import Described, described
 
 #: Providers that are at no one place, so that a backend of theirs must say where it is.
 NEED_URL = frozenset(("azure", "openai-compatible"))
@@ -99,13 +100,27 @@ def _references(path: KeyPath, kind: type[Table], table: dict[str, Any], tables:
 
 
 def _server(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
-    seen: list[Any] = []
-    for index, listener in enumerate(_array(table, "listen")):
-        if listener in seen:
+    seen: list[Described] = []
+    for index, value in enumerate(_array(table, "listen")):
+        listener = _described(value)
+        if listener is None:
+            continue
+        if any(listener.address == other.address and listener.overlaps(other) for other in seen):
             yield (*path, "listen", index), "is there twice (each listener once)"
+        elif any(listener.overlaps(other) for other in seen):
+            yield (*path, "listen", index), "has its port from a listener above on all addresses (one of the two)"
         seen.append(listener)
-    if table.get("admin") in seen:
+    admin = _described(table.get("admin", Server().admin))
+    if admin is not None and any(admin.overlaps(other) for other in seen):
         yield (*path, "admin"), 'is also in listen (a listener of its own, or "off")'
+
+
+def _described(value: Any) -> Described | None:
+    """A listener's description, taken apart; None where it is none, which is a fault of its own."""
+    try:
+        return described(value) if isinstance(value, str) and value != "off" else None
+    except ValueError:
+        return None
 
 
 def _backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:

@@ -21,6 +21,7 @@ from aigw.config.checks import check
 from aigw.config.errors import ConfigError, Fault, KeyPath, Problem
 from aigw.config.faults import faults_of
 from aigw.config.file import Lines, dotted, read
+from aigw.config.files import Held, hold
 from aigw.config.secrets import resolve_secrets, sources_of
 from aigw.config.tables import (
     Backend,
@@ -46,6 +47,10 @@ class Settings:
     :ivar sha256: of the file's bytes, hexadecimal.
     :ivar auth: has "key", whether the file says so or not.
     :ivar secret_values: what the ``[secrets]`` are.
+    :ivar authorities: what the backends' ``ca`` files hold, by their paths as the file has them.
+    :ivar system_authorities: a digest of the authorities that the machine trusts.
+    :ivar listener_files: what the files hold that listeners prove themselves with, by absolute path; their keys are
+        secrets.
     :ivar warnings: what is allowed and not wise.
     """
 
@@ -60,7 +65,15 @@ class Settings:
     consumers: dict[str, Consumer]
     lines: Lines = attrs.field(repr=False)
     secret_values: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    authorities: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    system_authorities: str = ""
+    listener_files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def directory(self) -> Path:
+        """Where the file is, and what is relative in it."""
+        return self.path.parent.absolute()
 
     def problem(self, place: KeyPath, message: str) -> Problem:
         """A fault at ``place``, with its file and line."""
@@ -71,7 +84,8 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ, *, read_secr
     """Read, check and complete the configuration file ``path``.
 
     :param environ: where secrets of the environment are, and ``CREDENTIALS_DIRECTORY``.
-    :param read_secrets: False where only the file itself matters; ``secret_values`` is empty then.
+    :param read_secrets: False where only the file itself matters; ``secret_values`` and ``listener_files`` are empty
+        then.
     :raises ConfigError: with every fault that was found.
     """
     path = Path(path)
@@ -86,11 +100,14 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ, *, read_secr
     if read_secrets:
         secrets, missing = resolve_secrets(dict(sources_of(tables)), path.parent, environ)
         faults += missing
+    held, unusable = hold(typed, path.parent.absolute(), secrets=read_secrets)
+    faults += unusable
     if faults:
         # Not inside the "except": pydantic's error would carry the file's values into tracebacks.
         raise ConfigError(_problems(path, lines, faults))
-    settings = _settings(path, hashlib.sha256(data).hexdigest(), typed, lines, secrets)
-    return attrs.evolve(settings, warnings=_problems(path, lines, advise(settings, datetime.now(UTC))))
+    settings = _settings(path, hashlib.sha256(data).hexdigest(), typed, lines, secrets, held)
+    warnings = [*advise(settings, datetime.now(UTC)), *held.warnings]
+    return attrs.evolve(settings, warnings=_problems(path, lines, warnings))
 
 
 def load_served(path: str | Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -113,7 +130,7 @@ def nothing_served(settings: Settings) -> Problem | None:
     return settings.problem(("routes",), f"{what}: nothing would be served (at least one [routes.NAME])")
 
 
-def _settings(path: Path, sha256: str, typed: Tables, lines: Lines, secrets: dict[str, str]) -> Settings:
+def _settings(path: Path, sha256: str, typed: Tables, lines: Lines, secrets: dict[str, str], held: Held) -> Settings:
     server = typed.server
     if server.access_log not in ("-", "off"):
         server = server.model_copy(update={"access_log": str(path.parent / server.access_log)})
@@ -129,6 +146,9 @@ def _settings(path: Path, sha256: str, typed: Tables, lines: Lines, secrets: dic
         consumers=typed.consumers,
         lines=lines,
         secret_values=secrets,
+        authorities=held.authorities,
+        system_authorities=held.system_authorities,
+        listener_files=held.listener_files,
     )
 
 

@@ -192,11 +192,13 @@ class PooledAgent:
     """Issues requests over a pool for each origin.
 
     :param reactor: connects.
-    :param ca: a PEM file of the authorities to trust instead of the system's.
+    :param ca: the authorities to trust instead of the system's, in PEM.
     :param max_connections: to one origin.
     """
 
-    def __init__(self, reactor: Any, deadlines: Deadlines, *, ca: str | None = None, max_connections: int = 16) -> None:
+    def __init__(
+        self, reactor: Any, deadlines: Deadlines, *, ca: bytes | None = None, max_connections: int = 16
+    ) -> None:
         self._reactor = reactor
         self._deadlines = deadlines
         self._ca = ca

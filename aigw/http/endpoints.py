@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import idna
@@ -15,13 +16,20 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
 )
-from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IHostnameResolver,
+    IProtocolFactory,
+    IReactorPluggableNameResolver,
+    IStreamClientEndpoint,
+)
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from aigw.http.addresses import Addresses, Found, InThread, look_up
 from aigw.http.failures import CertificateRefused
 from aigw.http.secure import without_detours
+from aigw.http.threads import in_own_thread
 from aigw.http.trust import Verifying, certificates
 
 __all__ = ["certificates", "client_endpoint", "failure_kind", "failure_text"]
@@ -43,14 +51,23 @@ _TEXTS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def client_endpoint(
-    reactor: Any, host: str, port: int, tls: bool, *, ca: str | None = None, unix: str | None = None
+    reactor: Any,
+    host: str,
+    port: int,
+    tls: bool,
+    *,
+    ca: bytes | None = None,
+    system: str = "",
+    unix: str | None = None,
+    in_thread: InThread | None = None,
 ) -> IStreamClientEndpoint:
     """An endpoint for ``host``: an address as it is, a name by all its addresses (RFC 8305).
 
     :param tls: verify that the server is ``host`` (service_identity), TLS 1.2 or newer.
-    :param ca: a PEM file of the authorities to trust instead of the system's.
+    :param ca: the authorities to trust instead of the system's, in PEM.
+    :param system: see :class:`~aigw.http.trust.Verifying`.
     :param unix: the path of a socket to connect to instead; ``host`` is still who the server has to be.
-    :raises OSError: ``ca`` cannot be read.
+    :param in_thread: runs the look-up of the name; by default in a thread of its own.
     :raises ValueError: ``ca`` holds no certificate, or ``host`` is no name.
     """
     endpoint: Any
@@ -62,11 +79,55 @@ def client_endpoint(
         endpoint = TCP6ClientEndpoint(reactor, host, port, timeout=_CONNECT)
     else:
         host = ascii_name(host)
-        endpoint = HostnameEndpoint(reactor, host, port, timeout=_CONNECT)
+        endpoint = _Named(reactor, host, port, in_thread or partial(in_own_thread, reactor))
     if not tls:
         result: IStreamClientEndpoint = endpoint
         return result
-    return _OverTls(reactor, endpoint, Verifying(host, ca))
+    return _OverTls(reactor, endpoint, Verifying(host, ca, system))
+
+
+@implementer(IStreamClientEndpoint)
+class _Named:
+    """By a name: looked up apart from all others, connected as Twisted's HostnameEndpoint does."""
+
+    def __init__(self, reactor: Any, host: str, port: int, in_thread: InThread) -> None:
+        self._reactor, self._host, self._port = reactor, host, port
+        self._addresses = Addresses(reactor, in_thread, host, partial(look_up, host, port))
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[Any]:
+        """Connect to whichever of its addresses answers first."""
+
+        def dial(found: Found) -> Deferred[Any]:
+            return HostnameEndpoint(_Resolved(self._reactor, found), self._host, self._port, _CONNECT).connect(factory)
+
+        return self._addresses.get().addCallback(dial)
+
+
+@implementer(IReactorPluggableNameResolver, IHostnameResolver)
+class _Resolved:
+    """A reactor that knows the addresses already."""
+
+    def __init__(self, reactor: Any, found: Found) -> None:
+        self._reactor = reactor
+        self._found = found
+        self.nameResolver = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: Any,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Any = None,
+        transportSemantics: str = "TCP",
+    ) -> Any:
+        """See ``twisted.internet.interfaces.IHostnameResolver``."""
+        resolutionReceiver.resolutionBegan(None)
+        for address in self._found:
+            resolutionReceiver.addressResolved(address)
+        resolutionReceiver.resolutionComplete()
 
 
 @implementer(IStreamClientEndpoint)

@@ -2,83 +2,262 @@
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
+import attrs
 from twisted.internet import tcp, unix
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred
+from twisted.internet.endpoints import _SystemdParser
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.systemd import ListenFDs
 
-from aigw.http.secure import without_detours
+from aigw.listener import Address, Described, described
 
-#: Opens one listener: an endpoint description and who is to be connected.
-Listen = Callable[[str, Factory], "Deferred[IListeningPort]"]
+
+class Listen(Protocol):
+    """Opens one listener."""
+
+    def __call__(
+        self, description: str, factory: Factory, beside: Sequence[IListeningPort] = ()
+    ) -> Deferred[IListeningPort]:
+        """Fires at once.
+
+        :param factory: makes who is connected.
+        :param beside: ports of this process that have the address, or part of it, until they are given up.
+        """
 
 
 def endpoints(reactor: Any) -> Listen:
-    """Listeners that are opened as their descriptions say (``twisted.internet.endpoints.serverFromString``)."""
+    """Listeners that are opened as their descriptions say, and accept."""
     stand = Stand(reactor)
-    return lambda description, factory: serverFromString(stand, description).listen(factory)
+    return opening(stand)
+
+
+def opening(stand: Any) -> Listen:
+    """Opens listeners by ``stand``."""
+
+    def listen(description: str, factory: Factory, beside: Sequence[IListeningPort] = ()) -> Deferred[IListeningPort]:
+        return execute(opened, stand, description, factory, beside)
+
+    return listen
+
+
+def opened(stand: Any, description: str, factory: Factory, beside: Sequence[IListeningPort] = ()) -> Any:
+    """The port of a listener.
+
+    :param stand: opens sockets.
+    :raises CannotListenError: the address cannot be had.
+    :raises ValueError: it is a socket of systemd's that is not there.
+    """
+    listener = described(description)
+    if listener.kind == "systemd":
+        sock = inherited(listener)
+        with sock:
+            return stand.adoptStreamPort(sock.fileno(), sock.family, factory)
+    if listener.kind == "unix":
+        path = listener.arguments["address"]
+        return stand.listenUNIX(path, factory, listener.backlog, listener.mode, listener.locked)
+    with shared(beside):
+        return stand.listenTCP(listener.port, factory, listener.backlog, listener.host, bool(beside))
+
+
+def inherited(listener: Described, sockets: ListenFDs | None = None) -> socket.socket:
+    """A duplicate of a socket that systemd holds and has handed over.
+
+    It stays open here as well, so that a listener that a reload took out can come back with another one.
+
+    :param sockets: what was handed over; by default to this process.
+    :raises ValueError: there is none of that name, or it is of another kind.
+    """
+    handed: Any = sockets or _SystemdParser._sddaemon  # who has read and unset the environment's variables
+    wanted = listener.arguments.get("name")
+    if wanted is not None:
+        named = handed.inheritedNamedDescriptors()
+        if wanted not in named:
+            known = ", ".join(sorted(named)) or "none at all"
+            raise ValueError(f"systemd has handed over no socket named {wanted} (FileDescriptorName=; it has {known})")
+        descriptor = named[wanted]
+    else:
+        descriptors, index = handed.inheritedDescriptors(), int(listener.arguments["index"])
+        if index >= len(descriptors):
+            raise ValueError(f"systemd has handed over no socket number {index} (it has {len(descriptors)}, from 0)")
+        descriptor = descriptors[index]
+    sock = socket.socket(fileno=os.dup(descriptor))
+    domain = listener.arguments["domain"]
+    if sock.family.name != f"AF_{domain}" or sock.type != socket.SOCK_STREAM:
+        found = sock.family.name.removeprefix("AF_")
+        sock.close()
+        raise ValueError(f"systemd's socket {wanted or listener.arguments['index']} is {found} (domain={found})")
+    sock.setblocking(False)
+    return sock
+
+
+@contextmanager
+def shared(ports: Sequence[IListeningPort]) -> Iterator[None]:
+    """Let another socket of this process have the address of ``ports`` as well, or part of it, while it is opened."""
+    sockets = [sock for port in ports for sock in sockets_of(port)]
+    before = [sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) for sock in sockets]
+    for sock in sockets:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for sock, was in zip(sockets, before, strict=True):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, was)
+
+
+def sockets_of(port: IListeningPort) -> Sequence[socket.socket]:
+    """The listening sockets of a port; none of one in memory."""
+    several: Sequence[socket.socket] | None = getattr(port, "sockets", None)
+    if several is not None:
+        return several
+    one = getattr(port, "socket", None)
+    return [one] if isinstance(one, socket.socket) else []
+
+
+@attrs.define(eq=False)
+class _Open:
+    """A listener that is open.
+
+    :ivar factory: who is connected.
+    """
+
+    description: str
+    factory: Factory
+    port: IListeningPort
+
+    @property
+    def listener(self) -> Described:
+        """Its description, taken apart."""
+        return described(self.description)
+
+    def becomes(self, description: str, factory: Factory) -> None:
+        """Take another description with the same address, on the same port."""
+        before, self.description = self.listener, description
+        now = self.listener
+        if now.backlog != before.backlog:
+            for sock in sockets_of(self.port):
+                sock.listen(now.backlog)
+        if now.kind == "unix" and now.mode != before.mode:
+            Path(now.arguments["address"]).chmod(now.mode)
+        if factory is not self.factory:
+            previous, self.factory = self.factory, factory
+            port = _transport(self.port)
+            if getattr(port, "factory", None) is not None:  # one on which this process accepts
+                factory.doStart()
+                port.factory = factory
+                previous.doStop()
 
 
 class Listeners:
-    """The open ports, by their endpoint descriptions.
+    """The open ports, by what they listen on: descriptions that differ in spelling only are of one port.
 
     :param listen: opens one; its Deferred must have fired when it is returned.
+    :param keep: what is done to a listening socket, and holds for its connections.
     """
 
-    def __init__(self, listen: Listen) -> None:
+    _log = Logger()
+
+    def __init__(self, listen: Listen, keep: Callable[[socket.socket], None] = lambda _: None) -> None:
         self._listen = listen
-        self._ports: dict[str, IListeningPort] = {}
+        self._keep = keep
+        self._open: dict[Address, _Open] = {}
 
-    def open(self, wanted: Mapping[str, Factory]) -> list[str]:
-        """Open those of ``wanted`` that are not open yet: all of them, or none.
+    def open(self, wanted: Mapping[str, Factory], elsewhere: Iterable[IListeningPort] = ()) -> list[str]:
+        """Open those of ``wanted`` whose address is not open yet: all of them, or none.
 
+        An address of which a listener has part that :meth:`switch` is to close is shared with it until then.
+
+        :param elsewhere: further ports of this process that are about to be closed.
         :returns: the descriptions that were opened.
         :raises Exception: what the first failing one raised, such as CannotListenError.
         """
-        opened: list[str] = []
+        new: list[str] = []
+        others = list(elsewhere)
         try:
             for description, factory in wanted.items():
-                if description not in self._ports:
-                    self._ports[description] = listening(self._listen(description, factory), description)
-                    opened.append(description)
+                listener = described(description)
+                held = self._open.get(_address(listener, description))
+                if held is None:
+                    beside = [one.port for one in self._open.values() if one.listener.overlaps(listener)]
+                    beside += [port for port in others if _has_port(port, listener)]
+                    port = listening(self._listen(description, factory, beside), description)
+                    self._open[_address(listener, description)] = _Open(description, factory, port)
+                    new.append(description)
+                    for sock in sockets_of(port):
+                        self._keep(sock)
+                elif listener.kind == "unix" and held.listener.locked != listener.locked:
+                    raise ValueError(f"{description}: whether there is a lock file changes with a restart only")
         except Exception:
-            self.close(opened)
+            self.close(new)
             raise
-        return opened
+        return new
+
+    def switch(self, wanted: Mapping[str, Factory]) -> Deferred[Any]:
+        """Be those of ``wanted``, all of which are open: as their descriptions say, and for their factories.
+
+        :returns: fires when the others are closed.
+        """
+        places = {_address(described(description), description): description for description in wanted}
+        gone = [one.description for address, one in self._open.items() if address not in places]
+        for address, description in places.items():
+            try:
+                self._open[address].becomes(description, wanted[description])
+            except OSError as error:  # of the file's mode: it is in use, and stays
+                self._log.error("listener {description}: {error}", description=description, error=error)
+        return self.close(gone)
 
     def pause(self, descriptions: Iterable[str]) -> None:
         """Accept nothing on these for now: who connects waits."""
         for description in descriptions:
-            _transport(self._ports[description]).stopReading()
+            _transport(self._of(description).port).stopReading()
 
     def resume(self, descriptions: Iterable[str]) -> None:
         """Accept again."""
         for description in descriptions:
-            _transport(self._ports[description]).startReading()
+            _transport(self._of(description).port).startReading()
 
     def close(self, descriptions: Iterable[str]) -> Deferred[Any]:
         """Stop accepting on these; fires when they are closed."""
-        ports = [self._ports.pop(description) for description in descriptions if description in self._ports]
-        return close_ports(ports)
+        addresses = [_address(described(description), description) for description in descriptions]
+        return close_ports([self._open.pop(address).port for address in addresses if address in self._open])
 
-    def close_except(self, wanted: Mapping[str, Factory]) -> Deferred[Any]:
-        """Close all that are not in ``wanted``."""
-        return self.close([description for description in self._ports if description not in wanted])
+    def ports(self, wanted: Iterable[str] | None = None) -> dict[str, IListeningPort]:
+        """The open ones, by their descriptions; or those of ``wanted``, by these."""
+        if wanted is None:
+            return {one.description: one.port for one in self._open.values()}
+        return {description: self._of(description).port for description in wanted}
 
-    def ports(self) -> Mapping[str, IListeningPort]:
-        """The open ones, by their descriptions."""
-        return dict(self._ports)
+    def factory(self, description: str) -> Factory:
+        """Who is connected on an open one."""
+        return self._of(description).factory
 
     def addresses(self) -> dict[str, str]:
         """Where each one listens, for the status page and the log."""
-        return {description: shown(port.getHost()) for description, port in self._ports.items()}
+        return {one.description: shown(one.port.getHost()) for one in self._open.values()}
+
+    def _of(self, description: str) -> _Open:
+        return self._open[_address(described(description), description)]
+
+
+def _address(listener: Described, description: str) -> Address:
+    """What a listener is known by: its address, or, where the system chooses the port, its description."""
+    if listener.address[0] == "tcp" and not listener.port:
+        return "tcp", description, "0"
+    return listener.address
+
+
+def _has_port(port: IListeningPort, listener: Described) -> bool:
+    """Whether a port listens, perhaps, on what ``listener`` wants; sharing with one that does not harms nobody."""
+    return listener.address[0] == "tcp" and getattr(port.getHost(), "port", 0) == listener.port != 0
 
 
 def listening(opening: Deferred[IListeningPort], description: str) -> IListeningPort:
@@ -116,33 +295,50 @@ def shown(address: Any) -> str:
 
 
 class Stand:
-    """A reactor as endpoints see it, whose TLS is :mod:`aigw.http.secure`'s, and which leaves the file of a Unix socket
-    alone where the socket was opened by somebody else."""
+    """A reactor that opens listeners: they can share their address, and they leave the file of a Unix socket alone
+    where the socket was opened by somebody else."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
+    def listenTCP(self, port: int, factory: Factory, backlog: int, interface: str, sharing: bool) -> Any:
+        """See ``twisted.internet.interfaces.IReactorTCP``.
 
-    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Any:
-        """See ``twisted.internet.interfaces.IReactorTCP``."""
-        return self._reactor.listenTCP(port, without_detours(factory), backlog, interface)
+        :param sharing: other sockets of this process have the address as well.
+        """
+        if not sharing:
+            return self._reactor.listenTCP(port, factory, backlog, interface)
+        made = _SharingPort(port, factory, backlog, interface, self._reactor)
+        made.startListening()
+        return made
 
-    def listenSSL(
-        self, port: int, factory: Factory, contextFactory: Any, backlog: int = 50, interface: str = ""
-    ) -> Any:
-        """See ``twisted.internet.interfaces.IReactorSSL``."""
-        around: Any = TLSMemoryBIOFactory(contextFactory, False, factory)
-        return self.listenTCP(port, around, backlog, interface)
+    def listenUNIX(self, path: str, factory: Factory, backlog: int, mode: int, locked: bool) -> Any:
+        """See ``twisted.internet.interfaces.IReactorUNIX``."""
+        return self._reactor.listenUNIX(path, factory, backlog, mode, locked)
 
     def adoptStreamPort(self, descriptor: int, family: int, factory: Factory) -> Any:
         """See ``twisted.internet.interfaces.IReactorSocket``."""
         if family != socket.AF_UNIX:
-            return self._reactor.adoptStreamPort(descriptor, family, without_detours(factory))
+            return self._reactor.adoptStreamPort(descriptor, family, factory)
         port = _SharedUnixPort._fromListeningDescriptor(self._reactor, descriptor, factory)
         port.startListening()
         return port
+
+
+class _SharingPort(tcp.Port):
+    """On an address that other sockets of this process have as well."""
+
+    def createInternetSocket(self) -> socket.socket:
+        """A socket that is not bound yet."""
+        sock: socket.socket = super().createInternetSocket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return sock
+
+    def startListening(self) -> None:
+        """Bind and listen; from then on nobody else may come to the address."""
+        super().startListening()
+        port: Any = self
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
 
 
 class _SharedUnixPort(unix.Port):

@@ -10,7 +10,6 @@ but a VerificationError is logged and forgotten); here whatever goes wrong refus
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL, crypto
@@ -24,7 +23,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from aigw.http.failures import CertificateRefused
-from aigw.regular_file import read_regular
 
 #: All authorities of a system have some 200 KB.
 _LONGEST = 16 * 1024 * 1024
@@ -51,13 +49,13 @@ class Verifying:
     """Makes TLS connections to one host, which prove that it is that host.
 
     :param host: a name in ASCII, or an IP address.
-    :param ca: a PEM file of the authorities to trust instead of the system's.
-    :raises OSError: ``ca`` cannot be read.
+    :param ca: the authorities to trust instead of the system's, in PEM.
+    :param system: tells one state of the system's authorities from another; they are read once for each.
     :raises ValueError: ``ca`` holds no certificate, or ``host`` is no name.
     """
 
-    def __init__(self, host: str, ca: str | None) -> None:
-        self._options = _options(ca)
+    def __init__(self, host: str, ca: bytes | None, system: str = "") -> None:
+        self._options = _options(ca, "" if ca is not None else system)
         is_address = isIPAddress(host) or isIPv6Address(host)
         self._identity = IPAddress_ID(host) if is_address else DNS_ID(host)
         self._server_name = None if is_address else host.encode("ascii")
@@ -92,31 +90,23 @@ class Verifying:
         return ""
 
 
-def _options(ca: str | None) -> CertificateOptions:
-    """Context and settings for a set of authorities, made once."""
-    if ca is None:
-        return _made(None, 0, 0)
-    state = Path(ca).stat()
-    return _made(ca, state.st_mtime_ns, state.st_size)
-
-
 @lru_cache(maxsize=32)
-def _made(ca: str | None, changed: int, size: int) -> CertificateOptions:
-    """``changed`` and ``size`` make a file that was replaced another one."""
+def _options(ca: bytes | None, _system: str) -> CertificateOptions:
+    """Context and settings for a set of authorities, made once: what they are is what tells them apart."""
     trust = platformTrust() if ca is None else trustRootFromCertificates(certificates(ca))
     options = CertificateOptions(trustRoot=trust, raiseMinimumTo=TLSVersion.TLSv1_2, acceptableProtocols=[b"http/1.1"])
     options.getContext()  # reads the authorities now, not during the first call
     return options
 
 
-def certificates(path: str) -> list[Certificate]:
-    """Every certificate in a PEM file.
+def certificates(pem: bytes, path: str = "ca") -> list[Certificate]:
+    """Every certificate in a file's content.
 
-    :raises OSError: it cannot be read.
+    :param path: what messages call it.
     :raises ValueError: there is none, or one is broken.
     """
     begin = b"-----BEGIN CERTIFICATE-----"
-    found = [begin + part for part in read_regular(path, _LONGEST).split(begin)[1:]]
+    found = [begin + part for part in pem.split(begin)[1:]]
     if not found:
         raise ValueError(f"{path} holds no PEM certificate")
     try:

@@ -1,10 +1,10 @@
 """Signatures of requests to AWS (SigV4), made by botocore: with a configured key, or with what the machine has.
 
-Where keys come from may block: files, processes, the metadata server, STS. So they are looked up in a thread, once at
-a time, and kept. Keys that expire are looked up again before they do: while they are still good for a while, beside
-their use; else the calls that come wait together for the one look-up under way. If that fails they all fail, and so
-do the calls of the next few seconds, without another try. Signing needs a hash over the body, and is done in a thread
-as well.
+Where keys come from may block: files, processes, the metadata server, STS. So they are looked up in a thread for that
+alone, one look-up at a time, and kept. Keys that expire are looked up again before they do: while they are still good
+for a while, beside their use; else the calls that come wait together for the one look-up under way. If that fails they
+all fail, and so do the calls of the next few seconds, without another try. Signing needs a hash over the body, and is
+done in one of the reactor's threads.
 
 A path is signed as it is sent: the canonical request has it encoded once more, as all services but S3 want it.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
@@ -12,6 +12,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -25,6 +26,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from aigw.errors import UpstreamFailed
+from aigw.http.threads import in_own_thread
 from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.aws_keys import MISSING, CredentialChain, FixedKeys, Keys, KeySource, NoKeys
 
@@ -85,15 +87,23 @@ def _to_sign(head: bytes) -> dict[str, str]:
 class AwsAuthoriser:
     """See :class:`aigw.upstream.authoriser.Authoriser` and the module's head.
 
-    :param in_thread: runs a function that blocks somewhere else, and tells what it returned.
+    :param in_thread: runs a function that takes its time somewhere else, and tells what it returned.
+    :param in_own_thread: the same for one that may hang; by default ``in_thread``.
     """
 
     def __init__(
-        self, clock: IReactorTime, in_thread: InThread, source: KeySource, region: str, partition: bytes
+        self,
+        clock: IReactorTime,
+        in_thread: InThread,
+        source: KeySource,
+        region: str,
+        partition: bytes,
+        in_own_thread: InThread | None = None,
     ) -> None:
         self.partition = partition
         self._clock = clock
         self._in_thread = in_thread
+        self._in_own_thread = in_own_thread or in_thread
         self._source = source
         self._region = region
         self._keys: Keys | None = None
@@ -138,7 +148,7 @@ class AwsAuthoriser:
     def _begin(self) -> None:
         if not self._fetching:
             self._fetching = True
-            self._in_thread(self._source.fetch).addCallbacks(self._fetched, self._failed)
+            self._in_own_thread(self._source.fetch).addCallbacks(self._fetched, self._failed)
 
     def _fetched(self, keys: Keys) -> None:
         if keys != self._keys:
@@ -208,9 +218,13 @@ def aws_authoriser(
     def in_thread(function: Callable[[], T]) -> Deferred[T]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function)
 
-    source: KeySource = FixedKeys(keys) if keys is not None else CredentialChain()
-    identity = f"aws {region} {keys.access_key if keys is not None else 'ambient'}".encode("utf-8", "replace")
-    return AwsAuthoriser(reactor, in_thread, source, region, hashlib.sha256(identity).digest()[:16])
+    # Keys by all that they are: those of another session, or the same with another secret, are others.
+    identity = [region, *(("ambient",) if keys is None else (keys.access_key, keys.secret_key, keys.token or ""))]
+    partition = hashlib.sha256("\0".join(("aws", *identity)).encode("utf-8", "replace")).digest()[:16]
+    if keys is not None:
+        return AwsAuthoriser(reactor, in_thread, FixedKeys(keys), region, partition)
+    own: InThread = functools.partial(in_own_thread, reactor)
+    return AwsAuthoriser(reactor, in_thread, CredentialChain(), region, partition, own)
 
 
 def problem(ambient: bool, environment: Mapping[str, str] = os.environ) -> str | None:

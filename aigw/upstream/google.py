@@ -1,9 +1,9 @@
 """Access tokens for Google Cloud, made by google-auth: from a service account's key, or from what the machine has.
 
 google-auth blocks: it reads files, asks the metadata server, signs, calls the token endpoint. So it only ever runs in
-a thread, once at a time. A token is kept until shortly before it expires; when that is near, the next call still gets
-it and a new one is fetched beside. Calls for which there is no token wait together for the one fetch under way. If
-that fails they all fail, and so do the calls of the next few seconds, without another try.
+a thread of its own, once at a time. A token is kept until shortly before it expires; when that is near, the next call
+still gets it and a new one is fetched beside. Calls for which there is no token wait together for the one fetch under
+way. If that fails they all fail, and so do the calls of the next few seconds, without another try.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import attrs
 import orjson
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from aigw.errors import UpstreamFailed
+from aigw.http.threads import in_own_thread
 
 #: What the token is for; finer permissions are the account's roles.
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -145,11 +145,9 @@ def google_authoriser(reactor: Any, service_account: str | None) -> GoogleAuthor
     """
     source = Source(service_account)
 
-    def in_thread(fetch: Callable[[], Token]) -> Deferred[Token]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), fetch)
-
     identity = (service_account or "ambient").encode("utf-8", "replace")
-    return GoogleAuthoriser(reactor, in_thread, source.fetch, hashlib.sha256(b"google " + identity).digest()[:16])
+    partition = hashlib.sha256(b"google " + identity).digest()[:16]
+    return GoogleAuthoriser(reactor, functools.partial(in_own_thread, reactor), source.fetch, partition)
 
 
 def problem(service_account: str | None = None) -> str | None:

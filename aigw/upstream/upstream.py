@@ -158,12 +158,17 @@ class EchoUpstream:
 
 @attrs.frozen
 class UpstreamKey:
-    """What of a backend's settings makes its connections what they are: equal keys share them over a reload."""
+    """What of a backend's settings makes its connections what they are: equal keys share them over a reload.
+
+    :ivar ca: the authorities that are trusted, not where they are from: with others, the connections are others.
+    :ivar system: the same for the machine's own, where ``ca`` is None and TLS is spoken.
+    """
 
     name: str
     provider: str
     address: Address | None
-    ca: str | None
+    ca: bytes | None = attrs.field(repr=False)
+    system: str
     max_connections: int
     idle_timeout: float
     delay: float
@@ -174,7 +179,7 @@ def open_upstream(key: UpstreamKey, provider: Provider, reactor: Any, deadlines:
     if provider.name == "echo" or key.address is None:
         return EchoUpstream(key.name, reactor, key.delay)
     address = key.address
-    endpoint = client_endpoint(reactor, address.host, address.port, address.tls, ca=key.ca)
+    endpoint = client_endpoint(reactor, address.host, address.port, address.tls, ca=key.ca, system=key.system)
     pool = Pool(
         endpoint,
         deadlines,

@@ -6,6 +6,7 @@ import atexit
 import os
 import pickle
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings
 from aigw.daemon import Daemon
 from aigw.http.listeners import Listeners, endpoints
+from aigw.listener_factories import furnished
 from aigw.log_output import writer_thread
 from aigw.logs import AccessLog, daemon_log_lost, settle_daemon_log
 from aigw.metrics import Metrics
@@ -83,12 +85,16 @@ class Parent(Daemon):
         self._ports.open(_wanted(self.settings))
         self._admin_port.open(self._wanted_admin(self.settings))
 
-    def _wanted_admin(self, settings: Settings) -> dict[str, Any]:
-        return {} if settings.server.admin == "off" else {settings.server.admin: self._admin}
+    def _wanted_admin(self, settings: Settings) -> dict[str, Factory]:
+        admin = settings.server.admin
+        if admin == "off":
+            return {}
+        factory: Any = self._admin
+        return {admin: furnished(admin, factory, settings.directory, settings.listener_files)}
 
     def begin(self) -> None:
         """See :class:`~aigw.daemon.Daemon`."""
-        self.crew.start(self._offer(self.settings), self._reserved())
+        self.crew.start(self._offer(self.settings), self._reserved(self.settings.server.listen))
 
     def _offer(self, settings: Settings) -> Offer:
         all_count = settings.server.max_in_flight > 0  # whose share of it is used up
@@ -98,8 +104,9 @@ class Parent(Daemon):
         self._board.rows = with_rows(self._board.rows, limited)
         return Offer(_packed(settings), self._board.rows)
 
-    def _reserved(self) -> dict[str, Reserved]:
-        return {description: port for description, port in self._ports.ports().items() if isinstance(port, Reserved)}
+    def _reserved(self, wanted: Iterable[str]) -> dict[str, Reserved]:
+        ports = self._ports.ports(wanted)
+        return {description: port for description, port in ports.items() if isinstance(port, Reserved)}
 
     def _hire(self, number: int) -> WorkerProcess:
         process = WorkerProcess(number, self._reactor.seconds, self.access_log.pass_on, self.access_log.lose)
@@ -141,20 +148,20 @@ class Parent(Daemon):
         """See :class:`~aigw.daemon.Daemon`. All workers swap, or none."""
         _check(settings)
         wanted, wanted_admin = _wanted(settings), self._wanted_admin(settings)
-        opened = self._ports.open(wanted)
+        opened = self._ports.open(wanted, self._admin_port.ports().values())
         opened_admin: list[str] = []
         try:
-            opened_admin = self._admin_port.open(wanted_admin)
-            yield self.crew.prepare(self._offer(settings), self._reserved(), opened)
+            opened_admin = self._admin_port.open(wanted_admin, self._ports.ports().values())
+            yield self.crew.prepare(self._offer(settings), self._reserved(wanted), opened)
             self.access_log.switch(settings.server.access_log)
         except Exception:
             self._admin_port.close(opened_admin)
             self._ports.close(opened)
             self.crew.drop()
             raise
-        yield self.crew.commit({name: port for name, port in self._reserved().items() if name in wanted})
-        self._ports.close_except(wanted)
-        self._admin_port.close_except(wanted_admin)
+        yield self.crew.commit(self._reserved(wanted))
+        self._ports.switch(wanted)
+        self._admin_port.switch(wanted_admin)
         if settings.server.workers != self._workers_asked:
             self.log.warn("workers has changed: that takes a restart; until then there are as many as before")
 
@@ -172,9 +179,9 @@ class Parent(Daemon):
         """See :class:`~aigw.daemon.Daemon`."""
         self.log.info("draining {count} workers", count=len(list(self.crew.processes())))
         stopping = self.crew.stop(self.settings.server.drain_timeout)
-        yield self._ports.close_except({})
+        yield self._ports.switch({})
         yield stopping
-        yield self._admin_port.close_except({})
+        yield self._admin_port.switch({})
         self.access_log.close()
 
     # -- what the admin site shows

@@ -8,8 +8,8 @@ listens there, and since the parent keeps every socket open, connections that wa
 lost; another one takes them (:meth:`aigw.workers.crew.Crew`). Unix sockets and those that systemd hands over are one
 for all.
 
-Both ends go through Twisted's own endpoints, with a reactor that binds without accepting, or accepts without binding:
-so everything that an endpoint description may say (TLS, PROXY protocol) holds here as well.
+What an endpoint description says beyond its address (TLS, PROXY protocol) is in the factory that accepts, at the
+workers' end.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from typing import Any
 from twisted.internet import unix
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred, execute
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
-from aigw.http.listeners import Listen, Stand
+from aigw.http.listeners import Listen, Stand, opening
 
 
 @implementer(IListeningPort)
@@ -81,8 +80,7 @@ def _address(sock: socket.socket) -> Any:
 
 def reserving(reactor: Any, workers: int) -> Listen:
     """Opens listeners as :class:`Reserved` ports."""
-    stand = _Reserving(reactor, workers)
-    return lambda description, factory: serverFromString(stand, description).listen(factory)
+    return opening(_Reserving(reactor, workers))
 
 
 class _Reserving(Stand):
@@ -90,9 +88,10 @@ class _Reserving(Stand):
         super().__init__(reactor)
         self._workers = workers
 
-    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Reserved:
-        with _bound(interface, port, reuse=False):
-            pass  # Nobody else listens there: SO_REUSEPORT would share the port with whoever does.
+    def listenTCP(self, port: int, factory: Factory, backlog: int, interface: str, sharing: bool) -> Reserved:
+        if not sharing:
+            with _bound(interface, port, reuse=False):
+                pass  # Nobody else listens there: SO_REUSEPORT would share the port with whoever does.
         sockets: list[socket.socket] = []
         try:
             for _ in range(self._workers):
@@ -104,8 +103,8 @@ class _Reserving(Stand):
             raise
         return Reserved(sockets)
 
-    def listenUNIX(self, *arguments: Any, **options: Any) -> Reserved:
-        port: Any = _UnreadUnixPort(*arguments, **options)
+    def listenUNIX(self, path: str, factory: Factory, backlog: int, mode: int, locked: bool) -> Reserved:
+        port: Any = _UnreadUnixPort(path.encode(), factory, backlog, mode, wantPID=locked)
         port.startListening()
         return Reserved([port.socket.dup()], port.release)
 
@@ -150,30 +149,16 @@ class _UnreadUnixPort(unix.Port):
 # -- the workers' end
 
 
-def accepting(reactor: Any, description: str, descriptor: int, factory: Factory) -> Deferred[IListeningPort]:
+def accepting(reactor: Any, descriptor: int, factory: Factory) -> Deferred[IListeningPort]:
     """Accept on a socket that another process has opened.
 
     :param descriptor: of the socket; closed here when it has been taken over.
     """
-    stand = _Accepting(reactor, socket.socket(fileno=descriptor))
-    opening: Deferred[IListeningPort] = serverFromString(stand, _wrapping(description)).listen(factory)
-    return opening
+    return execute(_accepting, Stand(reactor), descriptor, factory)
 
 
-def _wrapping(description: str) -> str:
-    """An endpoint description whose innermost part only listens: what it says of an address has been done."""
-    around, kind = "", description
-    while kind.startswith("haproxy:"):
-        around, kind = around + "haproxy:", kind.removeprefix("haproxy:")
-    return description if kind.startswith(("tls:", "ssl:")) else f"{around}tcp:0"
-
-
-class _Accepting(Stand):
-    def __init__(self, reactor: Any, sock: socket.socket) -> None:
-        super().__init__(reactor)
-        self._sock = sock
-
-    def listenTCP(self, port: int, factory: Factory, backlog: int = 50, interface: str = "") -> Any:
-        with self._sock as sock:
-            sock.setblocking(False)
-            return self.adoptStreamPort(sock.fileno(), sock.family, factory)
+def _accepting(stand: Stand, descriptor: int, factory: Factory) -> IListeningPort:
+    with socket.socket(fileno=descriptor) as sock:
+        sock.setblocking(False)
+        port: IListeningPort = stand.adoptStreamPort(sock.fileno(), sock.family, factory)
+    return port

@@ -186,10 +186,12 @@ class Worker:
         _close(self._handed.values())
         self._handed.clear()
 
-    def _listen(self, description: str, factory: Factory) -> Deferred[IListeningPort]:
+    def _listen(
+        self, description: str, factory: Factory, beside: Sequence[IListeningPort] = ()
+    ) -> Deferred[IListeningPort]:
         if description not in self._handed:
             raise Refused(f"no socket was handed over for {description}")
-        return accepting(self._reactor, description, self._handed.pop(description), factory)
+        return accepting(self._reactor, self._handed.pop(description), factory)
 
     def _cover(self, message: Message) -> None:
         """Accept for another worker as well."""
@@ -199,7 +201,7 @@ class Worker:
             return
         ports = self._covering[message.fields["place"]] = []
         for description, descriptor in zip(message.fields["listeners"], message.descriptors, strict=True):
-            port = accepting(self._reactor, description, descriptor, self._served.factory)
+            port = accepting(self._reactor, descriptor, self._served.listeners.factory(description))
             ports.append(listening(port, description))
 
     def _uncover(self, message: Message) -> None:

@@ -153,7 +153,7 @@ class WireTestCase(unittest.TestCase):
         return number
 
     def pool_to(
-        self, port: int, host: str = "127.0.0.1", *, tls: bool = False, ca: str | None = None, **settings: Any
+        self, port: int, host: str = "127.0.0.1", *, tls: bool = False, ca: bytes | None = None, **settings: Any
     ) -> Pool:
         """A pool of connections to ``port``."""
         pool = Pool(client_endpoint(reactor, host, port, tls, ca=ca), self.deadlines, name=f"{host}:{port}", **settings)

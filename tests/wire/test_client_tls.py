@@ -30,8 +30,7 @@ class TLSTestCase(WireTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.authority = trustme.CA()
-        self.ca = self.mktemp()
-        self.authority.cert_pem.write_to_path(self.ca)
+        self.ca = self.authority.cert_pem.bytes()
 
     def context(self, certificate: trustme.LeafCert, newest: int | None = None) -> Any:
         """A server's TLS context."""
@@ -46,10 +45,10 @@ class TLSTestCase(WireTestCase):
             context.set_cipher_list(b"ALL:@SECLEVEL=0")
         return factory
 
-    def pool_with(self, certificate: trustme.LeafCert, *script: Any, ca: str | None = "", **settings: Any) -> Pool:
+    def pool_with(self, certificate: trustme.LeafCert, *script: Any, ca: bytes | None = b"", **settings: Any) -> Pool:
         """A pool to a server with this certificate, known as localhost."""
         port = self.listen(*(script or [say(HELLO)] * 9), tls=self.context(certificate))
-        return self.pool_to(port, "localhost", tls=True, ca=self.ca if ca == "" else ca, **settings)
+        return self.pool_to(port, "localhost", tls=True, ca=self.ca if ca == b"" else ca, **settings)
 
 
 class VerificationTests(TLSTestCase):
@@ -122,7 +121,7 @@ class VerificationTests(TLSTestCase):
         certificate = self.authority.issue_cert("localhost")
         self.assertEqual((await self.ask(self.pool_with(certificate))).body, b"hello")
         await deferLater(reactor, 0.02)
-        Path(self.ca).write_bytes(trustme.CA(organization_name="Other").cert_pem.bytes())
+        self.ca = trustme.CA(organization_name="Other").cert_pem.bytes()
         await self.refused(certificate, "its certificate is of an authority that is not known")
 
 

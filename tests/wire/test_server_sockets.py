@@ -23,6 +23,7 @@ from aigw.http.listeners import endpoints
 from aigw.http.request import Request
 from aigw.http.secure import SecureTransport
 from aigw.http.server import ServerFactory, ServerLimits
+from aigw.listener_factories import furnished
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 CLOSE = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -100,12 +101,16 @@ class SocketTestCase(unittest.TestCase):
 
     timeout = 120
     endpoint = "tcp:0:interface=127.0.0.1"
+    files: tuple[str, ...] = ()
 
     async def setUp(self) -> None:
         self.site = Site()
         self.deadlines = Deadlines(reactor, resolution=0.02)
         self.factory = ServerFactory(self.site, self.deadlines, LIMITS)
-        self.listener = await endpoints(reactor)(self.endpoint, self.factory)
+        files = {path: Path(path).read_bytes() for path in self.files}
+        self.listener = await endpoints(reactor)(
+            self.endpoint, furnished(self.endpoint, self.factory, Path.cwd(), files)
+        )
 
     async def tearDown(self) -> None:
         self.factory.close_all()
@@ -349,6 +354,7 @@ class TLSTests(SocketTestCase):
         certificate.private_key_pem.write_to_path(key)
         for blob in certificate.cert_chain_pems:
             blob.write_to_path(chain, append=True)
+        self.files = (str(key), str(chain))
         self.endpoint = f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={chain}"
         self.context = ssl.create_default_context()
         authority.configure_trust(self.context)

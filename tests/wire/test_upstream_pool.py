@@ -399,8 +399,7 @@ class TLSTests(unittest.TestCase):
 
     def setUp(self) -> None:
         self.authority = trustme.CA()
-        self.trusted = self.mktemp()
-        self.authority.cert_pem.write_to_path(self.trusted)
+        self.trusted = self.authority.cert_pem.bytes()
         self.deadlines = Deadlines(reactor)
         self.pools: list[Pool] = []
 
@@ -411,7 +410,7 @@ class TLSTests(unittest.TestCase):
                 await deferLater(reactor, 0.01)
         self.deadlines.stop()
 
-    async def ask(self, certificate: trustme.LeafCert, ca: str | None) -> Sink:
+    async def ask(self, certificate: trustme.LeafCert, ca: bytes | None) -> Sink:
         """One call to a server with ``certificate``, known as localhost."""
         TLSUpstream.got = b""
         path = self.mktemp()
@@ -432,7 +431,7 @@ class TLSTests(unittest.TestCase):
         sink = await self.ask(self.authority.issue_cert("localhost"), self.trusted)
         self.assertEqual((sink.status, sink.body), (200, b"hi"), sink.failure)
 
-    async def refused(self, certificate: trustme.LeafCert, ca: str | None) -> None:
+    async def refused(self, certificate: trustme.LeafCert, ca: bytes | None) -> None:
         sink = await self.ask(certificate, ca)
         assert sink.failure is not None
         self.assertEqual(sink.failure.kind, "tls", sink.failure)

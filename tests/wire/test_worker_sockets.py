@@ -20,6 +20,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
 from aigw.http.listeners import listening, shown
+from aigw.listener_factories import furnished
 from aigw.workers.sockets import Reserved, accepting, reserving
 
 
@@ -51,10 +52,10 @@ class SocketsTestCase(unittest.TestCase):
         self.addCleanup(port.stopListening)
         return port
 
-    def accept(self, port: Reserved, description: str, worker: int) -> Any:
-        factory = Factory.forProtocol(lambda: Said(b"worker %d" % worker))
+    def accept(self, port: Reserved, description: str, worker: int, **files: bytes) -> Any:
+        factory = furnished(description, Factory.forProtocol(lambda: Said(b"worker %d" % worker)), Path("/"), files)
         descriptor = os.dup(port.of(worker).fileno())
-        accepted = listening(accepting(reactor, description, descriptor, factory), description)
+        accepted = listening(accepting(reactor, descriptor, factory), description)
         self.addCleanup(accepted.stopListening)
         return accepted
 
@@ -132,8 +133,8 @@ class TcpTests(SocketsTestCase):
 
         descriptors = [os.dup(port.of(worker).fileno()) for worker in range(2)]
         for descriptor in descriptors:
-            factory = Factory.forProtocol(Addressed)
-            opened = listening(accepting(reactor, "haproxy:tcp:0", descriptor, factory), "haproxy")
+            factory = furnished("haproxy:tcp:0", Factory.forProtocol(Addressed), Path("/"), {})
+            opened = listening(accepting(reactor, descriptor, factory), "haproxy")
             self.addCleanup(opened.stopListening)
         client = clientFromString(reactor, f"tcp:127.0.0.1:{port.getHost().port}")
         said: Any = await connectProtocol(client, Said())
@@ -161,7 +162,7 @@ class TlsTests(SocketsTestCase):
 
         for listen in (f"ssl:0:privateKey={pem}:certKey={pem}", f"tls:{folder}:0"):
             port = self.reserve(f"{listen}:interface=127.0.0.1", 1)
-            self.accept(port, listen, 0)
+            self.accept(port, listen, 0, **{pem: Path(pem).read_bytes()})
             self.assertEqual(await deferToThread(ask, port.getHost().port), b"worker 0", listen)
 
 

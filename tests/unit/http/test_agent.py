@@ -72,7 +72,7 @@ class AgentTestCase(unittest.TestCase):
         self.upstream = Upstream()
         self.origins: list[tuple[Any, ...]] = []
 
-        def endpoint(reactor: Any, host: str, port: int, tls: bool, *, ca: str | None = None) -> Upstream:
+        def endpoint(reactor: Any, host: str, port: int, tls: bool, *, ca: bytes | None = None) -> Upstream:
             self.origins.append((host, port, tls, ca))
             return self.upstream
 
