@@ -9,6 +9,7 @@ what was prepared. The end has one: :meth:`Serving.drain`.
 from __future__ import annotations
 
 import gc
+import socket
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,7 @@ from aigw.config.settings import Settings
 from aigw.errors import Overloaded
 from aigw.http.deadlines import Deadlines
 from aigw.http.listeners import Listen, Listeners
+from aigw.http.liveness import silence_of, watch
 from aigw.http.server import ServerFactory, ServerLimits
 from aigw.listener_factories import furnished
 from aigw.log_output import writer_thread
@@ -76,7 +78,7 @@ class Serving:
         self.factory = ServerFactory(self.front_door, self.deadlines, _limits(settings))
         self.memory = self.factory.memory
         self.memory.most = settings.server.max_memory
-        self.listeners = Listeners(listen)
+        self.listeners = Listeners(listen, watched)
         self._admin: Any = None
         self._lag: task.LoopingCall | None = None
         self._watch_connections()
@@ -252,6 +254,11 @@ class Serving:
             **self.snapshot.overview(),
             "targets": self.snapshot.book.overview(self._reactor.seconds()),
         }
+
+
+def watched(sock: socket.socket) -> None:
+    """Have clients that vanish noticed, after the time for which one may take nothing of its response."""
+    watch(sock, silence_of(ServerLimits().write_stall))
 
 
 def _limits(settings: Settings) -> ServerLimits:

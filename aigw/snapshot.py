@@ -23,6 +23,7 @@ from aigw.consumers.consumer import Consumer, ModelPatterns
 from aigw.consumers.doors import Doors
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
+from aigw.http.liveness import silence_of, stall_of
 from aigw.http.target import normalise_path
 from aigw.listener_factories import furnished
 from aigw.llm.operations import MODELS
@@ -33,7 +34,7 @@ from aigw.proxy.probing import Probe
 from aigw.routing.breaker import BreakerRules
 from aigw.routing.conditions import Conditions, conflicts
 from aigw.routing.health import HealthBook, Target
-from aigw.upstream.upstream import Address, Upstream, UpstreamKey, open_upstream
+from aigw.upstream.upstream import Address, Tuning, Upstream, UpstreamKey, open_upstream
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.labels import Labels
@@ -100,6 +101,8 @@ class Snapshot:
     def take_over(self) -> None:
         """It is this snapshot that serves from now on."""
         self.book.hold(limits(self.settings.backends), self.targets)
+        for key, upstream in self.upstreams.items():
+            upstream.tune(_tuning(self.settings, key.name))
         for name, backend in self.settings.backends.items():
             if backend.probe is not None and name not in self.probes:
                 self.probes[name] = self.probing(name)
@@ -221,9 +224,18 @@ def upstream_key(name: str, settings: Settings) -> UpstreamKey:
         address=address,
         ca=ca,
         system=settings.system_authorities if ca is None and address is not None and address.tls else "",
-        max_connections=backend.pool.max_connections,
         idle_timeout=backend.pool.idle_timeout,
         delay=backend.delay,
+    )
+
+
+def _tuning(settings: Settings, name: str) -> Tuning:
+    backend = settings.backends[name]
+    times = backend.timeouts
+    return Tuning(
+        max_connections=backend.pool.max_connections or settings.server.max_connections,
+        silence=silence_of(times.first_byte, times.idle),
+        stall=stall_of(times.connect),
     )
 
 

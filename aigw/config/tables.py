@@ -213,8 +213,8 @@ class SomeTimeouts(Table):
 class Pool(Table):
     """A backend's ``pool`` of connections."""
 
-    max_connections: Annotated[int, Field(ge=1, le=65535)] = 512
-    """Connections at a time; further calls wait for one."""
+    max_connections: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Connections at a time; further calls wait for one. Absent: server.max_connections."""
     idle_timeout: SomeTime = 55.0
     """How long an unused connection is kept."""
 

@@ -25,12 +25,18 @@ from zope.interface import classImplements
 
 from aigw.http.failures import BadResponse, CallFailure
 from aigw.http.headers import Header
+from aigw.http.liveness import unacknowledged, watch
 from aigw.http.response import ResponseLimits, ResponseReader
 from aigw.http.writer import EagerWriter
 
 if TYPE_CHECKING:
     from aigw.http.lanes import Lane
     from aigw.http.pool import Pool
+
+#: Nobody has looked yet at a call on a reused connection; somebody has; something of its request was acknowledged.
+_UNSEEN: Final = 0
+_SEEN: Final = 1
+_ACKNOWLEDGED: Final = 2
 
 __all__ = ["Call", "Connection", "ResponseLimits", "ResponseSink"]
 
@@ -64,10 +70,11 @@ class Call:
     :ivar attempts: connections that the request was written to; 2 after a replay.
     :ivar reused: the present one had carried a call before.
     :ivar began: ``on_head`` was called.
+    :ivar watched: what is known of its request on a reused connection; see :meth:`Connection.look`.
     :ivar number: its place among the calls of its pool that had to wait.
     """
 
-    __slots__ = ("attempts", "began", "connection", "head", "lane", "number", "request", "reused", "sink")
+    __slots__ = ("attempts", "began", "connection", "head", "lane", "number", "request", "reused", "sink", "watched")
 
     def __init__(self, lane: Lane, request: bytes, sink: ResponseSink, head: bool) -> None:
         self.lane = lane
@@ -79,6 +86,7 @@ class Call:
         self.attempts = 0
         self.reused = False
         self.began = False
+        self.watched = _UNSEEN
 
     def cancel(self) -> None:
         """End it, wherever it is: nothing is called back any more, its connection or place in the queue is given up.
@@ -94,6 +102,11 @@ class Call:
         else:
             self.lane.withdraw(self)
         self.request = b""
+
+    @property
+    def queued(self) -> bool:
+        """Whether it waits for a connection to come free, and not for one that is being made."""
+        return self.connection is None and self.sink is not None and self.lane.holds_up(self)
 
     def pause(self) -> None:
         """Read no more of the response until :meth:`resume`; the upstream feels it through TCP."""
@@ -145,8 +158,10 @@ class Connection(TwistedProtocol):
         self.call = call
         call.connection = self
         call.attempts += 1
-        call.reused = self.carried > 0
+        call.reused = reused = self.carried > 0
         self.carried += 1
+        if reused and not self.pool.watching:
+            self.pool.watch()
         self._reader.expect(call.head)
         self._writer.write(call.request)
         if not call.reused:
@@ -159,6 +174,48 @@ class Connection(TwistedProtocol):
         """Whether an idle connection may carry another call: neither its end nor stray bytes wait in the socket."""
         # Cheaper than peeking, whose usual answer is an exception.
         return self._input is None or not self._input.poll(0)
+
+    def look(self) -> bool:
+        """Look, from time to time, whether anybody is there: at a call on a reused connection without an answer.
+
+        Where between two looks not one byte of its request was acknowledged, the connection has died silently: the
+        call is sent once more on a fresh one. Of one that was acknowledged somebody has taken charge; that is not
+        repeated in here, however it ends.
+
+        :returns: whether to look again.
+        """
+        call = self.call
+        if call is None or not call.reused or call.watched == _ACKNOWLEDGED or self._reader.touched:
+            return False
+        if call.watched == _UNSEEN:
+            call.watched = _SEEN
+            return True
+        unacknowledged = self._unacknowledged(call)
+        if unacknowledged is None:
+            return False
+        if unacknowledged:
+            self.call = call.connection = None
+            call.watched = _UNSEEN
+            self.lane.put_first(call)
+            self.abort()
+            self.pool.stalled()
+        else:
+            call.watched = _ACKNOWLEDGED
+        return False
+
+    def _unacknowledged(self, call: Call) -> bool | None:
+        """Whether nothing of the request was acknowledged; None where that cannot be known."""
+        wire = self._wire
+        sock = getattr(wire, "socket", None)
+        if sock is None:
+            return None
+        queued = unacknowledged(sock)
+        if queued is None:
+            return None
+        waiting = len(wire.dataBuffer) - wire.offset + wire._tempDataLen
+        if self._secure and (waiting or self._unsent()):
+            return None  # how much of the request is in what the kernel has, only TLS knows
+        return bool(queued >= len(call.request) - waiting)  # TLS makes it more, never less
 
     def abandon(self) -> None:
         """Close at once; nobody wants what is on its way."""
@@ -200,6 +257,7 @@ class Connection(TwistedProtocol):
         self._wire = wire = transport.transport if secure else transport
         self._input = _input_of(wire)
         if isinstance(wire, tcp.Connection):
+            watch(wire.socket, self.pool.silence)
             # The endpoint's own protocol has done its part; every read would still pass through it.
             wire.protocol = transport if secure else self
         self._secure = secure
@@ -244,7 +302,7 @@ class Connection(TwistedProtocol):
         call, self.call = self.call, None
         reader = self._reader
         reader.close()
-        retry = call is not None and not reader.touched and call.reused
+        retry = call is not None and not reader.touched and call.reused and call.watched != _ACKNOWLEDGED
         if call is not None and retry:
             call.connection = None
             self.lane.put_first(call)

@@ -94,6 +94,13 @@ class Lane:
         self.pool.changed(self)
         self.pool.dial_where_wanted()
 
+    def holds_up(self, call: Call) -> bool:
+        """Whether the cap is why ``call`` waits: nobody dials for it, and most of the places are taken by others."""
+        dials, pool = len(self.dials), self.pool
+        if dials >= len(self.waiting) or pool.size < pool.dialling:
+            return False
+        return call.number >= self.waiting[dials].number  # they wait in order of their numbers
+
     def end_dial(self, dial: Dial) -> None:
         """A dial has brought a connection, or has failed, or is given up."""
         self.dials.remove(dial)

@@ -334,12 +334,6 @@ class _SharingPort(tcp.Port):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         return sock
 
-    def startListening(self) -> None:
-        """Bind and listen; from then on nobody else may come to the address."""
-        super().startListening()
-        port: Any = self
-        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-
 
 class _SharedUnixPort(unix.Port):
     """On a socket whose file is somebody else's: systemd's, or the parent's of this process.

@@ -10,7 +10,9 @@ given up.
 
 A call whose reused connection dies before one byte of the response is sent once more, on a fresh connection: servers
 close idle connections all the time, and one that crossed with the request cannot be told from one that came before
-(RFC 9112 section 9.3.1). There are no timeouts in here but that of idle connections: whoever calls has deadlines of
+(RFC 9112 section 9.3.1). So is one whose reused connection has died silently, which shows when nothing of its request
+is acknowledged (:mod:`aigw.http.liveness`); idle connections are given up then, since what has forgotten one has mostly
+forgotten all. There are no timeouts in here but that of idle connections: whoever calls has deadlines of
 its own, and :meth:`~aigw.http.client.Call.cancel`.
 """
 
@@ -27,6 +29,7 @@ from aigw.http.client import Call, Connection, ResponseSink
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import failure_kind, failure_text
 from aigw.http.lanes import Dial, Lane
+from aigw.http.liveness import silence_of, stall_of
 from aigw.http.response import ResponseLimits
 
 #: Seconds for which an idle connection is taken without a look at its socket: those of one turn of the reactor, which
@@ -42,6 +45,10 @@ class Pool:
     :param max_connections: open and opening ones together.
     :param idle_timeout: seconds after which an unused connection is closed.
     :param queue_limit: calls that may wait for a connection; one more fails with ``queue_full``.
+    :ivar max_connections: may be changed; what is open stays.
+    :ivar silence: seconds for which the upstream may acknowledge nothing, on connections that are made from now on.
+    :ivar stall: seconds between two looks at calls on reused connections without an answer.
+    :ivar watching: whether there is to be another look.
     :ivar size: open connections.
     :ivar queued_count: calls that wait for a connection.
     :ivar dialling: attempts to connect under way.
@@ -54,7 +61,7 @@ class Pool:
         deadlines: Deadlines,
         *,
         name: str,
-        max_connections: int = 512,
+        max_connections: int = 10_000,
         idle_timeout: float = 55.0,
         queue_limit: int = 10_000,
         limits: ResponseLimits | None = None,
@@ -62,17 +69,20 @@ class Pool:
         self.name = name
         self.limits = limits or ResponseLimits()
         self.connections_changed: Callable[[int], None] | None = None
+        self.silence, self.stall = silence_of(60.0), stall_of(5.0)
+        self.watching = False
         self.size = self.queued_count = self.dialling = 0
         self._endpoint = endpoint
         self._deadlines = deadlines
         self._now = deadlines.now
-        self._max = max_connections
+        self.max_connections = max_connections
         self._idle_timeout = idle_timeout
         self._queue_limit = queue_limit
         self._lanes: dict[bytes, Lane] = {}
         self._retired = self._calling = self._expiring = False
         self._calls = 0
         self._expiry = deadlines.idle(self._expire)
+        self._next_look = deadlines.idle(self._look)
 
     # -- for callers
 
@@ -184,6 +194,23 @@ class Pool:
                 return
             self._dial(lane)
 
+    def watch(self) -> None:
+        """A reused connection carries a call: see that somebody is there."""
+        self.watching = True
+        self._next_look.restart(self.stall)
+
+    def _look(self) -> None:
+        self.watching = False
+        for lane in list(self._lanes.values()):
+            for connection in list(lane.open):
+                if connection.look() and not self.watching:
+                    self.watch()
+
+    def stalled(self) -> None:
+        """A reused connection had died silently; its call waits for another one."""
+        self.close_idle()
+        self.dial_where_wanted()
+
     # -- inside
 
     def _enqueue(self, request: bytes, sink: ResponseSink, head: bool, partition: bytes) -> Call:
@@ -205,7 +232,7 @@ class Pool:
         return call
 
     def _room_for(self, lane: Lane) -> bool:
-        if self.size + self.dialling < self._max:
+        if self.size + self.dialling < self.max_connections:
             return True
         oldest = [other.idle[0] for other in self._lanes.values() if other is not lane and other.idle]
         if not oldest:

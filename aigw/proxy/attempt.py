@@ -38,6 +38,7 @@ from aigw.proxy.refusal import (
     Refusal,
     of_answer,
     of_broken_error,
+    of_busy,
     of_call,
     of_error_event,
     of_hidden_error,
@@ -243,6 +244,10 @@ class Attempt:
         """The deadline has come."""
         which = self._phase = "total" if self._now() >= self._total_at else self._phase
         seconds = getattr(self.plan.timeouts, which)
+        call = self._call
+        if which == "connect" and call is not None and call.queued:
+            self._fail(of_busy(self.backend, f"had no connection free within {seconds:g} s"))
+            return
         self._fail(of_timeout(self.backend, which, seconds, sent=self.sent, repeatable=self._repeatable))
 
     @property

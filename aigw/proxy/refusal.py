@@ -37,7 +37,6 @@ _FAILURES = {
     "reset": "closed the connection without an answer",
     "cut": "broke off its answer",
     "protocol": "sent something that is not a proper HTTP response",
-    "queue_full": "has too many calls waiting for a connection",
     "credential": "cannot be called without a credential",
 }
 
@@ -90,6 +89,8 @@ class Refusal:
 
 def of_call(backend: str, failure: CallFailure, *, sent: bool, repeatable: bool) -> Refusal:
     """The call broke."""
+    if failure.kind == "queue_full":
+        return of_busy(backend, "has too many calls waiting for a connection")
     what = _FAILURES.get(failure.kind, "failed")
     outcome = "cut" if failure.began or failure.kind in _CUTS else "connect"
     # The wire's words begin with host and port, which are not for clients: the backend's name stands for them.
@@ -108,6 +109,12 @@ def of_queue(backend: str, what: str) -> Refusal:
     """There is no room at the backend."""
     error = Overloaded(f"backend {backend} {what}", code="backend_busy", retry_after=1)
     return Refusal(Failure("queue_full", sent=False), "", error)
+
+
+def of_busy(backend: str, what: str) -> Refusal:
+    """All of the backend's connections are in use."""
+    key = f"backends.{backend}.pool.max_connections"
+    return attrs.evolve(of_queue(backend, f"{what} (a larger {key} allows more)"), outcome="connect")
 
 
 def of_answer(

@@ -35,6 +35,11 @@ class AuthorisedCall:
         self._pending: Deferred[bytes] = authoriser.lines(method, target, self._fields + b"\r\n", self._body)
         self._pending.addCallbacks(self._go, self._fail)
 
+    @property
+    def queued(self) -> bool:
+        """See :class:`~aigw.upstream.calling.Calling`."""
+        return self._call is not None and self._call.queued
+
     def cancel(self) -> None:
         """See :class:`~aigw.upstream.calling.Calling`."""
         self._over = True

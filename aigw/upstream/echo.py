@@ -30,6 +30,11 @@ class EchoCall:
         self._left: list[bytes] = []
         self._timer: IDelayedCall | None = clock.callLater(0, self._begin)
 
+    @property
+    def queued(self) -> bool:
+        """It needs no connection."""
+        return False
+
     def cancel(self) -> None:
         """Say nothing more."""
         self._left.clear()

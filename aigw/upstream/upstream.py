@@ -6,6 +6,7 @@ part that survives a reload as long as its address does not change.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -68,8 +69,24 @@ class Upstream(Protocol):
     def send(self, payload: Payload, sink: ResponseSink) -> Calling:
         """Begin a call. The answer comes through ``sink``, never before this returns, except ``on_sent``."""
 
+    def tune(self, tuning: Tuning) -> None:
+        """Follow settings that connections outlive."""
+
     def retire(self) -> None:
         """No further calls will come; those under way may end."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What of a backend's settings does not make other connections of those that are there.
+
+    :ivar max_connections: at a time.
+    :ivar silence: see :class:`~aigw.http.pool.Pool`; ``stall`` likewise.
+    """
+
+    max_connections: int
+    silence: float
+    stall: float
 
 
 @attrs.frozen
@@ -127,6 +144,11 @@ class HttpUpstream:
     def _call(self, data: bytes, sink: ResponseSink, head: bool, partition: bytes) -> Calling:
         return self.pool.call(data, sink, head=head, partition=partition)
 
+    def tune(self, tuning: Tuning) -> None:
+        """See :class:`Upstream`."""
+        self.pool.max_connections = tuning.max_connections
+        self.pool.silence, self.pool.stall = tuning.silence, tuning.stall
+
     def retire(self) -> None:
         """See :class:`Upstream`."""
         self.pool.retire()
@@ -152,6 +174,9 @@ class EchoUpstream:
         """See :class:`Upstream`."""
         return EchoCall(self._clock, self._delay, payload.operation, payload.fields, sink)
 
+    def tune(self, tuning: Tuning) -> None:
+        """There is nothing to tune."""
+
     def retire(self) -> None:
         """Nothing is held."""
 
@@ -169,7 +194,6 @@ class UpstreamKey:
     address: Address | None
     ca: bytes | None = attrs.field(repr=False)
     system: str
-    max_connections: int
     idle_timeout: float
     delay: float
 
@@ -184,7 +208,6 @@ def open_upstream(key: UpstreamKey, provider: Provider, reactor: Any, deadlines:
         endpoint,
         deadlines,
         name=f"{address.host}:{address.port}",
-        max_connections=key.max_connections,
         idle_timeout=key.idle_timeout,
     )
     return HttpUpstream(key.name, pool)

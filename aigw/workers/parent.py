@@ -23,6 +23,7 @@ from aigw.log_output import writer_thread
 from aigw.logs import AccessLog, daemon_log_lost, settle_daemon_log
 from aigw.metrics import Metrics
 from aigw.routing.admission import address_groups
+from aigw.serving import watched
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot
 from aigw.web.admin_site import AdminSite
@@ -58,8 +59,8 @@ class Parent(Daemon):
         count = worker_count(settings)
         self._gave_up = False
         self._workers_asked = settings.server.workers
-        self._ports = Listeners(reserving(reactor, count))
-        self._admin_port = Listeners(endpoints(reactor))
+        self._ports = Listeners(reserving(reactor, count), watched)
+        self._admin_port = Listeners(endpoints(reactor), watched)
         self._admin = AdminSite(AdminRoot(self, self))
         self.access_log = AccessLog(settings.server.access_log, reactor, writer_thread)
         self.metrics.log_dropped.read = lambda: self.access_log.dropped

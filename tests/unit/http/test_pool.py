@@ -252,6 +252,36 @@ class QueueTests(unittest.TestCase):
         self.assertEqual(sink.kind, "queue_full")
         self.assertEqual(scene.pool.queued_count, 2)
 
+    def test_what_a_call_waits_for(self) -> None:
+        """A connection that is being made for it, or one that comes free: that is what its time is spent on."""
+        scene = Scene(max_connections=2)
+        _, dialled = scene.begin()
+        self.assertFalse(dialled.queued)
+        scene.upstream.accept()
+        self.assertFalse(dialled.queued)
+        _, second = scene.begin()
+        waiting = [scene.begin()[1] for _ in range(3)]
+        self.assertEqual([call.queued for call in (second, *waiting)], [False, True, True, True])
+        scene.upstream.accept()
+        self.assertEqual([call.queued for call in waiting], [True, True, True])
+        waiting[0].cancel()
+        self.assertEqual([call.queued for call in waiting], [False, True, True])
+
+    def test_nobody_can_be_reached(self) -> None:
+        """All places are taken by attempts to connect: then it is the upstream that is waited for."""
+        scene = Scene(max_connections=2)
+        calls = [scene.begin()[1] for _ in range(4)]
+        self.assertEqual([call.queued for call in calls], [False] * 4)
+
+    def test_cap_that_changes(self) -> None:
+        """What waits is helped when something next comes or goes."""
+        scene = Scene(max_connections=1)
+        scene.connected()
+        _, waiting = scene.begin()
+        scene.pool.max_connections = 3
+        scene.begin()
+        self.assertFalse(waiting.queued)
+
     def test_too_many_waiting_and_cancelled(self) -> None:
         scene = Scene(max_connections=1, queue_limit=0)
         scene.connected()

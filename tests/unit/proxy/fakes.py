@@ -106,9 +106,13 @@ def parsed(lines: bytes) -> dict[bytes, bytes]:
 
 
 class FakeCall:
-    """One call under way."""
+    """One call under way.
+
+    :ivar queued: see :class:`aigw.upstream.calling.Calling`.
+    """
 
     def __init__(self) -> None:
+        self.queued = False
         self.cancelled = False
         self.paused = False
 

@@ -576,6 +576,27 @@ class TimeoutTests(SettledMixin, unittest.TestCase):
         scene.pass_time(0.3)
         self.assert_timeout(scene, "connect")
 
+    def assert_busy(self, scene: Scene) -> None:
+        """It is not the upstream that is slow: the client is told what there is too little of."""
+        error = orjson.loads(scene.request.body)["error"]
+        self.assertEqual((scene.request.status, error["code"]), (503, "backend_busy"))
+        self.assertIn("backends.openai.pool.max_connections", error["message"])
+        self.assertIn(b"retry-after", scene.request.response_headers)
+        self.assertEqual(scene.ledger.timeouts, [])
+        self.assert_settled(scene, "connect")
+
+    def test_waiting_for_a_connection_is_not_connecting(self) -> None:
+        scene = Scene()
+        scene.call.queued = True
+        scene.pass_time(5.2)
+        self.assert_busy(scene)
+        self.assertTrue(scene.call.cancelled)
+
+    def test_too_many_wait_for_a_connection(self) -> None:
+        scene = Scene()
+        scene.upstream.sink.on_failure(CallFailure("queue_full", "h:443: too many calls wait", began=False))
+        self.assert_busy(scene)
+
     def test_first_byte(self) -> None:
         scene = Scene()
         scene.sent()
