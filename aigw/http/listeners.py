@@ -11,15 +11,18 @@ from typing import Any, Protocol
 
 import attrs
 from twisted.internet import tcp, unix
-from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, execute, maybeDeferred, succeed
 from twisted.internet.endpoints import _SystemdParser
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.systemd import ListenFDs
 
 from aigw.listener import Address, Described, described
+
+#: More than a listening socket's queue holds.
+_ALL_WHO_WAIT = 65_536
 
 
 class Listen(Protocol):
@@ -204,16 +207,16 @@ class Listeners:
     def switch(self, wanted: Mapping[str, Factory]) -> Deferred[Any]:
         """Be those of ``wanted``, all of which are open: as their descriptions say, and for their factories.
 
-        :returns: fires when the others are closed.
+        :returns: fires when the others are closed; who was waiting there has been accepted before.
         """
         places = {_address(described(description), description): description for description in wanted}
-        gone = [one.description for address, one in self._open.items() if address not in places]
+        gone = [address for address in self._open if address not in places]
         for address, description in places.items():
             try:
                 self._open[address].becomes(description, wanted[description])
             except OSError as error:  # of the file's mode: it is in use, and stays
                 self._log.error("listener {description}: {error}", description=description, error=error)
-        return self.close(gone)
+        return DeferredList([_leave(self._open.pop(address).port) for address in gone])
 
     def pause(self, descriptions: Iterable[str]) -> None:
         """Accept nothing on these for now: who connects waits."""
@@ -246,6 +249,16 @@ class Listeners:
 
     def _of(self, description: str) -> _Open:
         return self._open[_address(described(description), description)]
+
+
+def _leave(port: IListeningPort) -> Deferred[Any]:
+    """Close a port, on the spot, behind accepting who waits there: a client that was told of it is not cut off."""
+    if not isinstance(port, tcp.Port) or port.disconnecting:
+        return maybeDeferred(port.stopListening)
+    port.numberAccepts = _ALL_WHO_WAIT
+    port.doRead()
+    port.connectionLost(connectionDone)
+    return succeed(None)
 
 
 def _address(listener: Described, description: str) -> Address:

@@ -162,6 +162,16 @@ class AddressTests(ListenersTestCase):
             self.assertEqual(await deferToThread(said_at, "127.0.0.1", number), b"%d" % turn, description)
             self.assertEqual(len(self.listeners.ports()), 1)
 
+    async def test_who_waits_at_the_old_one_is_served(self) -> None:
+        """A client that the kernel has let in already, and that nobody has accepted yet."""
+        number = self.port()
+        await self.switch(self.listeners, f"tcp:{number}", b"1")
+        waiting = [socket.create_connection(("127.0.0.1", number), timeout=50) for _ in range(40)]
+        await self.switch(self.listeners, f"tcp:{self.port()}", b"2")
+        for client in waiting:
+            with client:
+                self.assertEqual(await deferToThread(client.recv, 9), b"1")
+
     async def test_refused_reload_leaves_it(self) -> None:
         number = self.port()
         await self.switch(self.listeners, f"tcp:{number}", b"1")
