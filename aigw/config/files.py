@@ -170,30 +170,20 @@ def pems_of(listener: Described, directory: Path, files: Mapping[str, bytes]) ->
 
 
 def system_authorities() -> str:
-    """A digest of the authorities that this machine trusts: another one when they have changed."""
+    """A digest of the state of the authorities that this machine trusts: another one when they have changed.
+
+    OpenSSL reads them itself, some only when it needs them. So it is files and directories that are looked at, when
+    they were changed and how long they are, and not each of hundreds of certificates.
+    """
     paths = ssl.get_default_verify_paths()
     places = dict.fromkeys((paths.cafile, paths.capath, paths.openssl_cafile, paths.openssl_capath, *_STORES))
-    digest = hashlib.sha256()
-    for place in filter(None, places):
-        digest.update(b"\0".join((place.encode(), *_state(place), b"")))
-    return digest.hexdigest()
+    states = "\n".join(f"{place} {_state(place)}" for place in places if place)
+    return hashlib.sha256(states.encode()).hexdigest()
 
 
-def _state(place: str) -> Iterator[bytes]:
+def _state(place: str) -> str:
     try:
-        if os.path.isdir(place):  # noqa: PTH112 (of many)
-            with os.scandir(place) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    yield f"{entry.name} {_stamp(entry)}".encode()
-        else:
-            yield content_of(Path(place))
-    except (OSError, ValueError):
-        yield b""
-
-
-def _stamp(entry: os.DirEntry[str]) -> str:
-    try:
-        state = entry.stat()
-    except OSError:  # a link to nowhere
+        state = Path(place).stat()
+    except OSError:
         return ""
-    return f"{state.st_size} {state.st_mtime_ns}"
+    return f"{state.st_dev} {state.st_ino} {state.st_size} {state.st_mtime_ns}"

@@ -55,8 +55,10 @@ class Probe:
             self._told = False
             self._call = self._upstream.send(self._payload, self)
         else:
+            waited_its_turn = call.queued
             call.cancel()
-            self._tell("no answer in time")
+            if not waited_its_turn:  # where all connections are in use, the calls on them know better
+                self._tell("no answer in time")
         self._deadline.restart(self._every)
 
     # -- what the call tells us (ResponseSink)

@@ -180,9 +180,9 @@ class Parent(Daemon):
         """See :class:`~aigw.daemon.Daemon`."""
         self.log.info("draining {count} workers", count=len(list(self.crew.processes())))
         stopping = self.crew.stop(self.settings.server.drain_timeout)
-        yield self._ports.switch({})
+        yield self._ports.close(list(self._ports.ports()))
         yield stopping
-        yield self._admin_port.switch({})
+        yield self._admin_port.close(list(self._admin_port.ports()))
         self.access_log.close()
 
     # -- what the admin site shows

@@ -12,6 +12,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from twisted.trial import unittest
 
+from aigw.config import files
 from aigw.config.certificates import pairs_of
 from aigw.config.errors import ConfigError
 from aigw.config.files import content_of, system_authorities
@@ -197,13 +198,11 @@ class ContentTests(unittest.TestCase):
         self.assertRaisesRegex(ValueError, "too large", content_of, path)
 
     def test_the_machines_authorities(self) -> None:
-        """Are known by what they are: another file, another digest."""
-        from aigw.config import files
-
+        """Are known by their state: another file, another digest."""
         path = Path(self.mktemp())
         path.write_bytes(b"one")
         self.patch(files, "_STORES", (str(path),))
         one = system_authorities()
         self.assertEqual(system_authorities(), one)
-        path.write_bytes(b"two")
+        path.write_bytes(b"others")
         self.assertNotEqual(system_authorities(), one)

@@ -84,6 +84,14 @@ class ProbeTests(unittest.TestCase):
             self.assertTrue(self.upstream.call.cancelled)
         self.assertTrue(self.breaker.is_open)
 
+    def test_waiting_for_a_connection_is_no_silence(self) -> None:
+        """A pool that is all in use says nothing of the backend."""
+        self.upstream.call.queued = True
+        for _ in range(6):
+            self.pass_time(5.1)
+        self.assertTrue(self.upstream.call.cancelled)
+        self.assertFalse(self.breaker.is_open)
+
     def test_who_answers_and_breaks_off_was_there(self) -> None:
         for _ in range(3):
             self.pass_time(5.1)
