@@ -206,7 +206,7 @@ class Daemon(MultiService):
         self._last_error = text
         for line in text.splitlines():
             self.log.error("reload refused, the old configuration stays: {line}", line=line)
-        if not failure.check(ConfigError, OSError, Refused):
+        if not failure.check(CannotListenError, ConfigError, OSError, Refused):
             self.log.failure("reload failed", failure)
 
     def _reloaded(self, _result: object) -> None:

@@ -25,6 +25,10 @@ from aigw.listener import Address, Described, described
 _ALL_WHO_WAIT = 65_536
 
 
+class CannotOpen(OSError):
+    """A listener cannot be had, for a reason that is not the kernel's. The message says it, and what to do."""
+
+
 class Listen(Protocol):
     """Opens one listener."""
 
@@ -58,7 +62,7 @@ def opened(stand: Any, description: str, factory: Factory, beside: Sequence[ILis
 
     :param stand: opens sockets.
     :raises CannotListenError: the address cannot be had.
-    :raises ValueError: it is a socket of systemd's that is not there.
+    :raises CannotOpen: it is a socket of systemd's that is not there.
     """
     listener = described(description)
     if listener.kind == "systemd":
@@ -78,7 +82,7 @@ def inherited(listener: Described, sockets: ListenFDs | None = None) -> socket.s
     It stays open here as well, so that a listener that a reload took out can come back with another one.
 
     :param sockets: what was handed over; by default to this process.
-    :raises ValueError: there is none of that name, or it is of another kind.
+    :raises CannotOpen: there is none of that name, or it is of another kind.
     """
     handed: Any = sockets or _SystemdParser._sddaemon  # who has read and unset the environment's variables
     wanted = listener.arguments.get("name")
@@ -86,19 +90,19 @@ def inherited(listener: Described, sockets: ListenFDs | None = None) -> socket.s
         named = handed.inheritedNamedDescriptors()
         if wanted not in named:
             known = ", ".join(sorted(named)) or "none at all"
-            raise ValueError(f"systemd has handed over no socket named {wanted} (FileDescriptorName=; it has {known})")
+            raise CannotOpen(f"systemd has handed over no socket named {wanted} (FileDescriptorName=; it has {known})")
         descriptor = named[wanted]
     else:
         descriptors, index = handed.inheritedDescriptors(), int(listener.arguments["index"])
         if index >= len(descriptors):
-            raise ValueError(f"systemd has handed over no socket number {index} (it has {len(descriptors)}, from 0)")
+            raise CannotOpen(f"systemd has handed over no socket number {index} (it has {len(descriptors)}, from 0)")
         descriptor = descriptors[index]
     sock = socket.socket(fileno=os.dup(descriptor))
     domain = listener.arguments["domain"]
     if sock.family.name != f"AF_{domain}" or sock.type != socket.SOCK_STREAM:
         found = sock.family.name.removeprefix("AF_")
         sock.close()
-        raise ValueError(f"systemd's socket {wanted or listener.arguments['index']} is {found} (domain={found})")
+        raise CannotOpen(f"systemd's socket {wanted or listener.arguments['index']} is {found} (domain={found})")
     sock.setblocking(False)
     return sock
 
@@ -198,7 +202,7 @@ class Listeners:
                     for sock in sockets_of(port):
                         self._keep(sock)
                 elif listener.kind == "unix" and held.listener.locked != listener.locked:
-                    raise ValueError(f"{description}: whether there is a lock file changes with a restart only")
+                    raise CannotOpen(f"{description}: whether there is a lock file changes with a restart only")
         except Exception:
             self.close(new)
             raise

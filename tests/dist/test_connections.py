@@ -212,9 +212,9 @@ class ListenerTests(ConnectionsTestCase):
         daemon = await self.start_daemon(ECHO)
         said = await self.reload(daemon, self.listening(daemon, '"systemd:INET:name=nobody"'))
         self.assertIn("systemd has handed over no socket named nobody", said)
-        self.assertNotIn("Traceback", daemon.output)
         self.assertEqual((await ask(daemon.url)).status, 200)
         await daemon.stop()
+        self.assertNotIn("Traceback", daemon.output)
         command = ["twistd", "--nodaemon", "--pidfile=", "aigw", "-c", str(daemon.config)]
         started = await self.run_program(command)
         self.assertEqual(started.status, 1)

@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.systemd import ListenFDs
 from twisted.trial import unittest
 
-from aigw.http.listeners import Listeners, inherited, shared
+from aigw.http.listeners import CannotOpen, Listeners, inherited, shared
 from aigw.listener import described
 
 
@@ -122,7 +122,7 @@ class ListenersTests(unittest.TestCase):
 
     def test_lock_of_a_unix_socket_stays(self) -> None:
         self.serve("unix:/run/s")
-        with self.assertRaisesRegex(ValueError, "restart"):
+        with self.assertRaisesRegex(CannotOpen, "restart"):
             self.serve("unix:/run/s:lockfile=0")
         self.assertFalse(self.made[0].closed)
 
@@ -191,7 +191,7 @@ class SystemdTests(unittest.TestCase):
     """Sockets that systemd has handed over, or not."""
 
     def refused(self, description: str, handed: ListenFDs, words: str) -> None:
-        with self.assertRaisesRegex(ValueError, words):
+        with self.assertRaisesRegex(CannotOpen, words):
             inherited(described(description), handed)
 
     def test_unknown_name(self) -> None:
