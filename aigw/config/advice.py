@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from aigw.config import backtracking
 from aigw.config.errors import Fault
 from aigw.config.listeners import key_files
 from aigw.config.modes import opened_to_others
@@ -27,6 +29,7 @@ def advise(settings: Settings, now: datetime) -> Iterator[Fault]:
     yield from _unused(settings)
     yield from _consumers(settings, now)
     yield from _without_effect(settings)
+    yield from _slow_paths(settings)
 
 
 def _plain_secrets(settings: Settings) -> Iterator[Fault]:
@@ -102,3 +105,26 @@ def _without_effect(settings: Settings) -> Iterator[Fault]:
             yield ("models", name, "hash_on"), 'has no effect without balance = "hash"'
         if model.on_stream_cut == "continue" and len(model.targets) == 1 and not model.fallback:
             yield ("models", name, "on_stream_cut"), "there is no other target that could go on (a second one)"
+
+
+def _slow_paths(settings: Settings) -> Iterator[Fault]:
+    """Regular expressions that a request's path can keep busy: while one is, nobody else is served."""
+    for name, route in settings.routes.items():
+        for index, path in enumerate(route.paths):
+            found = _weakness(path[1:].encode()) if path.startswith("~") else None
+            if found is not None:
+                how = (
+                    "takes twice as long with each character"
+                    if found.exponential
+                    else "takes far too long for long ones"
+                )
+                why = f"a regular expression that {how}: paths such as {found.text(24)!r} and so on"
+                yield ("routes", name, "paths", index), f"{why} (one way only to divide a path between repetitions)"
+
+
+@lru_cache(maxsize=1024)
+def _weakness(expression: bytes) -> backtracking.Weakness | None:
+    try:
+        return backtracking.weakness(expression, "match")
+    except ValueError:  # too large to be looked at
+        return None
