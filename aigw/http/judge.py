@@ -26,6 +26,9 @@ _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 #: Bytes of the longest domain name with brackets, colon and port.
 _LONGEST_HOST: Final = 263
 
+#: Digits of the largest length, as llhttp reads it. It takes zeros before them, as many as fit into a head.
+_LONGEST_LENGTH: Final = 20
+
 #: Fields that come once or not at all: those that hold one value (RFC 9110, and the documents that are named), of which
 #: two readers could take two different ones, and three that are lists and decide how the request is read.
 #: ``Authorization`` is not among them, since who looks at it answers 401; ``Cookie`` may come in pieces (RFC 9113
@@ -140,6 +143,8 @@ def _body_length(fields: dict[bytes, bytes], minor: int) -> int:
     coding = fields.get(b"transfer-encoding")
     if coding is None:
         length = fields.get(b"content-length")
+        if length is not None and len(length) > _LONGEST_LENGTH:
+            raise malformed("Content-Length is no length")
         return int(length) if length is not None else 0
     if not minor:
         raise malformed("Transfer-Encoding in HTTP/1.0")

@@ -41,6 +41,8 @@ class ResponseLimits:
 _START: Final = b"HTTP/1.1 "
 _OLD_START: Final = b"HTTP/1.0 "
 _NO_BODY: Final = (204, 304)
+#: Digits of the largest length, as llhttp reads it. It takes zeros before them, as many as fit into a head.
+_LONGEST_LENGTH: Final = 20
 
 
 class ResponseReader:
@@ -140,7 +142,10 @@ class ResponseReader:
         name = name.lower()
         if name == b"transfer-encoding":
             self._coding += b"," + value if self._coding else value
-        self.headers.append((name, value.rstrip()))
+        value = value.rstrip()
+        if len(value) > _LONGEST_LENGTH and name == b"content-length":
+            self._refuse("its Content-Length is no length")
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: an informational one is skipped, the final one stays."""

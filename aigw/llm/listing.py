@@ -61,6 +61,7 @@ class ListTranslation:
         """See :class:`aigw.llm.translation.Translating`."""
         wire = self.provider.wire
         if wire is None:
+            status = status if status <= 599 else 502  # no status of HTTP's
             error = ProviderError(status, type_of_status(status), f"the provider answered with status {status}")
         else:
             error = wire.error(status, headers, body)

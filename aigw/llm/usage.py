@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 #: No call uses more; a number beyond it is nonsense that neither a counter nor a log line should have to bear.
-_MOST: Final = 10**12
+MOST_TOKENS: Final = 10**12
 
 _TOLD: Final = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 
@@ -243,7 +243,7 @@ def _of(details: Any, name: str) -> int:
 
 def _count(value: Any) -> int:
     if type(value) is int:
-        return value if 0 <= value <= _MOST else 0
+        return value if 0 <= value <= MOST_TOKENS else 0
     try:
         return _count(int(float(value))) if value is not None else 0
     except (TypeError, ValueError, OverflowError):

@@ -27,8 +27,8 @@ from aigw.llm.operations import RAW
 from aigw.llm.preamble import is_preamble
 from aigw.llm.taps import JsonTap, StreamTap, first_event_error, is_unreadable
 from aigw.llm.usage import Usage
+from aigw.numbers import http_date
 from aigw.proxy.forwarding import ADDRESSES, NEVER_DOWN_PREFIXES, NEVER_DOWNSTREAM, PLAIN_DOWN
-from aigw.routing.floors import floor
 
 if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
@@ -46,9 +46,8 @@ _NO_BUFFERING: Header = (b"x-accel-buffering", b"no")
 
 #: Seconds; a longer ``retry-after`` is cut down to it.
 MOST_RETRY_AFTER: Final = 60
-
-#: Characters of the longest number or date in a ``retry-after``.
-_LONGEST_RETRY_AFTER: Final = 64
+#: Bytes of a number or a date; what is longer is neither.
+_LONGEST_WAIT: Final = 64
 
 
 class ResponseHead:
@@ -115,15 +114,15 @@ def capped(name: bytes, value: bytes) -> bytes:
     ahead to be meant is as much as that.
     """
     most = MOST_RETRY_AFTER * (1000 if name == b"retry-after-ms" else 1)
-    if len(value) > _LONGEST_RETRY_AFTER:
+    if len(value) > _LONGEST_WAIT:
         return b"%d" % most
     try:
         return value if float(value) <= most else b"%d" % most
     except ValueError:
-        seconds = floor(((name, value),), None, time.time())  # a date
-        if seconds is None:
+        when = http_date(value.decode("latin-1").strip())
+        if when is None:
             return b"%d" % most if any(0x30 <= byte <= 0x39 for byte in value) else value  # not a word such as "soon"
-        return b"%d" % min(most, math.ceil(seconds))
+        return b"%d" % max(0, min(most, math.ceil(when - time.time())))
 
 
 class Relay(Protocol):

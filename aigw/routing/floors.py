@@ -15,14 +15,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from aigw.numbers import decimal, http_date, timestamp
 
 Header = tuple[bytes, bytes]
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(h|ms|m|s|us|µs|μs|ns)")
-_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{0,9})?")
+_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(h|ms|m|s|us|µs|μs|ns)")
+#: Characters of a duration, a number or a date; Go's longest have half as many. Nothing longer is looked at.
+_LONGEST = 64
 #: Numbers above these are no durations but points in time: seconds, or milliseconds, since 1970.
 _EPOCH_SECONDS, _EPOCH_MILLISECONDS = 1e9, 1e12
 #: Nobody means more; what says more is broken.
@@ -37,10 +38,12 @@ def floor(headers: Sequence[Header], told: float | None, now: float) -> float | 
     :param now: seconds since 1970.
     """
     said = {
-        name: value.decode("latin-1").strip() for name, value in headers if b"retry" in name or b"ratelimit" in name
+        name: value.decode("latin-1").strip()
+        for name, value in headers
+        if (b"retry" in name or b"ratelimit" in name) and len(value) <= _LONGEST
     }
     for seconds in (
-        _number(said.get(b"retry-after-ms"), 1e-3),
+        _milliseconds(said.get(b"retry-after-ms")),
         _retry_after(said.get(b"retry-after"), now),
         told,
         max(_resets(said, now), default=None),
@@ -50,32 +53,35 @@ def floor(headers: Sequence[Header], told: float | None, now: float) -> float | 
     return None
 
 
+def _milliseconds(text: str | None) -> float | None:
+    number = decimal(text)
+    return number / 1000 if number is not None else None
+
+
 def duration(text: str) -> float | None:
     """A duration as Go or a plain number of seconds; None if it is neither."""
-    number = _number(text)
-    if number is not None:
+    number = decimal(text)
+    if number is not None or not text:
         return number
-    parts = _PART.findall(text)
-    if not parts or "".join(amount + unit for amount, unit in parts) != text:
-        return None
-    return sum(float(amount) * _UNITS[unit] for amount, unit in parts)
-
-
-def _number(text: str | None, unit: float = 1.0) -> float | None:
-    return float(text) * unit if text is not None and _NUMBER.fullmatch(text) else None
+    seconds, at = 0.0, 0
+    while at < len(text):
+        part = _PART.match(text, at)
+        if part is None:
+            return None
+        seconds += float(part[1]) * _UNITS[part[2]]
+        at = part.end()
+    return seconds
 
 
 def _retry_after(text: str | None, now: float) -> float | None:
     if text is None:
         return None
     seconds = duration(text)
-    if seconds is not None:
-        return seconds
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp() - now
+    return seconds if seconds is not None else _from(http_date(text), now)
+
+
+def _from(when: float | None, now: float) -> float | None:
+    return when - now if when is not None else None
 
 
 def _resets(said: Mapping[bytes, str], now: float) -> Iterator[float]:
@@ -84,18 +90,10 @@ def _resets(said: Mapping[bytes, str], now: float) -> Iterator[float]:
             continue
         seconds = duration(text)
         if seconds is None:
-            seconds = _point_in_time(text, now)
+            seconds = _from(timestamp(text), now)
         elif seconds > _EPOCH_MILLISECONDS:
             seconds = seconds / 1000 - now
         elif seconds > _EPOCH_SECONDS:
             seconds -= now
         if seconds is not None:
             yield seconds
-
-
-def _point_in_time(text: str, now: float) -> float | None:
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp() - now

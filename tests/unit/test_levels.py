@@ -30,6 +30,7 @@ LEVELS = {
     "logs": 1,
     "config": 1,
     "metrics": 1,
+    "numbers": 0,
     "board": 0,
     "bounded_cache": 0,
     "errors": 0,

@@ -11,7 +11,11 @@ from typing import Any
 
 import attrs
 
+from aigw import numbers
+
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
+#: The last second that a date can tell.
+_LAST = 253402300799
 
 
 @attrs.frozen
@@ -109,15 +113,8 @@ def _text(model: Mapping[str, Any], names: Iterable[str]) -> str | None:
 def seconds(value: Any) -> int:
     """A time as seconds since the epoch: these, or a date and time (RFC 3339); 0 if it is neither."""
     if isinstance(value, str):
-        try:
-            told = datetime.datetime.fromisoformat(value)
-            aware = told if told.tzinfo is not None else told.replace(tzinfo=datetime.UTC)
-            return max(0, int((aware - _EPOCH).total_seconds()))
-        except (ValueError, OverflowError):
-            return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**11:
-        return 0
-    return int(value)
+        value = numbers.timestamp(value)
+    return numbers.count(value, _LAST) or 0
 
 
 # -- writing

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import attrs
 
+from aigw import numbers
 from aigw.errors import BadRequest
 from aigw.llm import lenient
 from aigw.llm.call import Call
@@ -26,7 +27,7 @@ from aigw.llm.providers.gemini.errors import error_object, google_error
 from aigw.llm.providers.gemini.reply import GeminiReader
 from aigw.llm.providers.gemini.request import OPTIONS, generate_content
 from aigw.llm.reply import ProviderError
-from aigw.llm.usage import Usage
+from aigw.llm.usage import MOST_TOKENS, Usage
 from aigw.llm.wire import EmbeddingCall, Embeddings, Headers, Reader, WireRequest
 
 #: Where a backend without a ``location`` is.
@@ -213,7 +214,7 @@ def _predictions(fields: Any) -> Embeddings:
         vectors.append(studio.vector(embedding))
         statistics = embedding.get("statistics") if isinstance(embedding, dict) else None
         count = statistics.get("token_count") if isinstance(statistics, dict) else None
-        tokens += int(count) if isinstance(count, int | float) else 0
+        tokens += numbers.count(count, MOST_TOKENS) or 0
     return Embeddings(tuple(vectors), Usage(input=tokens) if tokens else None)
 
 

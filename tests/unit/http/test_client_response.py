@@ -67,6 +67,8 @@ BAD: dict[str, bytes] = {
     "status_of_four_digits": b"HTTP/1.1 2000 OK\r\n" + EMPTY,
     "status_0": b"HTTP/1.1 000 No\r\n" + EMPTY,
     "status_99": b"HTTP/1.1 099 No\r\n" + EMPTY,
+    "length_of_zeros": OK + b"Content-Length: " + b"0" * 4301 + b"2\r\n\r\nhi",
+    "length_of_21_digits": OK + b"Content-Length: " + b"0" * 20 + b"2\r\n\r\nhi",
     "bare_lf": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     "lf_in_the_head": OK + b"X: a\nY: b\r\n" + EMPTY,
     "cr_in_the_reason": b"HTTP/1.1 200 O\rK\r\n" + EMPTY,

@@ -69,6 +69,8 @@ HEADS = {
     "absolute_with_a_port_that_host_has_not": (get(b"https://h:80/x"), 400),
     "absolute_of_another_scheme": (get(b"ftp://h/x"), 400),
     "absolute_without_host": (get(b"http://h/x", host=b""), 400),
+    "length_of_zeros": (POST + b"Content-Length: " + b"0" * 4301 + b"5\r\n\r\nhello", 400),
+    "length_of_21_digits": (POST + b"Content-Length: " + b"0" * 20 + b"5\r\n\r\nhello", 400),
     "above_the_root": (get(b"/../admin"), 400),
     "escaped_nul": (get(b"/a%00"), 400),
     # Host

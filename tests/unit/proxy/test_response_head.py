@@ -1,9 +1,12 @@
 """Which of an upstream's header fields go down to the client."""
 
+import time
+from email.utils import formatdate
+
 from twisted.trial import unittest
 
 from aigw.http.headers import HOP_BY_HOP
-from aigw.proxy.relay import ResponseHead
+from aigw.proxy.relay import ResponseHead, capped
 
 
 class ResponseHeadTests(unittest.SynchronousTestCase):
@@ -25,6 +28,24 @@ class ResponseHeadTests(unittest.SynchronousTestCase):
         codings = [(b"content-encoding", b"gzip"), (b"content-encoding", b"identity")]
         for order in (codings, codings[::-1]):
             self.assertTrue(ResponseHead(200, order).encoded)
+
+    def test_waits_are_capped_however_they_are_told(self) -> None:
+        """Numbers and dates of any size, and what is too long to be one."""
+        far, near = formatdate(time.time() + 400 * 86400, usegmt=True), formatdate(time.time() - 60, usegmt=True)
+        for told, kept in (
+            ("7", b"7"),
+            ("61", b"60"),
+            ("9" * 20_000, b"60"),
+            ("inf", b"60"),
+            ("1e400", b"60"),
+            (far, b"60"),
+            ("Mon, 01 Jan 9999 00:00:00 +" + "9" * 20, b"60"),
+            (near, b"0"),
+            ("soon", b"soon"),
+        ):
+            value = told.encode()
+            self.assertEqual(capped(b"retry-after", value), kept, told[:50])
+        self.assertEqual(capped(b"retry-after-ms", b"9" * 100), b"60000")
 
     def test_nominated_fields_stop_here(self) -> None:
         """Those that any Connection field names, one alone as well as several."""

@@ -73,6 +73,13 @@ class HeaderTests(unittest.TestCase):
             said(retry_after="2", x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="6m0s"), 2.0
         )
 
+    def test_numbers_and_dates_have_bounds(self) -> None:
+        """What is longer than any of them is none, and is not read at all."""
+        zoned = "Mon, 21 Sep 2026 14:13:40 +" + "9" * 20
+        for text in ("9" * 5000, "9" * 60_000, "1s" * 30_000, "1" * 16 + "s", zoned, "0001-01-01T00:00:00+23:59"):
+            for name in ("retry_after", "retry_after_ms", "x_ratelimit_reset", "anthropic_ratelimit_tokens_reset"):
+                self.assertIn(said(**{name: text}), (None, 0.0), text[:80])
+
     def test_nonsense_says_nothing(self) -> None:
         for headers in (
             {},

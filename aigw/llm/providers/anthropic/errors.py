@@ -39,6 +39,7 @@ _MOST = 2000
 
 def from_body(status: int, body: bytes) -> ProviderError:
     """The error in the body of an answer of ``status``, whatever that body is."""
+    status = status if status <= 599 else 502  # no status of HTTP's
     fields = lenient.loads(body)
     error = error_of(fields)
     if error is None:

@@ -10,12 +10,14 @@ from typing import Any
 
 import attrs
 
+from aigw import numbers
 from aigw.llm.call import Call
 from aigw.llm.decoders import SseDecoder
 from aigw.llm.providers.anthropic import errors
 from aigw.llm.providers.anthropic.answer import AnthropicReader
 from aigw.llm.providers.anthropic.request import MessagesRequest, uses_format_tool
 from aigw.llm.reply import ProviderError
+from aigw.llm.usage import MOST_TOKENS
 from aigw.llm.wire import Headers, WireRequest
 
 #: The version of the API that this is written for.
@@ -77,10 +79,10 @@ class AnthropicWire:
 
     def count(self, fields: Any) -> int:
         """See :class:`aigw.llm.wire.CountWire`."""
-        tokens = fields.get("input_tokens") if isinstance(fields, dict) else None
-        if isinstance(tokens, bool) or not isinstance(tokens, int | float) or tokens < 0:
+        tokens = numbers.count(fields.get("input_tokens"), MOST_TOKENS) if isinstance(fields, dict) else None
+        if tokens is None:
             raise ValueError("the provider's answer has no input_tokens")
-        return int(tokens)
+        return tokens
 
     def decoder(self, content_type: bytes) -> SseDecoder:
         """See :class:`aigw.llm.wire.Wire`."""

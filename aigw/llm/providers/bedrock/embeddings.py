@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from aigw import numbers
 from aigw.errors import BadRequest
 from aigw.llm.options import HINTS
-from aigw.llm.usage import Usage
+from aigw.llm.usage import MOST_TOKENS, Usage
 from aigw.llm.wire import EmbeddingCall, Embeddings
 
 Body = dict[str, Any]
@@ -115,8 +116,8 @@ def vectors(fields: Any) -> Embeddings:
     found = tuple(_found(fields))
     if not found or not all(_is_vector(each) for each in found):
         raise ValueError("the answer has no vectors")
-    count = fields.get("inputTextTokenCount")
-    usage = Usage(input=count) if type(count) is int and count >= 0 else None
+    count = numbers.count(fields.get("inputTextTokenCount"), MOST_TOKENS)
+    usage = Usage(input=count) if count is not None else None
     return Embeddings(found, usage)
 
 

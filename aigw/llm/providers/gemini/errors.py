@@ -10,6 +10,7 @@ from typing import Any
 
 from aigw.llm import lenient
 from aigw.llm.reply import ProviderError, type_of_status
+from aigw.numbers import decimal
 
 #: Canonical codes and the status that they stand for (https://cloud.google.com/apis/design/errors).
 _STATUSES = {
@@ -40,6 +41,7 @@ _TOO_LONG = ("exceeds the maximum number of tokens", "input token count")
 
 def google_error(status: int, body: bytes) -> ProviderError:
     """The error that an answer of ``status`` 400 or above carries; never raises."""
+    status = status if status <= 599 else 502  # no status of HTTP's
     error = error_object(lenient.loads(body)) if body.strip() else None
     if error is None:
         text = "" if b"<" in body[:100] else body[:500].decode("utf-8", "replace").strip()
@@ -90,9 +92,7 @@ def _retry_after(details: list[dict[str, Any]]) -> float | None:
     for each in details:
         delay = each.get("retryDelay")
         if isinstance(delay, str) and delay.endswith("s"):
-            try:
-                seconds = float(delay[:-1])
-            except ValueError:
-                continue
-            return seconds if 0 <= seconds < 1e9 else None
+            seconds = decimal(delay[:-1])
+            if seconds is not None:
+                return seconds if seconds < 1e9 else None
     return None

@@ -14,7 +14,7 @@ import attrs
 
 from aigw.llm.call import Call, ReasoningWish
 
-_VERSION = re.compile(r"gemini-(\d+)(?:[.-](\d)(?!\d))?")
+_VERSION = re.compile(r"gemini-([0-9]{1,4})(?![0-9])(?:[.-]([0-9])(?![0-9]))?")
 
 #: Effort to budget. ``none`` is the least that the model can.
 _BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
