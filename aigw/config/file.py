@@ -28,7 +28,18 @@ _SCALAR = re.compile(
     r'''"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\]|\\.)*"|'[^']*'|[^,\]}\n#]+''',
     re.DOTALL,
 )
+#: Parts with dots between them: a key, or the beginning of something else that is none.
+_DOTTED = re.compile(
+    r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+'))*+"""
+)
+_QUOTED = re.compile(r"""\"[^"\n]*"|'[^'\n]*'""")
+_DIGITS = re.compile(r"[0-9_]+")
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+#: Parts of the longest key: tomllib takes the square of their number.
+_MOST_PARTS = 200
+#: Parts of a path up to which its line is known; what is further inside has the line of what it is in.
+_DEEPEST = 16
 
 
 def dotted(path: KeyPath) -> str:
@@ -62,6 +73,7 @@ class Lines:
 
     def line_of(self, path: KeyPath) -> int:
         """The line of ``path``, or else of the nearest table around it that the file has."""
+        path = path[:_DEEPEST]
         while path and path not in self.known:
             path = path[:-1]
         return self.known.get(path, 1)
@@ -92,13 +104,14 @@ class Lines:
         *around, last = self._key()
         path: KeyPath = ()
         for part in around:
-            path = self._newest((*path, part))
+            path = self._newest(_inside(path, part))
             self._note(path)
-        path = (*path, last)
+        path = _inside(path, last)
         self._note(path)
         if array:
-            path = (*path, self._lengths.setdefault(path, 0))
-            self._lengths[path[:-1]] += 1
+            number = self._lengths.setdefault(path, 0)
+            self._lengths[path] += 1
+            path = _inside(path, number)
             self._note(path)
         self._at += 2 if array else 1
         return path
@@ -106,7 +119,7 @@ class Lines:
     def _newest(self, path: KeyPath) -> KeyPath:
         """``path`` itself, or where it is an array of tables, its newest one."""
         length = self._lengths.get(path)
-        return path if length is None else (*path, length - 1)
+        return path if length is None else _inside(path, length - 1)
 
     def _key(self) -> list[str]:
         """A key with its dots; stops behind it and the blanks that follow."""
@@ -128,7 +141,7 @@ class Lines:
         parts = self._key()
         end, self._at = self._at, begin
         for part in parts:
-            table = (*table, part)
+            table = _inside(table, part)
             self._note(table)
         self._at = end + 1  # behind the "="
         self._skip(_BLANKS)
@@ -146,14 +159,19 @@ class Lines:
             if opening == "{":
                 self._pair(path)
             else:
-                self._note((*path, position))
-                self._value((*path, position))
+                place = _inside(path, position)
+                self._note(place)
+                self._value(place)
             position += 1
             self._skip(_NOTHING)
             if self._text[self._at] == ",":
                 self._at += 1
                 self._skip(_NOTHING)
         self._at += 1
+
+
+def _inside(path: KeyPath, part: str | int) -> KeyPath:
+    return (*path, part) if len(path) < _DEEPEST else path
 
 
 def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
@@ -167,6 +185,7 @@ def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
         raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
+        _check_keys(path, text)
         return tomllib.loads(text), Lines(text), data
     except UnicodeDecodeError as error:
         line, message = data[: error.start].count(b"\n") + 1, "not UTF-8 (a TOML file is always UTF-8)"
@@ -177,14 +196,22 @@ def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
     raise ConfigError([Problem(str(path), line, "", message)])
 
 
+def _check_keys(path: Path, text: str) -> None:
+    """:raises ConfigError: a key has so many parts that the reader would be busy for a long time."""
+    for found in _DOTTED.finditer(text):
+        if found[0].count(".") >= _MOST_PARTS and _QUOTED.sub("", found[0]).count(".") >= _MOST_PARTS:
+            line = text.count("\n", 0, found.start()) + 1
+            raise ConfigError([Problem(str(path), line, "", f"a key of more than {_MOST_PARTS} parts")])
+
+
 def _syntax(text: str, error: ValueError) -> tuple[int, str]:
     """Line and message of what ``tomllib`` says."""
     said = str(error)
     if text.startswith("\ufeff"):
         return 1, "not TOML: the file begins with a byte order mark (save it as UTF-8 without one)"
     if not isinstance(error, tomllib.TOMLDecodeError):  # an integer of thousands of digits
-        long = re.search(r"[\d_]{4000}", text)
-        return text.count("\n", 0, long.start() if long else 0) + 1, "not TOML: a number is too large"
+        long = next((found.start() for found in _DIGITS.finditer(text) if len(found[0]) >= 4000), 0)
+        return text.count("\n", 0, long) + 1, "not TOML: a number is too large"
     where = _WHERE.search(said)
     message = "not TOML: " + _WHERE.sub("", said)
     if where is None or where[1] is None:

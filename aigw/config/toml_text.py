@@ -60,4 +60,11 @@ def document_text(tables: Mapping[str, Any]) -> str:
     """A whole file. Dictionaries get headers, except :class:`Inline` ones and those in arrays."""
     text = toml.dumps(tables, _Writer())
     # No string of ours holds a line break, so every line that begins with a bracket is a header.
-    return re.sub(r"\n+\[", "\n\n[", text)
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if line.startswith("[") and lines:
+            while lines and not lines[-1]:
+                lines.pop()
+            lines.append("")
+        lines.append(line)
+    return "\n".join(lines)

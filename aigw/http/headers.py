@@ -26,15 +26,16 @@ HOP_BY_HOP: Final = frozenset(
 )
 
 _PLAIN: Final = frozenset((b"keep-alive", b"close"))
+_NONE: Final[frozenset[bytes]] = frozenset()
 
 
 def connection_tokens(headers: Sequence[Header]) -> frozenset[bytes]:
     """The fields that ``Connection`` nominates as hop-by-hop too, in lower case."""
-    tokens: frozenset[bytes] = frozenset()
+    tokens: set[bytes] = set()
     for name, value in headers:
         if name == b"connection" and value not in _PLAIN:
-            tokens |= {token.strip().lower() for token in value.split(b",")}
-    return tokens - _PLAIN if tokens else tokens
+            tokens.update([token.strip().lower() for token in value.split(b",")])
+    return frozenset(tokens - _PLAIN) if tokens else _NONE
 
 
 def wants_close(headers: Sequence[Header]) -> bool:

@@ -60,6 +60,7 @@ class RequestReader:
         "_fed",
         "_fields",
         "_left",
+        "_line_seen",
         "_parser",
         "_tail",
         "began",
@@ -80,6 +81,7 @@ class RequestReader:
         self._fed = 0  # of a chunked one, framing included
         self._tail = b""
         self._complete = False
+        self._line_seen = False  # of an incomplete head
 
     def feed(self, data: bytes, now: float) -> Request | None:
         """Read on.
@@ -91,14 +93,18 @@ class RequestReader:
         """
         if self.request is not None:
             return self._feed_body(data, now)
-        if self.waiting:
+        seen = len(
+            self.waiting
+        )  # and looked at: a head that comes byte by byte is not searched as often as it has bytes
+        if seen:
             data, self.waiting = self.waiting + data, b""
         else:
             self.began = now
+            self._line_seen = False
         start = 0 if data[0] != _CR else _behind_first_line_end(data)
-        end = data.find(b"\r\n\r\n", start)
+        end = data.find(b"\r\n\r\n", max(start, seen - 3))
         if end < 0:
-            self._wait(data, start)
+            self._wait(data, start, seen)
             return None
         return self._begin_request(data, start, end + 4, now)
 
@@ -158,15 +164,19 @@ class RequestReader:
             return malformed(why) if b"chunked" in named else unknown_coding()
         return malformed(why)
 
-    def _wait(self, data: bytes, start: int) -> None:
-        """Keep an incomplete head, unless it can be seen already that nothing good will come of it."""
+    def _wait(self, data: bytes, start: int, seen: int) -> None:
+        """Keep an incomplete head, unless it can be seen already that nothing good will come of it.
+
+        :param seen: bytes of it that came through here before.
+        """
         limits = self._channel.factory.limits
         if len(data) - start > limits.head_bytes:
             raise _head_too_large(limits)
-        if data.count(b"\n") != data.count(b"\r\n"):
+        if data.count(b"\n", seen) != data.count(b"\r\n", max(0, seen - 1)):
             raise malformed("a line ends without a carriage return")
-        if data.find(b"\r\n", start) >= 0:
+        if not self._line_seen and data.find(b"\r\n", max(start, seen - 1)) >= 0:
             _request_line(data, start)
+            self._line_seen = True
         elif len(data) > start and data[start] not in _TOKEN:
             raise malformed("not an HTTP request")
         self.waiting = data

@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
 
 _BRACE: Final = 0x7B
-_VERSION_END: Final = re.compile(rb"/v\d+[a-z0-9]*$")
-_VERSION_START: Final = re.compile(rb"/v\d+[a-z0-9]*(?=/|$)")
+_VERSION_END: Final = re.compile(rb"/v\d[a-z0-9]*\Z")
+_VERSION_START: Final = re.compile(rb"/v\d[a-z0-9]*+(?=/|\Z)")
 
 
 def join(base: bytes, rest: bytes) -> bytes:

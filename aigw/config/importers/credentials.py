@@ -11,12 +11,12 @@ import attrs
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.nodes import Node
 
-_DECK_ENV = re.compile(r"\$\{\{\s*env\s+\"([^\"]+)\"\s*(?:\|[^}]*)?\}\}")
+_DECK_ENV = re.compile(r"\$\{\{\s*env\s+\"([^\"]+)\"\s*(?:\|[^{}]*)?\}\}")
 _VAULT = re.compile(r"\{vault://([A-Za-z0-9_-]+)/([^}]+)\}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_-]*)\}|\$([A-Za-z_][A-Za-z0-9_]*)|\$\(([A-Z][A-Z0-9_]*)\)")
 #: What pages have where the reader's own key belongs.
 _TO_BE_FILLED_IN = re.compile(
-    r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|(?:your|my)[-_ ].*|[A-Z_]*YOUR[A-Z_]*|x{3,}|\.{3}|…", re.I
+    r"<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\}|(?:your|my)[-_ ].*|(?:(?!YOUR)[A-Z_])*+YOUR[A-Z_]*|x{3,}|\.{3}|…", re.I
 )
 _BEARER = re.compile(r"bearer(?:\s+|$)", re.I)
 _NOT_IN_ENV = re.compile(r"[^A-Za-z0-9]+")

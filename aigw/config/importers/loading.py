@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import yaml
@@ -11,44 +10,71 @@ from aigw.config.errors import ConfigError, Problem
 from aigw.config.importers.nodes import TAG, Node
 
 _MOST_NODES = 1_000_000
+#: Mappings that are merged into others: each is gone through anew wherever it is.
+_MOST_MERGES = 100_000
+#: Characters of a key in the path that messages name.
+_MOST_KEY = 100
 _DEEPEST = 60
 
 
-def documents(file: str, text: str) -> list[Node]:
+def documents(file: str, text: str, *, lines_before: int = 0) -> list[Node]:
     """The documents of a YAML text, those that are not empty.
 
     :param file: what it is called in messages.
+    :param lines_before: lines that the file has in front of the text.
     :raises ConfigError: it is not YAML, or a mapping has a key twice; the problem names the line.
     """
     try:
         composed = _composed(text)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([_syntax(file, error)]) from None
+        raise ConfigError([_syntax(file, error, lines_before)]) from None
     except yaml.YAMLError as error:
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        line = lines_before + text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise ConfigError([Problem(file, line, "", "not YAML: a character that must not be there")]) from None
     except RecursionError:
-        raise ConfigError([Problem(file, 1, "", "not YAML that can be read: nested too deeply")]) from None
-    tree = _Tree(file)
+        raise ConfigError(
+            [Problem(file, lines_before + 1, "", "not YAML that can be read: nested too deeply")]
+        ) from None
+    tree = _Tree(file, lines_before)
     return [tree.node(root, "", None, 0) for root in composed if root is not None and root.tag != TAG + "null"]
 
 
 def _composed(text: str) -> list[Any]:
-    """PyYAML's own nodes. libyaml is ten times as fast, and its errors say less: they are asked for again."""
+    """PyYAML's own nodes. libyaml is ten times as fast, and its errors say less: they are asked for again.
+
+    Not where it stops deep inside of braces, or dashes: PyYAML takes seconds to find that it is too deep for it.
+    """
     fast = getattr(yaml, "CSafeLoader", None)
     if fast is not None:
-        with contextlib.suppress(yaml.YAMLError, RecursionError):
+        try:
             return list(yaml.compose_all(text, Loader=fast))
+        except yaml.MarkedYAMLError as error:
+            if _depth_at(text, error.problem_mark or error.context_mark) > _DEEPEST:
+                raise RecursionError from None
+        except yaml.YAMLError:
+            pass
     return list(yaml.compose_all(text, Loader=yaml.SafeLoader))
 
 
-def _syntax(file: str, error: yaml.MarkedYAMLError) -> Problem:
+def _depth_at(text: str, mark: Any) -> int:
+    """How many braces, brackets and dashes are open at a place, at most."""
+    before = text[: mark.index] if mark is not None else text
+    line = before.rpartition("\n")[2]
+    opened = before.count("{") + before.count("[") - before.count("}") - before.count("]")
+    return max(opened, line.count("- "), line.count("? "))
+
+
+def _syntax(file: str, error: yaml.MarkedYAMLError, lines_before: int) -> Problem:
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark is not None else 1
+    line = lines_before + (mark.line if mark is not None else 0) + 1
     said = error.problem or error.context or "cannot be read"
     if "{{" in _line_of(mark) and "template" not in said:
         said += " (a template? it has to be rendered first)"
     return Problem(file, line, "", f"not YAML: {said}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MOST_KEY else f"{name[: _MOST_KEY // 2]}…{name[-_MOST_KEY // 2 :]}"
 
 
 def _line_of(mark: Any) -> str:
@@ -58,15 +84,23 @@ def _line_of(mark: Any) -> str:
 class _Tree:
     """Builds nodes; bounded, since aliases in YAML can stand for more than any memory holds."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, lines_before: int) -> None:
         self._file = file
-        self._count = 0
+        self._before = lines_before
+        self._count = self._merges = 0
+
+    def _line(self, made: yaml.Node) -> int:
+        return int(made.start_mark.line) + self._before + 1
+
+    def _bounded(self, made: yaml.Node, path: str, depth: int) -> None:
+        if self._count > _MOST_NODES or self._merges > _MOST_MERGES or depth > _DEEPEST:
+            why = "is too large or too deep (aliases that multiply?)"
+            raise ConfigError([Problem(self._file, self._line(made), path, why)])
 
     def node(self, made: yaml.Node, path: str, parent: Node | None, depth: int) -> Node:
-        line = made.start_mark.line + 1
+        line = self._line(made)
         self._count += 1
-        if self._count > _MOST_NODES or depth > _DEEPEST:
-            raise ConfigError([Problem(self._file, line, path, "is too large or too deep (aliases that multiply?)")])
+        self._bounded(made, path, depth)
         node = Node(self._file, line, path, "", made.tag.removeprefix(TAG), parent)
         if isinstance(made, yaml.MappingNode):
             node.kind, node.content = "map", self._mapping(made, node, depth)
@@ -85,25 +119,25 @@ class _Tree:
         for key, value in made.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(
-                    [Problem(self._file, key.start_mark.line + 1, node.path, "has a key that is no text (a template?)")]
+                    [Problem(self._file, self._line(key), node.path, "has a key that is no text (a template?)")]
                 )
             name = str(key.value)
             if key.tag == TAG + "merge":
-                merged = self._merged(value, node, depth) | merged
+                self._merge(value, merged, node, depth)
                 continue
+            where = f"{node.path}.{_short(name)}".lstrip(".")
             if name in found:
-                where = f"{node.path}.{name}".lstrip(".")
-                raise ConfigError([Problem(self._file, key.start_mark.line + 1, where, "is there twice")])
-            found[name] = self.node(value, f"{node.path}.{name}".lstrip("."), node, depth + 1)
+                raise ConfigError([Problem(self._file, self._line(key), where, "is there twice")])
+            found[name] = self.node(value, where, node, depth + 1)
             if not found[name].content:  # an empty value has no place of its own
-                found[name].line = key.start_mark.line + 1
+                found[name].line = self._line(key)
         return merged | found
 
-    def _merged(self, value: yaml.Node, node: Node, depth: int) -> dict[str, Node]:
+    def _merge(self, value: yaml.Node, merged: dict[str, Node], node: Node, depth: int) -> None:
         """``<<: *other``, or a list of those, the first of which wins."""
-        sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-        found: dict[str, Node] = {}
-        for source in sources:
+        for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
             if isinstance(source, yaml.MappingNode):
-                found = self._mapping(source, node, depth + 1) | found
-        return found
+                self._merges += 1
+                self._bounded(source, node.path, depth)
+                for name, one in self._mapping(source, node, depth + 1).items():
+                    merged.setdefault(name, one)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from aigw.config.importers.nodes import Node
 
-_DECK = re.compile(r"\$\{\{\s*env\s+\"([^\"]+)\"\s*(?:\|[^}]*)?\}\}")
-_SHELL = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_-]*)(?::-([^}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
+_DECK = re.compile(r"\$\{\{\s*env\s+\"([^\"]+)\"\s*(?:\|[^{}]*)?\}\}")
+_SHELL = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_-]*)(?::-([^{}]*))?\}|\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class Texts:

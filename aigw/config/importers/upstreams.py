@@ -70,7 +70,7 @@ _ENDS = (
     "/v1/chat",
     "/v1/generate",
 )
-_VERSION = re.compile(r"/v\d+[a-z0-9]*$")
+_VERSION = re.compile(r"/v\d[a-z0-9]*$")
 #: Providers whose paths have the model, or the deployment, in the middle.
 BY_HOST = frozenset(("azure", "gemini", "vertex", "bedrock"))
 

@@ -114,6 +114,17 @@ class LinesTests(unittest.TestCase):
         self.assertEqual(set(lines.known), paths(tomllib.loads(text)))
         self.assertTrue(all(1 <= line <= text.count("\n") + 1 for line in lines.known.values()))
 
+    def test_no_square_of_a_keys_parts_is_kept(self) -> None:
+        """Dots, headers and brackets: what is far inside has the line of what it is in."""
+        for first, text in (
+            ("a", ".".join("a" * 150) + " = 1\n"),
+            ("b", "[" + ".".join("b" * 150) + "]\nc = 1\n"),
+            ("d", "d = " + "[" * 100 + "1" + "]" * 100 + "\n"),
+        ):
+            lines = Lines("\n\n" + text)
+            self.assertLess(sum(map(len, lines.known)), 300)
+            self.assertEqual(lines.line_of((first, *["x"] * 500)), 3)
+
 
 class DottedTests(unittest.TestCase):
     """Paths as people read them."""
@@ -157,6 +168,14 @@ class ReadTests(unittest.TestCase):
         line, message = self.refused(b"a = 1\nb = " + b"9" * 5000 + b"\n")
         self.assertEqual(line, 2)
         self.assertIn("too large", message)
+
+    def test_key_of_thousands_of_parts(self) -> None:
+        """tomllib takes the square of them; a text that has as many dots in it is none."""
+        for key in (".".join("a" * 8000), ".".join(['"a"'] * 8000), "[" + " . ".join("a" * 8000) + "]\nb"):
+            line, message = self.refused(f"x = 1\n{key} = 1\n".encode())
+            self.assertEqual((line, "200 parts" in message), (2, True))
+        text = "a." * 100 + " " + "." * 5000
+        self.assertEqual(read(self.write(f'x = "{text}"\n'.encode()))[0], {"x": text})
 
     def test_nested_too_deeply(self) -> None:
         self.assertIn("nested too deeply", self.refused(b"a = " + b"[" * 100_000)[1])

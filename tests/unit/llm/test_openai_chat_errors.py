@@ -221,6 +221,13 @@ class BodyTests(unittest.TestCase):
         self.assertEqual(found.message, "the provider answered with status 502 and a page of HTML: 502 Bad Gateway")
         self.assertEqual(found.type, "server_error")
         self.assertIn("HTML", error(404, b"<!DOCTYPE html><p>").message)
+        for page, words in (
+            (b"<title>open <h1 class='x'>Bad <b>Gateway</b></H1>", ": Bad Gateway"),
+            (b"<TITLE lang=en>\n 504  Timeout </title><title>x</title>", ": 504 Timeout"),
+            (b"<title>" + b" " * 5000 + b"x", "HTML"),
+            (b"<titles>no</titles><h1></h1>", "HTML"),
+        ):
+            self.assertTrue(error(502, b"<html>" + page).message.endswith(words), page[:50])
 
     def test_text_and_nothing(self) -> None:
         """Text is the message."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-_COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"[^"\n]*"|'[^'\n]*')|(?P<name>[A-Za-z_]\w*)|(?P<number>\d+)|(?P<sign>[^\s\w"'\x00-\x1f]))"""
 )
@@ -25,11 +24,11 @@ _BLOCK = ("if", "then", "end")
 
 def bearer_copied_to(code: str) -> str | None:
     """The header that gets the Bearer token, if that is all that the code does."""
-    code = _COMMENT.sub(" ", code)
+    code = _without_comments(code)
     names, strings = _tokens(code)
     if names is None:
         return None
-    declared = {name for found in _LOCAL.findall(code) for name in re.split(r"\s*,\s*", found)}
+    declared = {name for found in _LOCAL.findall(code) for name in map(str.strip, found.split(","))}
     written = _WRITES.findall(code)
     if len(written) != 1 or names.count("set_header") != 1 or not set(names) <= _WORDS | declared:
         return None
@@ -38,6 +37,16 @@ def bearer_copied_to(code: str) -> str | None:
     if not any("earer" in string for string in strings):
         return None
     return str(written[0])
+
+
+def _without_comments(code: str) -> str:
+    kept, at = [], 0
+    while (begin := code.find("--", at)) >= 0:
+        kept.append(code[at:begin])
+        block = code.startswith("[[", begin + 2)
+        end = code.find("]]", begin + 4) + 2 if block else code.find("\n", begin)
+        at = end if end > begin else len(code)
+    return " ".join([*kept, code[at:]])
 
 
 def _tokens(code: str) -> tuple[list[str] | None, list[str]]:

@@ -16,6 +16,7 @@ from typing import Any
 from aigw.llm import lenient
 from aigw.llm.reply import ProviderError, type_of_status
 from aigw.llm.wire import Headers
+from aigw.numbers import decimal
 
 #: Bytes of a body that are looked at, and characters of a message that are kept.
 _MOST_BODY, _MOST_MESSAGE = 1 << 20, 4000
@@ -25,8 +26,8 @@ _DEPTH = 4
 #: Where a text for people may be, in the order of preference.
 _MESSAGES = ("message", "Message", "msg", "detail", "error_description", "error_message", "title", "reason")
 
-_TITLE = re.compile(r"<(title|h1)[^>]*>\s*(.*?)\s*</\1>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_TITLE = re.compile(r"<(/?)(title|h1)(?![a-z0-9])[^<>]*>", re.IGNORECASE | re.ASCII)
+_TAG = re.compile(r"<[^<>]*>")
 _RETRY = re.compile(
     r"(?:retry|try again) (?:after|in) (?:(\d{1,4})h)?(?:(\d{1,4})m(?!s))?(?:([\d.]{1,12})\s*(ms|s))?", re.IGNORECASE
 )
@@ -294,11 +295,8 @@ def _retry_after(error: Mapping[str, Any], message: str) -> float | None:
 
 
 def _seconds(text: str | None) -> float | None:
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 10**6 else None
+    seconds = decimal(text)
+    return seconds if seconds is not None and seconds < 10**6 else None
 
 
 def _plain(text: str, status: int) -> str:
@@ -308,6 +306,17 @@ def _plain(text: str, status: int) -> str:
         return f"the provider answered with status {status} and an empty body"
     if not text.startswith("<"):
         return text[:_MOST_MESSAGE]
-    title = _TITLE.search(text[:4096])
-    words = " ".join(_TAG.sub(" ", title[2]).split()) if title else ""
+    words = _title(text[:4096])
     return f"the provider answered with status {status} and a page of HTML" + (f": {words[:200]}" if words else "")
+
+
+def _title(page: str) -> str:
+    """The words of the first title, or heading, that a page has."""
+    opened: dict[str, int] = {}
+    for tag in _TITLE.finditer(page):
+        name = tag[2].lower()
+        if not tag[1]:
+            opened.setdefault(name, tag.end())
+        elif name in opened:
+            return " ".join(_TAG.sub(" ", page[opened[name] : tag.start()]).split())
+    return ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+import yaml
 from twisted.trial import unittest
 
 from aigw.config.errors import ConfigError
@@ -21,6 +24,28 @@ class DocumentTests(unittest.TestCase):
         error = self.assertRaises(ConfigError, documents, "f", text)
         (problem,) = error.problems
         return problem.line, str(problem)
+
+    def test_merged_mappings_that_multiply(self) -> None:
+        """Ten times ten times ten: they are counted, empty ones too."""
+        levels = "".join(f"l{n}: &l{n} {{<<: [{', '.join([f'*l{n - 1}'] * 10)}]}}\n" for n in range(1, 9))
+        self.assertIn("aliases that multiply", self.refused(f"l0: &l0 {{}}\n{levels}")[1])
+
+    def test_lines_before(self) -> None:
+        """Of a text that is a piece of a file."""
+        (node,) = documents("f", "a: 1\n", lines_before=7)
+        self.assertEqual(node.children()[0].line, 8)
+        error = self.assertRaises(ConfigError, documents, "f", "a: 1\na: [", lines_before=7)
+        self.assertGreater(error.problems[0].line, 8)
+
+    def test_deep_braces_are_refused_at_once(self) -> None:
+        """Without PyYAML, which takes seconds to find out."""
+        with mock.patch.object(yaml, "SafeLoader", side_effect=AssertionError):
+            for text in ("{" * 5000, "x: " + "{{ " * 1000, "[" * 300, "- " * 2000 + "{"):
+                self.assertIn("nested too deeply", self.refused(text)[1])
+
+    def test_long_keys_are_not_repeated_in_every_path(self) -> None:
+        node = one("k" * 1000 + ": {a: 1, b: [1, 2]}")
+        self.assertLess(max(len(leaf.path) for leaf in node.leaves()), 200)
 
     def test_lines_and_paths(self) -> None:
         node = one("a:\n  b:\n  - c: 1\n  - d:\n      e: x\n")

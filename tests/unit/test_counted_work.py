@@ -1,0 +1,154 @@
+"""Work on untrusted bytes, counted at n, 2n and 4n: it grows as they do, not with their square."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from types import FrameType, SimpleNamespace
+from typing import Any, SupportsIndex
+
+from twisted.trial import unittest
+
+from aigw.config.errors import ConfigError
+from aigw.config.file import Lines
+from aigw.config.importers.loading import documents
+from aigw.config.importers.source import read
+from aigw.consumers.forms import body_form, urlencoded
+from aigw.http.headers import connection_tokens
+from aigw.http.reader import RequestReader
+from aigw.http.target import normalise_path
+from aigw.llm.providers.openai_chat.errors import provider_error
+from aigw.routing.floors import floor
+from aigw.upstream.target import PathRule
+from aigw.web.clients import Clients
+from tests.unit.http.connection import Connection
+
+
+class Looked(bytes):
+    """Bytes that count how many of them searches look at."""
+
+    seen = 0
+
+    def __add__(self, other: Any) -> Looked:
+        return Looked(bytes(self) + other)
+
+    def find(self, sub: Any, start: Any = 0, end: SupportsIndex | None = None) -> int:
+        found = bytes(self).find(sub, start)
+        Looked.seen += (found if found >= 0 else len(self)) - start
+        return found
+
+    def count(self, sub: Any, start: Any = 0, end: SupportsIndex | None = None) -> int:
+        Looked.seen += len(self) - start
+        return bytes(self).count(sub, start)
+
+
+def calls(function: Callable[[int], Any], n: int) -> int:
+    """How many functions ``function`` calls for ``n``, of Python and of C."""
+    count = 0
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        function(n)
+    except ConfigError:
+        pass
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def path_rule() -> PathRule:
+    return PathRule(b"/v1", None, None, {"api-version": "1"})
+
+
+def clients(value: str) -> str:
+    request: Any = SimpleNamespace(client="10.0.0.1", header_values=lambda name: [value.encode()])
+    return Clients([ip_network("10.0.0.0/8")]).client_of(request)
+
+
+#: What reads untrusted text, with one of any length.
+READERS: dict[str, Callable[[int], Any]] = {
+    "paths": lambda n: normalise_path(b"/a%2f/./b//..%41" * n),
+    "raw paths": lambda n: path_rule().target(b"/v" + b"1" * n + b"-", b"/", b"a=%41&" * n),
+    "forwarded": lambda n: clients("10.0.0.2," * n + "x"),
+    "connection": lambda n: connection_tokens([(b"connection", b"a, b%d" % k) for k in range(n)]),
+    "queries": lambda n: urlencoded(b"a=b&%41+&=" * n).without({b"apikey"}),
+    "JSON": lambda n: body_form(b'{"a": [1, 2], ' + b'"b": "c", ' * n + b'"d": 1}', b"application/json"),
+    "multipart": lambda n: body_form(
+        b"--x" + b'\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x' * n + b"--",
+        b"multipart/form-data; boundary=x",
+    ),
+    "error pages": lambda n: provider_error(502, [], b"<title>" + b" <h1>" * n),
+    "errors": lambda n: provider_error(400, [], b'{"detail": [' + b'{"loc": ["a"], "msg": "b"},' * n + b"1]}"),
+    "retry-after": lambda n: floor([(b"retry-after", b"1s" * n)], None, 0.0),
+    "TOML keys": lambda n: Lines(".".join("a" * n) + " = 1\n"),
+    "TOML arrays": lambda n: Lines("a = [" + "[1, {b = 2}]," * n + "]\n"),
+    "YAML": lambda n: documents("f", "- &a {b: c}\n" + "- {<<: *a, d: e}\n" * n),
+    "merged keys": lambda n: documents("f", "a: &a {b: c}\nd: {<<: [" + "*a, " * n + "]}\n"),
+    "fences": lambda n: read("f", "```yaml\nkind: a\n```\n" * n),
+    "open fences": lambda n: read("f", "```\n````\n" * n),
+    "here-documents": lambda n: read("f", "```\n" + "".join(f"<<A{k}\n" for k in range(n)) + "```\n"),
+    "echo": lambda n: read("f", "```\n" + "echo '\n" * n + "```\n"),
+    "echoed": lambda n: read("f", "```\n" + "echo '\nkind: a\n' | x\n" * n + "```\n"),
+    "shortcodes": lambda n: read("f", "kind: a\nb: '" + "{{< c >}} " * n + "'\n"),
+    "commands": lambda n: read("f", "kubectl create secret generic a --from-literal=b=c\n" * n),
+    "flattened": lambda n: read("f", "kind: a # <<A b " * n),
+}
+
+
+class ReaderTests(unittest.TestCase):
+    """Functions that read a text whole."""
+
+    def test_calls_grow_with_the_length(self) -> None:
+        for name, function in READERS.items():
+            calls(function, 10)  # imports, and what is remembered
+            counts = [calls(function, n) for n in (150, 300, 600)]
+            self.assertLess(counts[2], 5 * counts[0] + 500, (name, counts))
+
+
+class ForwardedTests(unittest.TestCase):
+    """``X-Forwarded-For``."""
+
+    def test_zones_of_any_length_are_no_addresses(self) -> None:
+        """They would be a client's name in logs and limits."""
+        self.assertEqual(clients("fe80::1%eth0"), "fe80::1%eth0")
+        self.assertEqual(clients("fe80::1%" + "x" * 5000), "10.0.0.1")
+
+
+class ByteByByteTests(unittest.TestCase):
+    """A head that comes so slowly is not searched as often as it has bytes."""
+
+    def looked_at(self, head: bytes) -> int:
+        Looked.seen = 0
+        reader = RequestReader(Connection().channel)
+        for at in range(len(head)):
+            self.assertIsNone(reader.feed(Looked(head[at : at + 1]), 0.0))
+            reader.waiting = Looked(reader.waiting)
+        return Looked.seen
+
+    def heads(self, n: int) -> Iterator[bytes]:
+        yield b"GET /" + b"a" * n
+        yield b"GET / HTTP/1.1\r\nx: " + b"a" * n
+        yield b"GET / HTTP/1.1\r\n" + b"x: a\r\n" * (n // 6)
+        yield b"\r\nGET /" + b"a" * n
+
+    def test_heads(self) -> None:
+        for few, many in zip(self.heads(300), self.heads(1200), strict=True):
+            self.assertLess(self.looked_at(many), 5 * self.looked_at(few) + 200, few[:20])
+
+    def test_what_is_refused_is_refused_at_the_same_byte(self) -> None:
+        """However it came: a bare line feed, a request line that is none."""
+        for head in (
+            b"GET / HTTP/1.1\r\nHost: h\nx",
+            b"GET /\r\n",
+            b"\r\nGET  / HTTP/1.1\r\n",
+            b"GET / HTTP/1.1\r\na: b\n",
+        ):
+            whole = Connection().send(head)
+            slow = Connection().trickle(head)
+            for found in (whole, slow):
+                self.assertIn(b" 400 ", found.transport.value(), head)
