@@ -35,13 +35,8 @@ class AccessReader:
         :param gateways: the names of its parents.
         :param extensions: the names of resources that its filters refer to.
         """
-        meant = [
-            policy
-            for policy in self.resources.policies()
-            if policy.meant_for("HTTPRoute", route.name)
-            or any(policy.meant_for("Gateway", name) for name in gateways)
-            or policy.name in extensions
-        ]
+        targets = [("HTTPRoute", route.name), *(("Gateway", name) for name in gateways)]
+        meant = self.resources.policies_for(targets, extensions)
         about = [policy for policy in meant if any(_about_access(policy))]
         for policy in about:
             keys = self._api_keys(policy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -11,7 +11,7 @@ import attrs
 from aigw.config.errors import allowed
 from aigw.config.importers.credentials import Credential, env_name, understand
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.nodes import Node
+from aigw.config.importers.nodes import Node, Refused
 from aigw.config.importers.source import SecretCommand
 
 #: What resources have whatever they are.
@@ -59,13 +59,12 @@ class Resource:
         """What is in its spec."""
         return self.node.get("spec", *keys)
 
-    def meant_for(self, kind: str, name: str) -> bool:
-        """Whether this is a policy for that resource."""
-        wanted = {"kind": kind, "name": name}
-        return any(
-            all((found := each.get(key)) is not None and found.content == value for key, value in wanted.items())
-            for each in self.references()
-        )
+    def targets(self) -> Iterator[tuple[str, str]]:
+        """Of a policy: kind and name of each resource that it is for."""
+        for each in self.references():
+            kind, name = each.get("kind"), each.get("name")
+            if kind is not None and name is not None:
+                yield str(kind.content), str(name.content)
 
     def references(self) -> list[Node]:
         """Of a policy: what it is for."""
@@ -91,6 +90,11 @@ class Resources:
         self.draft = draft
         self._found: dict[tuple[str, str, str], Resource] = {}
         self._commands = {command.name: command for command in commands}
+        # What is looked up in the end is found once, not for each route anew.
+        self._policies: list[Resource] | None = None
+        self._targets: dict[tuple[str, str], list[int]] | None = None
+        self._unreadable: Refused | None = None
+        self._named: dict[tuple[str, str], list[Resource]] | None = None
         for document in documents:
             draft.attempt(self._read, document)
 
@@ -138,12 +142,43 @@ class Resources:
 
     def policies(self) -> list[Resource]:
         """Resources that say something about others: by ``targetRefs``, or by being referred to from a filter."""
-        kinds = ("RouteOption", "TrafficPolicy")
-        return [
-            each
-            for each in self._found.values()
-            if each.kind in kinds or each.spec("targetRefs") is not None or each.spec("targetRef") is not None
-        ]
+        if self._policies is None:
+            kinds = ("RouteOption", "TrafficPolicy")
+            self._policies = [
+                each
+                for each in self._found.values()
+                if each.kind in kinds or each.spec("targetRefs") is not None or each.spec("targetRef") is not None
+            ]
+        return self._policies
+
+    def policies_for(self, targets: Iterable[tuple[str, str]], names: Iterable[str] = ()) -> list[Resource]:
+        """Those that are for one of ``targets``, by kind and name, or are called one of ``names``; in their order.
+
+        :raises Refused: what one of all policies is for cannot be read.
+        """
+        places: set[int] = set()
+        for target in targets:
+            places.update(self._by_target().get(target, ()))
+        for name in names:
+            places.update(self._by_target().get(("", name), ()))
+        return [self.policies()[place] for place in sorted(places)]
+
+    def _by_target(self) -> dict[tuple[str, str], list[int]]:
+        """The places of policies, by what they are for, and by their own names without a kind."""
+        if self._unreadable is not None:
+            raise self._unreadable
+        if self._targets is None:
+            targets: dict[tuple[str, str], list[int]] = {}
+            for place, policy in enumerate(self.policies()):
+                try:
+                    found = {*policy.targets(), ("", policy.name)}
+                except Refused as refused:
+                    self._unreadable = refused
+                    raise
+                for target in found:
+                    targets.setdefault(target, []).append(place)
+            self._targets = targets
+        return self._targets
 
     def policy_parts(self, key: str, node: Node | None, resource: Resource) -> Iterator[Node]:
         """A part of agentgateway's policies: an LLM's own before its resource's, before those of policies for that.
@@ -151,9 +186,7 @@ class Resources:
         :param node: the LLM's, in the resource.
         """
         own = [node.get("policies", key)] if node is not None else []
-        attached = [
-            policy.spec("backend", key) for policy in self.policies() if policy.meant_for(resource.kind, resource.name)
-        ]
+        attached = [policy.spec("backend", key) for policy in self.policies_for([(resource.kind, resource.name)])]
         for part in (*own, resource.spec("policies", key), *attached):
             if part is not None:
                 yield part
@@ -163,8 +196,12 @@ class Resources:
         exact = self._found.get((kind, namespace, name))
         if exact is not None:
             return exact
-        loose = [each for each in self.of_kind(kind) if each.name == name and "" in (each.namespace, namespace)]
-        return loose[0] if loose else None
+        if self._named is None:
+            self._named = {}
+            for each in self._found.values():
+                self._named.setdefault((each.kind, each.name), []).append(each)
+        loose = (each for each in self._named.get((kind, name), ()) if "" in (each.namespace, namespace))
+        return next(loose, None)
 
     def referred(self, reference: Node, kinds: tuple[str, ...], namespace: str, name: str) -> Resource:
         """What a reference names.
@@ -192,11 +229,12 @@ class Resources:
     def close(self) -> None:
         """Say why what is left is left."""
         known = {*_ABOUT_THE_CLUSTER, *BACKENDS, "Secret", "HTTPRoute"}
+        policies = set(self.policies())
         for resource in self._found.values():
             if not set(resource.node.names()) - _OF_ANY_KIND:
                 self.draft.note(resource.node, "has nothing in it")
         for resource in self.left():
-            if resource.kind not in known and resource not in self.policies():
+            if resource.kind not in known and resource not in policies:
                 self.draft.drop(resource.node, "aigw has nothing like it")
                 continue
             if resource.kind in _ABOUT_THE_CLUSTER:
@@ -205,7 +243,7 @@ class Resources:
                 self.draft.drop(resource.node, "nothing that was imported refers to it")
             elif resource.kind in BACKENDS and not self._touched(resource.node):
                 self.draft.drop(resource.node, "no route that was imported leads to it")
-            elif resource in self.policies() and not self._touched(resource.node):
+            elif resource in policies and not self._touched(resource.node):
                 self.draft.drop(resource.node, "aigw has no policies of its own")
 
     def _touched(self, node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from typing import Any
@@ -63,8 +64,8 @@ class RouteReader:
     def _operations(self, resource: Resource) -> Operations | None:
         """What a policy for the route says of which paths are which operation."""
         told = None
-        for policy in self.resources.policies():
-            routes = policy.spec("backend", "ai", "routes") if policy.meant_for("HTTPRoute", resource.name) else None
+        for policy in self.resources.policies_for([("HTTPRoute", resource.name)]):
+            routes = policy.spec("backend", "ai", "routes")
             if routes is not None:
                 told = told or read_operations(self.draft, routes)
                 self.resources.used(policy)
@@ -124,17 +125,13 @@ class RouteReader:
 
         :raises Refused: one has a condition that aigw's routes cannot have.
         """
-        groups: list[tuple[dict[str, Any], list[str]]] = []
+        groups: dict[str, tuple[dict[str, Any], dict[str, None]]] = {}
         for match in rule.maps("matches"):
             path, rest = self._match(match)
-            known = next((paths for other, paths in groups if other == rest), None)
-            if known is None:
-                groups.append((rest, [path]))
-            elif path not in known:
-                known.append(path)
+            groups.setdefault(json.dumps(rest, sort_keys=True), (rest, {}))[1][path] = None
         if not groups:
             return [{"paths": ["/"]}]
-        return [{"paths": paths} | rest for rest, paths in groups]
+        return [{"paths": list(paths)} | rest for rest, paths in groups.values()]
 
     def _match(self, match: Node) -> tuple[str, dict[str, Any]]:
         rest: dict[str, Any] = {}
