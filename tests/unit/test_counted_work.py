@@ -12,6 +12,7 @@ from twisted.trial import unittest
 
 from aigw.config.errors import ConfigError
 from aigw.config.file import Lines
+from aigw.config.importers import Imported, import_texts
 from aigw.config.importers.loading import documents
 from aigw.config.importers.source import read
 from aigw.consumers.forms import body_form, urlencoded
@@ -70,6 +71,25 @@ def clients(value: str) -> str:
     return Clients([ip_network("10.0.0.0/8")]).client_of(request)
 
 
+def kubernetes(n: int) -> Imported:
+    """Routes, each with a backend, a secret and a policy of its own."""
+    kinds = {
+        "gateway.networking.k8s.io/v1\nkind: HTTPRoute": "{rules: [{backendRefs: [{name: b%d, group: agentgateway.dev,"
+        " kind: AgentgatewayBackend}], matches: [{path: {value: /p%d}}]}]}",
+        "agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend": "{ai: {provider: {openai: {model: m}}}, policies:"
+        " {auth: {secretRef: {name: b%d}}}, x%d: 1}",
+        "agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy": "{targetRefs: [{kind: HTTPRoute, name: b%d}],"
+        " traffic: {apiKeyAuthentication: {secretRef: {name: b%d}}}}",
+    }
+    resources = [
+        f"apiVersion: {kind}\nmetadata: {{name: b{k}}}\nspec: {spec % (k, k)}\n"
+        for kind, spec in kinds.items()
+        for k in range(n)
+    ]
+    secrets = [f"apiVersion: v1\nkind: Secret\nmetadata: {{name: b{k}}}\nstringData: {{key: k{k}}}\n" for k in range(n)]
+    return import_texts([("f", "---\n".join(resources + secrets))], {})
+
+
 #: What reads untrusted text, with one of any length.
 READERS: dict[str, Callable[[int], Any]] = {
     "paths": lambda n: normalise_path(b"/a%2f/./b//..%41" * n),
@@ -96,6 +116,7 @@ READERS: dict[str, Callable[[int], Any]] = {
     "echoed": lambda n: read("f", "```\n" + "echo '\nkind: a\n' | x\n" * n + "```\n"),
     "shortcodes": lambda n: read("f", "kind: a\nb: '" + "{{< c >}} " * n + "'\n"),
     "commands": lambda n: read("f", "kubectl create secret generic a --from-literal=b=c\n" * n),
+    "kubernetes": lambda n: kubernetes(n // 5),
     "flattened": lambda n: read("f", "kind: a # <<A b " * n),
 }
 

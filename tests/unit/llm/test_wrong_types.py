@@ -26,7 +26,9 @@ from aigw.llm.errors import first_event_error
 from aigw.llm.listing import ListTranslation
 from aigw.llm.operations import CHAT, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
 from aigw.llm.pairing import pairing
+from aigw.llm.preamble import is_preamble
 from aigw.llm.providers import PROVIDERS, Provider
+from aigw.llm.refusals import reason, understood
 from aigw.llm.rescue import Said, rescuable
 from aigw.llm.signatures import leave_out_others
 from aigw.llm.taps import JsonTap, StreamTap, add_usage_option, asks_for_usage
@@ -545,7 +547,7 @@ class AnswerTests(ToldTestCase):
             for example in (*answers(name), *map(orjson.loads, played_errors(name))):
                 for place, wrong, new in changed(example, WRONG_FROM_PROVIDERS):
                     told = f"{name} {place} = {str(wrong)[:60]}"
-                    self.tried(told, functools.partial(JsonTap().read, json.dumps(new).encode()))
+                    self.tried(told, functools.partial(self.read, json.dumps(new).encode(), name == "anthropic"))
         self.assert_none_raised(least=20_000)
 
     def look(self, event: bytes, operation: str) -> None:
@@ -554,6 +556,14 @@ class AnswerTests(ToldTestCase):
         tap.feed(event)
         tap.partial_usage()
         first_event_error(event, operation)
+        is_preamble(lenient.loads(event.partition(b"\ndata: ")[2]), operation)
+
+    def read(self, data: bytes, anthropic: bool) -> None:
+        JsonTap().read(data)
+        JsonTap().read_tail(data[len(data) // 3 :])
+        for status in (400, 429, 503, 999):
+            error = understood(status, [(b"retry-after", b"9" * 5000)], data, anthropic=anthropic)
+            self.assertIn(type(reason(error)), (str,))
 
     def test_lists_of_models(self) -> None:
         """What cannot be read is left out; a date that is none is no date."""
