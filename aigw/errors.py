@@ -4,6 +4,9 @@ Every error that a client can see is a :class:`GatewayError`. Its body is read b
 clients read (``message``, ``request_id``), what the OpenAI SDK reads (``error.message``, ``.type``, ``.code``,
 ``.param``) and, where the client speaks Anthropic's dialect, ``"type": "error"``. The wire, the proxy and the
 resource tree raise them; nobody else builds an error body.
+
+They stand in modules that are not compiled: of an exception's class in a compiled one, mypyc leaves out what the class
+says, and the answer would be its base's, a 500.
 """
 
 from __future__ import annotations

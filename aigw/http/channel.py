@@ -319,10 +319,12 @@ class ServerChannel(TwistedProtocol):
     def _untaken(self) -> int:
         """Bytes that the client's side has not acknowledged: those, and the kernel's."""
         unsent, sock = self._unsent(), getattr(self.transport, "socket", None)
-        if sock is None or sock.fileno() < 0:
-            return unsent
-        # Twisted gets to send again when a third of the kernel's are taken: before that, progress is only seen here.
-        return unsent + int.from_bytes(ioctl(sock.fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+        try:
+            # Twisted gets to send again when a third of the kernel's are taken: before that, progress is only seen here.
+            queued = ioctl(sock.fileno(), TIOCOUTQ, bytes(4)) if sock is not None else b""
+        except (OSError, ValueError):  # of a kind that does not tell, or closed
+            queued = b""
+        return unsent + int.from_bytes(queued, sys.byteorder)
 
     # -- the clock
 
