@@ -320,7 +320,7 @@ class ServerChannel(TwistedProtocol):
         """Bytes that the client's side has not acknowledged: those, and the kernel's."""
         unsent, sock = self._unsent(), getattr(self.transport, "socket", None)
         try:
-            # Twisted gets to send again when a third of the kernel's are taken: before that, progress is only seen here.
+            # Twisted gets to send again when a third of the kernel's are taken: till then progress is only seen here.
             queued = ioctl(sock.fileno(), TIOCOUTQ, bytes(4)) if sock is not None else b""
         except (OSError, ValueError):  # of a kind that does not tell, or closed
             queued = b""

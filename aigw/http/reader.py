@@ -158,10 +158,10 @@ class RequestReader:
 
     def _refusal(self, why: str) -> GatewayError:
         """llhttp's reason, or a better one."""
-        codings = [value for name, value in self._fields if name == b"transfer-encoding"]
-        if len(codings) == 1 and "Transfer-Encoding" in why:
-            named = [coding.strip() for coding in codings[0].lower().split(b",")]
-            return malformed(why) if b"chunked" in named else unknown_coding()
+        fields = [value for name, value in self._fields if name == b"transfer-encoding"]
+        codings = {coding.strip() for field in fields for coding in field.lower().split(b",")}
+        if len(fields) == 1 and "Transfer-Encoding" in why and b"chunked" not in codings:
+            return unknown_coding()
         return malformed(why)
 
     def _wait(self, data: bytes, start: int, seen: int) -> None:
