@@ -75,6 +75,42 @@ _HARMLESS: Final = frozenset(
         "tool_choice",
     )
 )
+#: What most calls are made of, and nothing else: no model is named in them, so there is nothing to look for.
+_USUAL: Final = frozenset(
+    (
+        "dimensions",
+        "encoding_format",
+        "frequency_penalty",
+        "input",
+        "instructions",
+        "logprobs",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "modalities",
+        "model",
+        "n",
+        "presence_penalty",
+        "reasoning",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "stop_sequences",
+        "store",
+        "stream",
+        "stream_options",
+        "system",
+        "temperature",
+        "text",
+        "thinking",
+        "top_k",
+        "top_p",
+        "user",
+    )
+)
 #: Members and elements, outside of conversations and schemas, that are looked through: a call has a few hundred.
 _MOST_MEMBERS: Final = 20_000
 #: Names of members that are remembered, and characters up to which one is.
@@ -127,6 +163,9 @@ class BodyNames:
         self.names: list[str] = []
         self.has_model = False
         self.unknown = ""
+        self.decides = False
+        if fields.keys() <= _USUAL and not isinstance(fields.get("input"), dict):
+            return
         self.decides = _ESCAPED in body and (_ESCAPED_LETTER in body or _ESCAPED_LATER_LETTER in body)
         self._left = _MOST_MEMBERS
         check_spelling(fields)

@@ -64,6 +64,7 @@ class NamesTests(unittest.TestCase):
             {"generateContentRequest": {"model": "x"}},
             {"data_source": {"type": "completions", "model": "x"}},
             {"modelId": "x"},
+            {"generationConfig": {"routingConfig": {"manualMode": {"modelName": "x"}}}},  # Vertex AI
             {"extra_body": {"models": ["x"]}},
             {"data_sources": [{"parameters": {"embedding_dependency": {"type": "d", "deployment_name": "x"}}}]},
             {"MODELS": ["x"]},
@@ -202,3 +203,11 @@ class BoundTests(unittest.TestCase):
         ):
             self.assertTrue(read(fields).unknown)
             self.assertLess(calls(functools.partial(read, fields)), 100_000)
+
+    def test_usual_calls_are_not_looked_through(self) -> None:
+        """One look at the names of their members tells that nothing else is in them."""
+        usual = {"model": "m", "messages": [], "stream": True, "stream_options": {"include_usage": True}, "stop": ["x"]}
+        other = {**usual, "x": {}}
+        self.assertLess(calls(lambda: read(usual)), 4)
+        self.assertGreater(calls(lambda: read(other)), 8)
+        self.assertEqual(read({"model": "m", "input": {"model": "x"}}).names, ["x"])
