@@ -62,19 +62,6 @@ _CONTENT: Final = frozenset(
         "variables",
     )
 )
-#: Members that are there in many calls and that no model is named in: there is no need to look for a second one.
-_HARMLESS: Final = frozenset(
-    (
-        "generationConfig",
-        "inferenceConfig",
-        "modalities",
-        "reasoning",
-        "stop",
-        "stream_options",
-        "thinking",
-        "tool_choice",
-    )
-)
 #: What most calls are made of, and nothing else: no model is named in them, so there is nothing to look for.
 _USUAL: Final = frozenset(
     (
@@ -172,7 +159,7 @@ class BodyNames:
         for key, value in fields.items():
             if key == "model":
                 continue
-            if isinstance(value, list | dict) and key not in _CONTENT and key not in _HARMLESS:
+            if isinstance(value, list | dict) and key not in _CONTENT and key not in _USUAL:
                 self.decides = self.decides or body.count(b'"%s"' % key.encode()) > 1
             self._member(key, value)
         self._kept(fields)
