@@ -30,8 +30,10 @@ _LONGEST_KEY: Final = 1024
 #: Bytes of the longest body that is taken apart only to look for keys in it.
 _LONGEST_READ: Final = 256 * 1024
 
-#: Words of a value that are looked at.
+#: Words of a value that are looked at, and bytes of the shortest one that is not where credentials stand: a key as
+#: short as a word must not make a key of that word.
 _MOST_WORDS: Final = 4
+_SHORTEST_WORD: Final = 8
 
 #: Fields of the operations' bodies that hold no key: what the conversation is, or a word out of a few.
 _CONTENT: Final = frozenset(
@@ -67,11 +69,14 @@ class KeyFilter:
         if self._knows(value):
             return True
         words = value.split(None, _MOST_WORDS)
+        if len(words) == 2 and self._is_credential(words[0].lower(), words[1]):
+            return True
         if len(words) > 1 or b"=" in value or b'"' in value:
-            if any(self._is_key(word) for word in words):
-                return True
-            return len(words) == 2 and words[0].lower() == b"basic" and any(map(self._knows, _basic(words[1])))
+            return any(self._is_key(word) for word in words if len(word) >= _SHORTEST_WORD)
         return False
+
+    def _is_credential(self, scheme: bytes, word: bytes) -> bool:
+        return self._knows(word) or (scheme == b"basic" and any(map(self._knows, _basic(word))))
 
     def _is_key(self, word: bytes) -> bool:
         """Whether a word of a value is one: as it is, or as a parameter's value."""
@@ -94,10 +99,12 @@ class KeyFilter:
     def _in_query(self, piece: bytes, names: frozenset[bytes]) -> bool:
         if not piece:
             return False
-        name, _, value = piece.partition(b"=")
+        name, equals, value = piece.partition(b"=")
         if unquote_to_bytes(name.replace(b"+", b" ")).lower() in names:
             return True
-        return any(self._is_text(text) for text in (name, *value.split(b";", _MOST_WORDS)) if text)
+        if not equals:
+            return len(name) >= _SHORTEST_WORD and self._is_text(name)
+        return any(self._is_text(text) for text in value.split(b";", _MOST_WORDS) if text)
 
     def _is_text(self, text: bytes) -> bool:
         """Whether a piece of a query is a key: as it is, or without its escapes."""
@@ -110,7 +117,7 @@ class KeyFilter:
     def clean_path(self, path: bytes) -> bytes:
         """A path as it may be shown: the same object if no segment of it is a key."""
         segments = path.split(b"/")
-        shown = [b"***" if segment and self._is_text(segment) else segment for segment in segments]
+        shown = [b"***" if len(each) >= _SHORTEST_WORD and self._is_text(each) else each for each in segments]
         return path if shown == segments else b"/".join(shown)
 
     def clean_fields(self, fields: dict[str, Any]) -> bool:

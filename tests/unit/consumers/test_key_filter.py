@@ -67,6 +67,16 @@ class HeaderTests(KeyFilterTestCase):
         ):
             self.assertFalse(self.keys.holds(value), value)
 
+    def test_short_keys_are_no_words(self) -> None:
+        """A key as short as a word is one where credentials stand, and nowhere else."""
+        keys = KeyFilter(lambda token: token in (b"files", b"v1"))
+        for value in (b"files", b"Bearer files", b"Basic " + base64.b64encode(b"files:")):
+            self.assertTrue(keys.holds(value), value)
+        for value in (b"curl/8 on files here", b"a=files", b"a; b; v1"):
+            self.assertFalse(keys.holds(value), value)
+        self.assertEqual(keys.clean_path(b"/v1/files"), b"/v1/files")
+        self.assertEqual(keys.clean_query(b"files&a=v1x&b=v1", NONE), b"files&a=v1x")
+
     def test_values_that_are_none_are_hashed_once(self) -> None:
         """Those of most requests are those of the request before; a key is looked up each time."""
         for _ in range(3):
