@@ -163,7 +163,8 @@ class LogTests(OperationsTestCase):
         whole, _, rest = self.log.read_text().rpartition("\n")
         for line in whole.split("\n"):
             json.loads(line)
-        self.assertFalse(rest and not torn)
+        if rest and not torn:
+            return False  # its end is on the way
         return len(whole.split("\n")) + bool(rest) + await self.dropped(daemon) == calls
 
     async def test_a_disk_without_room(self) -> None:
