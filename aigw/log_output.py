@@ -56,25 +56,32 @@ class LineOutput:
     """
 
     def __init__(self, fd: int, *, owned: bool = False, ends_torn: bool = False) -> None:
-        mode = os.fstat(fd).st_mode
-        self.is_file = stat.S_ISREG(mode)
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         self._fd = fd
-        self._socket: socket.socket | None = None
         self._owned = owned
-        self._never_waits = owned  # such a one was opened with O_NONBLOCK
-        if not owned and stat.S_ISSOCK(mode):
-            self._socket = socket.socket(fileno=os.dup(fd))
-        elif not owned and not self.is_file:
-            self._open_anew()
         self._torn = b"\n" if ends_torn else b""
+        self._anew: int | None = None
+        self._socket: socket.socket | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """In a process that was forked: what this is a number of may become something else, as when a daemon lets go of
+        its terminal; so it is looked at anew with the next write. Nobody in this process is in the middle of one."""
+        self._close_own()
+        self._looked = self._owned or self.is_file
+        self._never_waits = self._owned  # such a one was opened with O_NONBLOCK
         self._lock = threading.Lock()
 
-    def _open_anew(self) -> None:
-        """Have an open file description that does not block; where that is not allowed, poll first."""
-        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    def _look(self) -> None:
+        """Have something of our own to write to, that does not block; where that is not allowed, poll first."""
+        self._looked = True
         with contextlib.suppress(OSError):
-            self._fd = os.open(f"/proc/self/fd/{self._fd}", flags)
-            self._owned = self._never_waits = True
+            if stat.S_ISSOCK(os.fstat(self._fd).st_mode):
+                self._socket = socket.socket(fileno=os.dup(self._fd))
+            else:
+                flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+                self._anew = os.open(f"/proc/self/fd/{self._fd}", flags)
+                self._never_waits = True
 
     @property
     def torn(self) -> int:
@@ -121,6 +128,8 @@ class LineOutput:
     def _put(self, data: bytes) -> tuple[int, OSError | None]:
         """How many bytes were taken, and what was wrong, if not just that no more are taken now."""
         view, taken, end = memoryview(data), 0, len(data)
+        if not self._looked:
+            self._look()
         try:
             while taken < len(data):
                 if not self.is_file:
@@ -137,7 +146,7 @@ class LineOutput:
     def _send(self, piece: memoryview) -> int:
         if self._socket is not None:
             return self._socket.send(piece, socket.MSG_DONTWAIT)
-        return os.write(self._fd, piece)
+        return os.write(self._fd if self._anew is None else self._anew, piece)
 
     def close(self) -> int:
         """Let go of it.
@@ -145,12 +154,18 @@ class LineOutput:
         :returns: lines that are lost with it: the one that is torn, if any.
         """
         lost, self._torn = (1 if len(self._torn) > 1 else 0), b""
-        if self._socket is not None:
-            self._socket.close()
-        elif self._owned:
+        self._close_own()
+        if self._owned:
             self._owned = False
             os.close(self._fd)
         return lost
+
+    def _close_own(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        if self._anew is not None:
+            os.close(self._anew)
+        self._socket = self._anew = None
 
 
 def _writable(fd: int) -> bool:
@@ -179,6 +194,14 @@ class NoOutput(LineOutput):
 
 
 _standard: Final[dict[tuple[int, int], LineOutput]] = {}
+
+
+def _forked() -> None:
+    for output in _standard.values():
+        output.forget()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def standard_output(stream: TextIO | None) -> LineOutput:

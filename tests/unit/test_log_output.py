@@ -348,8 +348,24 @@ class LineLogTests(OutputTestCase):
         self.assertEqual(thread.jobs, [])
 
 
-class StandardOutputTests(unittest.TestCase):
+class StandardOutputTests(OutputTestCase):
     """What is and stays the process's own."""
+
+    def test_a_daemon_lets_go_of_what_it_was_started_with(self) -> None:
+        """It forks and gives its standard output another meaning; whoever waits for the end of the first one is not kept
+        waiting, and lines go where the number leads now."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        output = LineOutput(writer)
+        output.write(line(1))
+        output.forget()
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, writer)
+        os.close(null)
+        self.assertEqual(output.write(line(2)), (b"", 0, ""))
+        self.assertEqual((os.read(reader, 100), os.read(reader, 100)), (line(1), b""))
+        output.close()
+        os.close(writer)
 
     def test_a_terminal_or_device_keeps_its_mode(self) -> None:
         with open(os.devnull, "w") as null:  # noqa: PTH123
