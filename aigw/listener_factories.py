@@ -62,11 +62,12 @@ def _certificates(listener: Described, directory: Path, files: Mapping[str, byte
         return ServerCertificates(pairs, **options)
     path = str(named["dhParameters"])
     with _as_file(files[path]) as readable:
-        options["dhParameters"] = DiffieHellmanParameters.fromFile(FilePath(readable))
         try:
-            return ServerCertificates(pairs, **options)
+            SSL.Context(SSL.TLS_METHOD).load_tmp_dh(readable.encode())
         except SSL.Error:
             raise ValueError(f"{path} holds no parameters for Diffie-Hellman (dhParameters=, a PEM file)") from None
+        options["dhParameters"] = DiffieHellmanParameters.fromFile(FilePath(readable))
+        return ServerCertificates(pairs, **options)
 
 
 @contextmanager

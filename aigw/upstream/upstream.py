@@ -148,6 +148,7 @@ class HttpUpstream:
         """See :class:`Upstream`."""
         self.pool.max_connections = tuning.max_connections
         self.pool.silence, self.pool.stall = tuning.silence, tuning.stall
+        self.pool.dial_where_wanted()
 
     def retire(self) -> None:
         """See :class:`Upstream`."""
