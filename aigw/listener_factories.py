@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from twisted.python.filepath import FilePath
 from zope.interface import implementer
 
 from aigw.config.certificates import pairs_of
+from aigw.config.files import pems_of
 from aigw.http.secure import without_detours
 from aigw.http.server_certificates import ServerCertificates
-from aigw.listener import Described, described
+from aigw.listener import described
 
 
 def furnished(description: str, factory: Factory, directory: Path, files: Mapping[str, bytes]) -> Factory:
@@ -35,7 +37,9 @@ def furnished(description: str, factory: Factory, directory: Path, files: Mappin
     for _ in range(listener.proxied):
         around = proxyEndpoint(_Unopened()).listen(around)
     if listener.secure:
-        creator: Any = _certificates(listener, directory, files)
+        mine = {str(path) for path in listener.files(directory).values()}
+        held = pems_of(listener, directory, files) if listener.kind == "tls" else {name: files[name] for name in mine}
+        creator: Any = _certificates(description, directory, tuple(sorted(held.items())))
         around = without_detours(TLSMemoryBIOFactory(creator, False, around))
     made: Factory = around
     return made
@@ -50,7 +54,10 @@ class _Unopened:
         return protocolFactory
 
 
-def _certificates(listener: Described, directory: Path, files: Mapping[str, bytes]) -> ServerCertificates:
+@lru_cache(maxsize=16)
+def _certificates(description: str, directory: Path, held: tuple[tuple[str, bytes], ...]) -> ServerCertificates:
+    """Made once for what the files hold: a reload that exchanges none has nothing to do; clients resume sessions."""
+    listener, files = described(description), dict(held)
     pairs, _ = pairs_of(listener, directory, files)
     options: dict[str, Any] = {}
     named = listener.files(directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import trustme
 from cryptography import x509
@@ -43,6 +44,16 @@ class FurnishedTests(unittest.TestCase):
         proxied = secure.wrappedFactory
         self.assertIsNot(proxied, self.factory)
         self.assertIs(proxied.wrappedFactory, self.factory)  # type: ignore[attr-defined]
+
+    def test_made_once_for_what_the_files_hold(self) -> None:
+        """Another certificate under the same name is another one; the same one costs nothing."""
+
+        made: list[object] = []
+        other = trustme.CA().issue_cert("a.example").private_key_and_cert_chain_pem.bytes()
+        with mock.patch("aigw.listener_factories.ServerCertificates", lambda pairs: made.append(pairs) or mock.Mock()):
+            for files in (self.files, {**self.files, "/etc/aigw/b.pem": other}, {"/etc/aigw/a.pem": other}, self.files):
+                furnished("ssl:1:privateKey=a.pem", self.factory, FOLDER, files)
+        self.assertEqual(len(made), 2)
 
     def refused(self, description: str, words: str) -> None:
         with self.assertRaisesRegex(ValueError, words):
