@@ -62,7 +62,7 @@ def _readable(settings: Settings, *, has_secrets: bool) -> Iterator[Fault]:
         if found is not None:
             yield ("secrets", name, "file"), found
     for index, listener in enumerate(settings.server.listen):
-        for file in key_files(listener):
+        for file in key_files(listener, settings.path.parent.absolute()):
             found = opened_to_others(file)
             if found is not None:
                 yield ("server", "listen", index), f"has a private key in {file.name}, and {found}"

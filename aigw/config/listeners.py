@@ -23,15 +23,15 @@ def listener(value: str) -> str:
     return value
 
 
-def key_files(value: str) -> list[Path]:
-    """The files with private keys of a listener, as Twisted finds them.
+def key_files(value: str, directory: Path) -> list[Path]:
+    """The files with private keys of a listener.
 
     :param value: a :func:`listener`.
+    :param directory: of the configuration file.
     """
-    named = described(value).files(Path())
-    directory = named.get("path")
-    if directory is not None:
-        return sorted(directory.glob("*.pem"))
+    named = described(value).files(directory)
+    if "path" in named:
+        return sorted(named["path"].glob("*.pem"))
     return [named["privateKey"]] if "privateKey" in named else []
 
 

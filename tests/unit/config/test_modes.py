@@ -16,7 +16,7 @@ class ModeTests(FileTestCase):
 
     def said(self, path: Path) -> dict[str, str]:
         """Places and warnings about modes."""
-        warnings = load(path, {}).warnings
+        warnings = load(path, {}, read_secrets=False).warnings
         return {warning.key: warning.message for warning in warnings if "everybody" in warning.message}
 
     def entered_by_all(self, path: Path) -> Path:
