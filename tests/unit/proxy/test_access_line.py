@@ -125,7 +125,7 @@ class AccessLineTests(unittest.TestCase):
                 self.assertEqual(line[field][-1], "…")
             self.assertEqual((len(line["path"]), line["path"][-1], len(line["method"])), (1025, "…", 32))
             self.assertEqual(len(line["tried"]), 16)
-            self.assertLess(len(access_line(account, "ann", 200, 101.5, 0.1)), 65536)
+            self.assertLess(len(access_line(account, "ann", 200, 101.5, 0.1)), 48 * 1024, "journald breaks longer ones")
         account = account_of(b"/" + b"a" * 1023, "c" * 256)
         self.assertEqual([read(account)[field] for field in ("path", "client")], ["/" + "a" * 1023, "c" * 256])
 
