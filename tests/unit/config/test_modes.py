@@ -64,7 +64,7 @@ class ModeTests(FileTestCase):
         self.assertEqual(sorted(self.said(path)), ["secrets.a.file", "secrets.b.file"])
 
     def test_keys_of_listeners(self) -> None:
-        directory = self.entered_by_all(self.write(BACKEND)).parent
+        directory = self.entered_by_all(self.write(BACKEND)).parent.absolute()
         for name, mode in (("one.pem", 0o644), ("two.pem", 0o600), ("three.txt", 0o644)):
             (directory / name).write_text("key")
             (directory / name).chmod(mode)
