@@ -48,6 +48,9 @@ OPENAI_WHOLE: dict[str, Whole] = {
     "parts": lambda n: _message(content=[{"type": "text", "text": "x"}] * n),
     "thoughts and texts in turn": lambda n: _message(content=[{"thinking": "t"}, {"text": "x"}] * n),
     "refusals and texts in turn": lambda n: _message(content=[{"refusal": "t"}, {"text": "x"}] * n),
+    "calls, older form": lambda n: _message(function_call={"name": "t", "arguments": '{"a":"%s"}' % ("x" * n)}),
+    "details of thoughts": lambda n: _message(content="x", reasoning_details=[{"text": "t", "summary": "s"}] * n),
+    "an error": lambda n: {"error": {"message": "x" * n}},
     "citations": lambda n: _message(content="x", annotations=[_cited() for _ in range(n)]),
     "choices": lambda n: {
         "choices": [{"index": i, "message": {"content": "x"}, "finish_reason": "stop"} for i in range(4 * n)]
@@ -94,6 +97,9 @@ OPENAI_STREAMS: dict[str, Stream] = {
     "calls": lambda n: _stream(*[_chunk(tool_calls=[_called(i, f"c{i}")]) for i in range(n)]),
     "calls of one id": lambda n: _stream(*[_chunk(tool_calls=[_called(i)]) for i in range(n)]),
     "calls without a number": lambda n: _stream(*[_chunk(tool_calls=[_called(None, f"c{i}")]) for i in range(n)]),
+    "calls of a custom tool": lambda n: _stream(
+        *[_chunk(tool_calls=[_called(i, f"c{i}", name="custom", arguments='{"input":"x"}')]) for i in range(n)]
+    ),
     "calls that nothing ends": lambda n: _stream(
         *[_chunk(tool_calls=[_called(i, f"c{i}", arguments="{")]) for i in range(n)]
     ),
@@ -107,6 +113,8 @@ OPENAI_STREAMS: dict[str, Stream] = {
     ),
     "usage": lambda n: _stream(_chunk(content="x"), *[{"choices": [], "usage": {"prompt_tokens": 1, f"u{i}": 1}} for i in range(n)]),
     "comments": lambda n: [b": ping\n\n"] * n,
+    "an error": lambda n: [*_pieces(1, content="x")[:1], sse({"error": {"message": "x" * n}})],
+    "names of an older form": lambda n: _stream(*[_chunk(function_call={"name": "t", "arguments": "}"})] * n),
     "one large event": lambda n: _pieces(1, content="x" * n),
 }  # fmt: skip
 
@@ -170,6 +178,8 @@ ANTHROPIC_STREAMS: dict[str, Stream] = {
     "citations": lambda n: _events(_begin(_SAID), *[_delta(type="citations_delta", citation=_PAGE)] * n, _STOP),
     "pings": lambda n: [sse({"type": "ping"}, "ping")] * n,
     "greetings and pings": lambda n: _events()[:1] + [sse({"type": "ping"}, "ping")] * n,
+    "redacted thoughts": lambda n: _events(*[_begin({"type": "redacted_thinking", "data": "d"}), _STOP] * n),
+    "an error": lambda n: [*_events(_begin(_SAID))[:2], sse({"type": "error", "error": {"message": "x" * n}}, "error")],
     "usage": lambda n: _events(*[{"type": "message_delta", "usage": {f"u{i}": 1}} for i in range(n)]),
 }  # fmt: skip
 
@@ -263,6 +273,9 @@ BEDROCK_STREAMS: dict[str, Stream] = {
     "calls that nothing ends": lambda n: _bedrock(*[_block("contentBlockStart", i, start=_bedrock_use()) for i in range(n)]),
     "citations": lambda n: _bedrock(*[_block("contentBlockDelta", 0, delta={"citation": {"title": "t"}})] * n),
     "kinds of headers": lambda n: [aws_event("messageStart", {}, **{f"h{i}": "x"}) for i in range(n)],
+    "an exception": lambda n: [
+        aws_event("", {"message": "x" * n}, **{":message-type": "exception", ":exception-type": "throttlingException"})
+    ],
     "ends": lambda n: _bedrock(*[("messageStop", {"stopReason": "end_turn"})] * n),
 }  # fmt: skip
 
@@ -281,6 +294,13 @@ COHERE_WHOLE: dict[str, Whole] = {
 COHERE_STREAMS: dict[str, Stream] = {
     "pieces of text": lambda n: [sse({"type": "content-delta", "delta": {"message": {"content": {"text": "x"}}}})] * n,
     "calls": lambda n: [sse({"type": "tool-call-start", "delta": {"message": {"tool_calls": _called(None)}}})] * n,
+    "pieces of arguments": lambda n: [
+        sse({"type": "tool-call-start", "delta": {"message": {"tool_calls": _called(None)}}}),
+        *[sse({"type": "tool-call-delta", "delta": {"message": {"tool_calls": {"function": {"arguments": "x"}}}}})] * n,
+    ],
+    "citations": lambda n: (
+        [sse({"type": "citation-start", "delta": {"message": {"citations": {"start": 0, "end": 1}}}})] * n
+    ),
     "plans": lambda n: [sse({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "x"}}})] * n,
 }
 OLLAMA_WHOLE: dict[str, Whole] = {
@@ -292,6 +312,18 @@ OLLAMA_STREAMS: dict[str, Stream] = {
     "calls": lambda n: [orjson.dumps({"message": {"tool_calls": [_called(None, "")]}}) + b"\n"] * n,
     "one long line": lambda n: [orjson.dumps({"message": {"content": "x" * n}}) + b"\n"],
 }
+
+
+def _response(kind: str, **fields: Any) -> bytes:
+    return sse({"type": kind, **fields}, kind)
+
+
+#: OpenAI's responses, which are never translated: for what looks at them as they pass.
+RESPONSES_STREAMS: dict[str, Stream] = {
+    "pieces of text": lambda n: [_response("response.output_text.delta", sequence_number=i, delta="x") for i in range(n)],
+    "responses": lambda n: [_response("response.created", response={"usage": {"input_tokens": 1}, "model": "m"})] * n,
+    "a response": lambda n: [_response("response.completed", response={"output": ["x"] * n})],
+}  # fmt: skip
 
 #: By one provider of each dialect.
 WHOLE: dict[str, dict[str, Whole]] = {

@@ -144,6 +144,15 @@ CHAT: dict[str, Family] = {
     "stops": lambda n: asked(stop=[f"s{i}" for i in range(n)]),
     "metadata": lambda n: asked(metadata={f"m{i}": "v" for i in range(n)}),
     "unknown fields": lambda n: asked(**{f"f{i}": [i] for i in range(n)}),
+    "sounds": lambda n: _parts({"type": "input_audio", "input_audio": {"data": "QUFB", "format": "wav"}}, n),
+    "refusals": lambda n: asked(*[{"role": "assistant", "content": [{"type": "refusal", "refusal": "y"}], "refusal": "z"}, ASKED] * n),
+    "titled texts": lambda n: _parts(_file("a.md", "text/markdown"), n),
+    "one tool of many": lambda n: asked(
+        tools=[_function(f"t{i}") for i in range(n)], tool_choice={"type": "function", "function": {"name": "t0"}}
+    ),
+    "a long name of a user": lambda n: asked(user="u" * n, safety_identifier="s" * n, service_tier="x" * n),
+    "web search": lambda n: asked(web_search_options={"user_location": {"approximate": {f"f{i}": "x" for i in range(n)}}}),
+    "modalities": lambda n: asked(modalities=["text"] * n),
     "a long effort": lambda n: asked(reasoning_effort="x" * n),
     "texts behind a long name of the model": lambda n: {**asked(*[{"role": "assistant", "content": "y"}, ASKED] * n), "model": "claude-x" + "m" * n},
 }  # fmt: skip
@@ -183,6 +192,10 @@ MESSAGES: dict[str, Family] = {
     "names of called tools": lambda n: asked({"role": "assistant", "content": [_used(i, f"t{i}") for i in range(n)]}),
     "signed calls": lambda n: _blocks({"type": "thinking", "thinking": "", "signature": "aigw-tool:s"}, n, "assistant"),
     "thoughts": lambda n: _blocks({"type": "thinking", "thinking": "t", "signature": "s"}, n, "assistant"),
+    "redacted thoughts": lambda n: _blocks({"type": "redacted_thinking", "data": "d"}, n, "assistant"),
+    "large pictures": lambda n: _blocks(
+        {"type": "image", **_source("image/jpeg", base64.b64encode(b"\xff\xd8" + b"\xff\xe0\x00\x02" * n).decode())}, 1
+    ),
     "pictures": lambda n: _blocks({"type": "image", **_source("image/png", "QUFB")}, n),
     "documents": lambda n: _blocks({"type": "document", "title": "a", **_source("application/pdf", "QUFB")}, n),
     "parts of a document": lambda n: _blocks(
@@ -236,6 +249,12 @@ RESPONSES: dict[str, Family] = {
     "custom calls": lambda n: _put(*[{"type": "custom_tool_call", "call_id": f"c{i}", "name": "f", "input": "x"} for i in range(n)]),
     "foreign items": lambda n: _put(*[{"type": "web_search_call"}] * n),
     "parts": lambda n: _put({"role": "user", "content": [{"type": "input_text", "text": "x"}] * n}),
+    "refusals": lambda n: _put({"role": "assistant", "content": [{"type": "refusal", "refusal": "x"}] * n}),
+    "pictures": lambda n: _put({"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}] * n}),
+    "sounds": lambda n: _put(
+        {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "QUFB", "format": "wav"}}] * n}
+    ),
+    "instructions": lambda n: _put(instructions="x" * n),
     "files": lambda n: _put({"role": "user", "content": [{"type": "input_file", "filename": "a.pdf", "file_data": "QUFB"}] * n}),
     "tools": lambda n: _put(tools=[{"type": "function", "name": f"t{i}", "parameters": _schema({})} for i in range(n)]),
     "tools of a namespace": lambda n: _put(

@@ -39,7 +39,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "chat": {"messages": [requests.ASKED]},
     "completions": {"prompt": "x"},
     "messages": {"messages": [requests.ASKED], "max_tokens": 9},
-    "responses": {"input": "x"},
+    "responses": {"input": "x", "tools": [{"type": "custom", "name": "custom"}]},
 }
 
 Measured = Callable[[], object]
@@ -133,11 +133,19 @@ class AnswerTests(unittest.TestCase):
 
             return at
 
+        def mislabelled(provider: str, family: answers.Stream) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                body, made = b"".join(family(size)), translation(provider, False)
+                return lambda: made.whole(body, "r")
+
+            return at
+
         def stream(provider: str, family: answers.Stream, cut: int = 0) -> Callable[[int], Measured]:
             def at(size: int) -> Measured:
                 events = family(size) if not cut else pieces(b"".join(family(size // 4)), cut)
                 made = translation(provider, True).stream(b"text/event-stream")
-                return lambda: (*map(made.feed, events), made.end())
+                error = module("reply").NOT_JSON
+                return lambda: (*map(made.feed, events), made.end(), made.failure(error), made.partial_usage())
 
             return at
 
@@ -150,6 +158,7 @@ class AnswerTests(unittest.TestCase):
                 stream(provider, next(iter(streams.values())))(1)()
                 for name, each in streams.items():
                     yield f"stream: {name} of {provider}", stream(provider, each)
+                    yield f"mislabelled: {name} of {provider}", mislabelled(provider, each)
                     if operation == "chat":  # what cuts them is the same for all
                         yield f"stream in pieces: {name} of {provider}", stream(provider, each, 64)
 
@@ -178,6 +187,7 @@ class EmbeddingTests(unittest.TestCase):
     def test_requests_and_answers(self) -> None:
         """Of many texts; of texts below a title."""
         vectors: dict[str, Callable[[int], Any]] = {
+            "bedrock": lambda n: {"embeddings": {"float": [[0.5]] * n}},
             "cohere": lambda n: {"embeddings": {"float": [[0.5]] * n}},
             "gemini": lambda n: {"embeddings": [{"values": [0.5]}] * n},
             "mistral": lambda n: {"data": [{"index": i, "embedding": [0.5]} for i in range(n)]},
@@ -185,16 +195,22 @@ class EmbeddingTests(unittest.TestCase):
             "vertex": lambda n: {"predictions": [{"embeddings": {"values": [0.5]}}] * n},
         }
 
+        models = {"bedrock": "cohere.embed-v4:0"}
+
         def asks(provider: str, family: requests.Family) -> Callable[[int], Measured]:
             def at(size: int) -> Measured:
-                fields = {**family(size), "model": "text-embedding-004"}
+                fields = {**family(size), "model": models.get(provider, "text-embedding-004")}
                 return lambda: translating("embeddings", provider, fields)
 
             return at
 
         def answers_to(provider: str) -> Callable[[int], Measured]:
             def at(size: int) -> Measured:
-                fields = {"model": "text-embedding-004", "input": ["x"], "encoding_format": "base64"}
+                fields = {
+                    "model": models.get(provider, "text-embedding-004"),
+                    "input": ["x"],
+                    "encoding_format": "base64",
+                }
                 made, body = translating("embeddings", provider, fields), orjson.dumps(vectors[provider](size))
                 return lambda: made.whole(body, "r")
 
@@ -259,7 +275,12 @@ class PassingTests(unittest.TestCase):
             return at
 
         def table() -> Table:
-            for operation, streams in (("chat", answers.OPENAI_STREAMS), ("messages", answers.ANTHROPIC_STREAMS)):
+            streamed = {
+                "chat": answers.OPENAI_STREAMS,
+                "messages": answers.ANTHROPIC_STREAMS,
+                "responses": answers.RESPONSES_STREAMS,
+            }
+            for operation, streams in streamed.items():
                 for name, each in streams.items():
                     yield f"{operation}: {name}", tapped(operation, each, False)
                     yield f"{operation}, together: {name}", tapped(operation, each, True)
@@ -278,13 +299,46 @@ class PassingTests(unittest.TestCase):
 
         hold(self, iter([("usage", at)]))
 
+    def test_whole_answers(self) -> None:
+        """Are tapped."""
+
+        def at(size: int) -> Measured:
+            body = orjson.dumps({"model": "m", "usage": {"input_tokens": 1}, "output": ["x"] * size})
+            return lambda: module("taps").JsonTap().read(body)
+
+        def halves(size: int) -> Measured:
+            body = b'{"model":"m","output":[%s]}' % b",".join([b'{"x":"\\udc80"}'] * size)
+            return lambda: module("lenient").loads(body)
+
+        hold(self, iter([("whole", at), ("with halves of characters", halves)]), _SMALLEST_ANSWER)
+
+    def test_first_events(self) -> None:
+        """Are looked at: whether they are errors, or say nothing yet."""
+
+        def told(operation: str, kind: str) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                fields = {"type": kind, "error": {"message": "x" * size}, "choices": [{"delta": {"role": "x"}}] * size}
+                event = b"event: error\ndata: %s\n\n" % orjson.dumps(fields)
+                return lambda: (
+                    module("errors").first_event_error(event, operation),
+                    module("preamble").is_preamble({**fields, "error": None}, operation),
+                )
+
+            return at
+
+        kinds = {"chat": "", "messages": "error", "responses": "response.failed"}
+        hold(self, ((operation, told(operation, kind)) for operation, kind in kinds.items()))
+
     def test_others_thoughts(self) -> None:
         """Are left out."""
         thought = {"type": "thinking", "thinking": "t", "signature": "gAAAA"}
 
         def at(size: int) -> Measured:
-            fields = {"messages": [{"role": "assistant", "content": [thought] * size}] * 2}
-            return lambda: module("signatures").leave_out_others(fields, "messages")
+            called = [{"type": "tool_use"}] * size
+            fields = {"messages": [{"role": "assistant", "content": [thought] * size + called}] * 2, "thinking": {}}
+            items = {"input": [{"type": "reasoning", "encrypted_content": "EgI="}] * size}
+            leave_out = module("signatures").leave_out_others
+            return lambda: (leave_out(fields, "messages"), leave_out(items, "responses"))
 
         hold(self, iter([("thoughts", at)]))
 
