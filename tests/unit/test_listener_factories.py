@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -47,10 +48,15 @@ class FurnishedTests(unittest.TestCase):
 
     def test_made_once_for_what_the_files_hold(self) -> None:
         """Another certificate under the same name is another one; the same one costs nothing."""
-
         made: list[object] = []
+
+        class Counted(ServerCertificates):
+            def __init__(self, pairs: Sequence[Pair]) -> None:
+                made.append(pairs)
+                super().__init__(pairs)
+
         other = trustme.CA().issue_cert("a.example").private_key_and_cert_chain_pem.bytes()
-        with mock.patch("aigw.listener_factories.ServerCertificates", lambda pairs: made.append(pairs) or mock.Mock()):
+        with mock.patch("aigw.listener_factories.ServerCertificates", Counted):
             for files in (self.files, {**self.files, "/etc/aigw/b.pem": other}, {"/etc/aigw/a.pem": other}, self.files):
                 furnished("ssl:1:privateKey=a.pem", self.factory, FOLDER, files)
         self.assertEqual(len(made), 2)
