@@ -29,7 +29,10 @@ _HARMLESS = frozenset(
         "skip_special_tokens",
     )
 )
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_BETWEEN_WORDS = re.compile(
+    "(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
+)
+_WORD = re.compile("[a-z]+|[0-9]+")
 
 #: How the keys of providers and platforms begin.
 _PREFIXES = (
@@ -59,7 +62,7 @@ def is_credential_name(name: str) -> bool:
     """Whether something of that name holds a credential."""
     if name.lower().replace("-", "_") in _HARMLESS:
         return False
-    words = [word.lower() for word in _PART.findall(name)]
+    words = _WORD.findall(_BETWEEN_WORDS.sub(" ", name).lower())
     return not _WORDS.isdisjoint(words) or name.lower().endswith(("token", "secret", "apikey"))
 
 

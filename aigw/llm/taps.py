@@ -44,6 +44,9 @@ _MOST_PLACES: Final = 8
 #: Bytes of text a token, for the estimate of what a broken stream has brought.
 _BYTES_PER_TOKEN: Final = 4
 
+#: Places in a body's end that are tried for its usage: each try reads all that is behind it.
+_MOST_TRIES: Final = 16
+
 #: Operations whose streams are events of JSON.
 _STREAMED: Final = frozenset((CHAT, COMPLETIONS, MESSAGES, RESPONSES))
 

@@ -27,8 +27,8 @@ from aigw.llm.operations import RAW
 from aigw.llm.preamble import is_preamble
 from aigw.llm.taps import JsonTap, StreamTap, first_event_error, is_unreadable
 from aigw.llm.usage import Usage
-from aigw.numbers import http_date
 from aigw.proxy.forwarding import ADDRESSES, NEVER_DOWN_PREFIXES, NEVER_DOWNSTREAM, PLAIN_DOWN
+from aigw.routing.floors import retry_after
 
 if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
@@ -119,10 +119,10 @@ def capped(name: bytes, value: bytes) -> bytes:
     try:
         return value if float(value) <= most else b"%d" % most
     except ValueError:
-        when = http_date(value.decode("latin-1").strip())
-        if when is None:
+        seconds = retry_after(value.decode("latin-1").strip(), time.time())  # a date, however far, or a duration
+        if seconds is None:
             return b"%d" % most if any(0x30 <= byte <= 0x39 for byte in value) else value  # not a word such as "soon"
-        return b"%d" % max(0, min(most, math.ceil(when - time.time())))
+        return b"%d" % max(0, min(most, math.ceil(seconds)))
 
 
 class Relay(Protocol):

@@ -44,7 +44,7 @@ def floor(headers: Sequence[Header], told: float | None, now: float) -> float | 
     }
     for seconds in (
         _milliseconds(said.get(b"retry-after-ms")),
-        _retry_after(said.get(b"retry-after"), now),
+        retry_after(said.get(b"retry-after"), now),
         told,
         max(_resets(said, now), default=None),
     ):
@@ -73,7 +73,8 @@ def duration(text: str) -> float | None:
     return seconds
 
 
-def _retry_after(text: str | None, now: float) -> float | None:
+def retry_after(text: str | None, now: float) -> float | None:
+    """Seconds that a ``retry-after`` says, less than none for a date that is over; None if it says nothing."""
     if text is None:
         return None
     seconds = duration(text)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from types import FrameType, SimpleNamespace
 from typing import Any, SupportsIndex
+from unittest import mock
 
 from twisted.trial import unittest
 
@@ -19,7 +20,9 @@ from aigw.consumers.forms import body_form, urlencoded
 from aigw.http.headers import connection_tokens
 from aigw.http.reader import RequestReader
 from aigw.http.target import normalise_path
+from aigw.llm import lenient
 from aigw.llm.providers.openai_chat.errors import provider_error
+from aigw.llm.taps import JsonTap
 from aigw.routing.floors import floor
 from aigw.upstream.target import PathRule
 from aigw.web.clients import Clients
@@ -131,12 +134,23 @@ class ReaderTests(unittest.TestCase):
             self.assertLess(counts[2], 5 * counts[0] + 500, (name, counts))
 
 
+class TailTests(unittest.TestCase):
+    """The end of a large answer."""
+
+    def test_few_places_are_tried_for_its_usage(self) -> None:
+        """However many look as if they were it."""
+        read: list[int] = []
+        with mock.patch.object(lenient, "peek", lambda text: read.append(len(text))):
+            JsonTap().read_tail(b'"usage":{"a":1,' * 500)
+        self.assertLess(len(read), 20)
+
+
 class ForwardedTests(unittest.TestCase):
     """``X-Forwarded-For``."""
 
     def test_zones_of_any_length_are_no_addresses(self) -> None:
         """They would be a client's name in logs and limits."""
-        self.assertEqual(clients("fe80::1%eth0"), "fe80::1%eth0")
+        self.assertEqual(clients("fe80::1%eth0"), "fe80::1")
         self.assertEqual(clients("fe80::1%" + "x" * 5000), "10.0.0.1")
 
 

@@ -24,11 +24,16 @@ BOUNDED = {
     # files and the environment: the operator's own
     "systemd.py": "the service manager's microseconds",
     "memory.py": "the kernel's pages",
+    "listener.py": "the configuration's, 5 digits by its expression",
+    "http/listeners.py": "the configuration's, 5 digits by its expression",
+    "http/liveness.py": "the configuration's seconds, and counts of the kernel's",
     "config/": "files; faults are told with their lines",
     # by an expression, or a length, in front of it
     "numbers.py": "this is where it is done",
     "routing/floors.py": "15 digits by its expression",
     "http/judge.py": "20 digits",
+    "http/peer_address.py": "an address that was read",
+    "web/admin_site.py": "20 digits",
     "http/agent.py": "20 digits by the response's reader",
     "http/request.py": "what our own resources set",
     "http/target.py": "two digits by its expression",
