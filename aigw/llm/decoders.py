@@ -14,6 +14,10 @@ from aigw.llm import events
 
 #: Bytes that an unfinished frame may have.
 MAX_FRAME = 16 * 1024 * 1024
+#: Bytes from which on a frame is looked through before it is parsed, on the event loop,
+_LONG = 1024 * 1024
+#: and the objects and arrays that it may have then. Pictures, the largest frames that there are, have a few.
+_MOST_CONTAINERS = 100_000
 
 
 class Frame(NamedTuple):
@@ -74,6 +78,14 @@ class Decoder(Protocol):
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
 
 
+INTRICATE = f"{{}} of more than {_MOST_CONTAINERS} objects and arrays"
+
+
+def is_intricate(data: bytes) -> bool:
+    """Whether parsing it would hold up the event loop."""
+    return len(data) > _LONG and data.count(b"{") + data.count(b"[") > _MOST_CONTAINERS
+
+
 class SseDecoder:
     """Server-sent events. Comments and events without data are no frames."""
 
@@ -122,6 +134,8 @@ def _frames(run: bytes) -> list[Frame]:
         if len(event) > MAX_FRAME:
             raise _event_too_large(frames)
         data = events.data(event)
+        if is_intricate(data):
+            raise FrameTooLarge(INTRICATE.format("an event"), frames)
         if data:
             frames.append(Frame(events.kind(event) if b"event" in event else b"", data))
     return frames
@@ -150,6 +164,8 @@ class LineDecoder:
         for line in lines:
             if len(line) > MAX_FRAME:
                 raise _line_too_large(frames)
+            if is_intricate(line):
+                raise FrameTooLarge(INTRICATE.format("a line"), frames)
             if line := line.strip():
                 frames.append(Frame(b"", line))
         if len(self._rest) > MAX_FRAME:

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import orjson
 
-from aigw.llm.decoders import BrokenFrame, Frame, FrameTooLarge, UnreadableStream
+from aigw.llm.decoders import INTRICATE, BrokenFrame, Frame, FrameTooLarge, UnreadableStream, is_intricate
 
 MAX_HEADERS = 128 * 1024
 MAX_PAYLOAD = 24 * 1024 * 1024
@@ -70,6 +70,8 @@ class EventStreamDecoder:
             raise BrokenFrame("an event with a wrong checksum")
         begin = _PRELUDE.size + headers
         block, payload = message[_PRELUDE.size : begin], message[begin:-4]
+        if is_intricate(payload):
+            raise FrameTooLarge(INTRICATE.format("an event"))
         kind = self._kinds.get(block)
         if kind is not None:
             return Frame(kind, payload)

@@ -90,6 +90,24 @@ class SseTests(unittest.TestCase):
         self.assertEqual(decoded(SseDecoder(), pieces), decoded(SseDecoder(), [b"".join(pieces)]))
 
 
+class IntricateTests(unittest.TestCase):
+    """Frames that would take the event loop a second to parse."""
+
+    def test_many_objects(self) -> None:
+        """End the stream; what came before them, and pictures of any length, are passed on."""
+        self.patch(decoders, "_LONG", 100)
+        self.patch(decoders, "_MOST_CONTAINERS", 20)
+        fine, intricate = b'{"a":"%s"}' % (b"x" * 500), b"[" + b"{}," * 50 + b"0]"
+        for decoder, framed in (
+            (SseDecoder(), b"data: %s\n\ndata: %s\n\n"),
+            (SseDecoder(), b"data: %s\r\n\r\ndata: %s\r\n\r\n"),
+            (LineDecoder(), b"%s\n%s\n"),
+        ):
+            with self.assertRaises(FrameTooLarge) as caught:
+                decoder.feed(framed % (fine, intricate))
+            self.assertEqual([frame.data for frame in caught.exception.frames], [fine])
+
+
 class LineTests(unittest.TestCase):
     """One JSON value a line."""
 
