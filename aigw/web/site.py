@@ -216,11 +216,11 @@ class FrontDoor:
         ledger.hold(account, name)
 
     def _admit(self, visit: Visit) -> None:
-        """The same before the body is there; of a preflight that nobody sends, it is not wanted."""
+        """Find out whose request it is before its body is there; that of a preflight without a key is not wanted."""
         self._recognise(visit)
         request = visit.account.request
         if request.method == b"OPTIONS" and not visit.entry.knows(visit.consumer):
-            request.gone = None
+            request.state = request.gone = None
             self._answer_preflight(visit, visit.entry.operation_of(request, visit.by_path))
 
     def _serve(self, visit: Visit) -> None:
