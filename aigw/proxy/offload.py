@@ -83,12 +83,17 @@ class Job(Generic[_T]):
             raise Cancelled
         time.sleep(0)
 
-    def run(self) -> _T:
-        """In a thread: do the work."""
+    def run(self) -> tuple[bool, Any]:
+        """In a thread: do the work; whether it returned, and what, or its Failure."""
         work, self._work = self._work, None
-        if work is None or self.cancelled:
-            raise Cancelled
-        return work(self.pause)
+        try:
+            if work is None or self.cancelled:
+                raise Cancelled
+            return True, work(self.pause)
+        except Exception:
+            failure = Failure()
+            failure.cleanFailure()  # its frames hold the body, and one of them the failure
+            return False, failure
 
     def end(self, well: bool, result: Any) -> None:
         """On the event loop: the work is done."""
@@ -112,6 +117,7 @@ class Offload:
         self._call_from_thread = call_from_thread
         self._slots = Slots(THREADS, _QUEUE)
         self._running = 0
+        self._collects = False
 
     def submit(
         self,
@@ -136,17 +142,18 @@ class Offload:
 
     def _start(self, job: Job[Any]) -> None:
         if not self._running:
+            self._collects = gc.isenabled()
             gc.disable()
         self._running += 1
 
-        def ended(well: bool, result: Any) -> None:
-            self._call_from_thread(self._ended, job, well, result)
+        def ended(_ran: bool, outcome: tuple[bool, Any]) -> None:
+            self._call_from_thread(self._ended, job, *outcome)
 
         self._pool.callInThreadWithCallback(ended, job.run)
 
     def _ended(self, job: Job[Any], well: bool, result: Any) -> None:
         self._running -= 1
-        if not self._running:
+        if not self._running and self._collects:
             gc.enable()
         try:
             job.end(well, result)

@@ -82,7 +82,12 @@ class LargeCall:
         self._guarded(lambda: self._front_door.begin(self._visit, self._group, attempt))
 
     def _failed(self, failure: Failure) -> None:
-        self._guarded(failure.raiseException)
+        # Not raised once more: then its frames would know each other, and us.
+        if isinstance(failure.value, BadRequest):
+            self._unfit = self._unfit or failure.value
+            self._put_elsewhere()
+        else:
+            self._end(failure)
 
     def _guarded(self, step: Callable[[], object]) -> None:
         """Take a step. Where a candidate cannot be asked for this, another one may be, as long as there is one."""
@@ -123,6 +128,7 @@ class LargeCall:
     def _let_go(self) -> None:
         request = self._visit.account.request
         request.gone = request.cut = None
+        self._unfit = None  # the frames that an error knows know us
         job, self._job = self._job, None
         if job is not None:
             job.cancel()

@@ -11,10 +11,12 @@ import gc
 from typing import Any, ClassVar
 
 import orjson
+from twisted.internet import reactor
 from twisted.internet.tcp import Client
 
 from aigw.errors import Overloaded
 from aigw.http.server import ServerLimits
+from aigw.proxy.offload import Offload
 from aigw.proxy.plan import Plan
 from aigw.proxy.relay import EventBody
 from aigw.testing import Act, Answer, ReceivedRequest, answers, anthropic
@@ -379,3 +381,62 @@ def chunked(path: str, fields: object) -> list[bytes]:
     return [head] + [
         b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[at : at + size] for at in range(0, len(body), size))
     ]
+
+
+class LargeTests(FreedTestCase):
+    """Calls of which parts are done in a thread."""
+
+    def setUp(self) -> None:
+        """With threads."""
+        super().setUp()
+        self.front_door.offload = Offload(reactor.getThreadPool(), reactor.callFromThread)
+
+    def large(self, model: str, **more: Any) -> dict[str, Any]:
+        """A long text, and many short ones."""
+        fields = asking(model, **more)
+        short = [{"role": ("assistant", "user")[at % 2], "content": "x"} for at in range(2000)]
+        fields["messages"] += short
+        return fields
+
+    async def test_answered(self) -> None:
+        """By targets of both kinds, by the second one, and where the answer is large as well."""
+        for model, path in (("gpt", "chat"), ("claude", "chat"), ("claudes", "messages"), ("echo", "chat")):
+            with self.subTest(model=model):
+                self.assertEqual((await self.ask(self.large(model), PATHS[path])).status, 200)
+                await self.assert_freed()
+        blocks = {"content": [{"type": "text", "text": "x" * LONG}] + [{"type": "text", "text": "x"}] * 5000}
+        whole = {"type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", **blocks}
+        self.upstreams["claude"].script(answers.reply(whole))
+        whole.clear()
+        self.assertEqual((await self.ask(self.large("claude"), PATHS["chat"])).status, 200)
+        await self.assert_freed()
+
+    async def test_refused(self) -> None:
+        """Before anybody was asked, and by everybody who could be."""
+        for model, more in (
+            ("gpt", {"stream": "yes"}),
+            ("nobody", {}),
+            ("claude", {"response_format": {"type": "json_schema", "json_schema": 3}}),
+            ("claudes", {"tools": [{"type": "function"}]}),
+        ):
+            with self.subTest(model=model):
+                self.assertEqual((await self.ask(self.large(model, **more), PATHS["chat"])).status, 400)
+                await self.assert_freed()
+
+    async def test_failed_over(self) -> None:
+        """The second target's request is made in a thread, too."""
+        self.upstreams["one"].standing = answers.server_error()
+        self.assertEqual((await self.ask(self.large("pair"), PATHS["chat"])).status, 200)
+        await self.assert_freed()
+
+    async def test_left(self) -> None:
+        """While its body is read, and while its answer is awaited."""
+        client = await self.send(self.large("claude"))
+        await self.until(lambda: not (client.transport.dataBuffer or client.transport._tempDataBuffer))
+        client.leave()
+        await self.assert_freed()
+        self.upstreams["one"].standing = answers.slow_first_byte(30.0)
+        client = await self.send(self.large("gpt"))
+        await self.asked("one")
+        client.leave()
+        await self.assert_freed()

@@ -77,6 +77,26 @@ class OffloadTests(unittest.TestCase):
         self.submit(1)
         self.assertEqual(self.run_all(), [KeyError, 1])
 
+    def test_a_failure_holds_nothing(self) -> None:
+        """Neither of what the work had in its hands, nor of the thread, without the garbage collector."""
+
+        class Body:
+            pass
+
+        held: list[weakref.ref[Body]] = []
+
+        def fails(pause: Callable[[], None]) -> None:
+            body = Body()
+            held.append(weakref.ref(body))
+            raise KeyError("x")
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.offload.submit("a", fails, self.told.append, self.told.append)
+        self.run_all()
+        self.assertEqual([failure.type for failure in self.told], [KeyError])
+        self.assertIsNone(held[0]())
+
     def test_cancelled_while_it_waits(self) -> None:
         """It is never begun, and holds nothing."""
         self.submit(0)
