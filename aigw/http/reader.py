@@ -37,6 +37,8 @@ METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE
 #: Their minor digits; whoever speaks more than HTTP/1.1 is answered in that (RFC 9110 section 2.5).
 _VERSIONS: Final = {b"HTTP/1.%d" % minor: minor for minor in range(10)}
 
+_BARE_LF: Final = "a line ends without a carriage return"
+
 #: Bytes of chunk framing, extensions and trailers that a body may have whatever its size,
 _CHUNK_OVERHEAD: Final = 16 * 1024
 #: and for each byte of it: chunks of one byte whose size is written with many zeros are odd, but not an attack.
@@ -93,9 +95,7 @@ class RequestReader:
         """
         if self.request is not None:
             return self._feed_body(data, now)
-        seen = len(
-            self.waiting
-        )  # and looked at: a head that comes byte by byte is not searched as often as it has bytes
+        seen = len(self.waiting)  # and looked at: a head that comes byte by byte is not searched as often
         if seen:
             data, self.waiting = self.waiting + data, b""
         else:
@@ -125,7 +125,7 @@ class RequestReader:
         """A head is complete; the body may be, too."""
         limits = self._channel.factory.limits
         if end - start > limits.head_bytes:
-            raise _head_too_large(limits)
+            raise _fault_of_long_head(data, start, limits)
         method, uri, version = _request_line(data, start)
         head = data[start:end]
         if version > 1:  # llhttp knows no such version
@@ -153,11 +153,13 @@ class RequestReader:
                 raise not_served("CONNECT") from None
             raise BadRequest("Upgrade is not served here", code="upgrade_refused") from None
         except httptools.HttpParserError as error:
-            raise self._refusal(str(error)) from None
+            raise self._refusal(str(error), head) from None
         return parser
 
-    def _refusal(self, why: str) -> GatewayError:
+    def _refusal(self, why: str, head: bytes) -> GatewayError:
         """llhttp's reason, or a better one."""
+        if _has_bare_lf(head):
+            return malformed(_BARE_LF)
         fields = [value for name, value in self._fields if name == b"transfer-encoding"]
         codings = {coding.strip() for field in fields for coding in field.lower().split(b",")}
         if len(fields) == 1 and "Transfer-Encoding" in why and b"chunked" not in codings:
@@ -171,14 +173,14 @@ class RequestReader:
         """
         limits = self._channel.factory.limits
         if len(data) - start > limits.head_bytes:
-            raise _head_too_large(limits)
-        if data.count(b"\n", seen) != data.count(b"\r\n", max(0, seen - 1)):
-            raise malformed("a line ends without a carriage return")
+            raise _fault_of_long_head(data, start, limits)
         if not self._line_seen and data.find(b"\r\n", max(start, seen - 1)) >= 0:
             _request_line(data, start)
             self._line_seen = True
         elif len(data) > start and data[start] not in _TOKEN:
             raise malformed("not an HTTP request")
+        if data.count(b"\n", seen) != data.count(b"\r\n", max(0, seen - 1)):
+            raise malformed(_BARE_LF)
         self.waiting = data
 
     # -- bodies
@@ -300,7 +302,7 @@ def _request_line(data: bytes, start: int) -> tuple[bytes, bytes, int]:
     if version is None:
         raise malformed("only HTTP/1.0 and HTTP/1.1 are spoken here")
     if method not in METHODS:
-        if not method or not _TOKEN.issuperset(method):
+        if not method or not _TOKEN.issuperset(method) or b"\n" in target:
             raise malformed("the request line is not METHOD TARGET VERSION")
         raise NotSupported("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS")
     return method, target, version
@@ -316,6 +318,21 @@ def _behind_first_line_end(data: bytes) -> int:
 def _behind_empty_line(data: bytes, start: int) -> int:
     found = data.find(b"\r\n\r\n", start)
     return found + 4 if found >= 0 else len(data)
+
+
+def _has_bare_lf(head: bytes) -> bool:
+    return head.count(b"\n") != head.count(b"\r\n")
+
+
+def _fault_of_long_head(data: bytes, start: int, limits: ServerLimits) -> GatewayError:
+    """What is wrong with a head that is too long: that, or what can be seen before it is.
+
+    :raises GatewayError: its request line is refused.
+    """
+    seen = data[start : start + limits.head_bytes]
+    if seen.find(b"\r\n") >= 0:
+        _request_line(seen, 0)
+    return malformed(_BARE_LF) if _has_bare_lf(seen) else _head_too_large(limits)
 
 
 def _head_too_large(limits: ServerLimits) -> GatewayError:

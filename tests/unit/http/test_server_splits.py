@@ -20,7 +20,7 @@ LIMITS = ServerLimits(head_bytes=600, head_count=8, body=400)
 #: Bytes that mean something to somebody who reads HTTP.
 SPECIAL = [
     b"\r\n", b"\n", b"\r", b" ", b"  ", b"\t", b":", b";", b",", b"0", b"5", b"a", b"0\r\n\r\n", b"\r\n\r\n", b"\x00", b"\xff",
-    b"GET ", b"/", b" HTTP/1.1\r\n", b"Host: h\r\n", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n",
+    b"GET ", b"PUTT ", b"/", b" HTTP/1.1\r\n", b"Host: h\r\n", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n",
     b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"X: y\r\n",
 ]  # fmt: skip
 
@@ -71,6 +71,24 @@ class SplitTests(unittest.SynchronousTestCase):
         expected = summary(whole)
         self.assertEqual(summary(Connection(LIMITS).send(*cut(data, at))), expected)
         self.assertEqual(summary(Connection(LIMITS).trickle(data)), expected)
+
+    def test_the_first_fault_counts(self) -> None:
+        """Of several that a head has: an unknown method, a bare line feed, too many bytes, a coding that is unknown."""
+        long = b"X: " + b"x" * 700 + b"\r\n"
+        for data in (
+            b"POSOST / HTTP/1.1\r\nHost: h\r\nX: x\n",
+            b"POSOST / HTTP/1.1\r\n" + long + b"\r\n",
+            b"POSOST /\n HTTP/1.1\r\n\r\n",
+            b"POSOST /" + b"x" * 700 + b" HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\nX: y\r\n" + long + b"\r\n",
+            b"GET / HTTP/1.1\r\n" + long + b"X: y\n\r\n\r\n",
+            b"GET / HTTP/9.1\r\n" + long + b"\r\n",
+            b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\nX: y\n\r\n\r\n",
+        ):
+            whole = summary(Connection(LIMITS).send(data))
+            for at in range(1, len(data)):
+                self.assertEqual(summary(Connection(LIMITS).send(data[:at], data[at:])), whole, (data, at))
+            self.assertEqual(summary(Connection(LIMITS).trickle(data)), whole, data)
 
     @settings(max_examples=200, deadline=None)
     @given(data=st.lists(good, min_size=1, max_size=4).map(b"".join), at=st.lists(st.integers(0, 5000), max_size=6))
