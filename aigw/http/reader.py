@@ -298,11 +298,13 @@ def _request_line(data: bytes, start: int) -> tuple[bytes, bytes, int]:
     if len(words) != 3:
         raise malformed("the request line is not METHOD TARGET VERSION")
     method, target, protocol = words
+    if target.find(b"\n") >= 0:  # llhttp takes it there
+        raise malformed(_BARE_LF)
     version = _VERSIONS.get(protocol)
     if version is None:
         raise malformed("only HTTP/1.0 and HTTP/1.1 are spoken here")
     if method not in METHODS:
-        if not method or not _TOKEN.issuperset(method) or b"\n" in target:
+        if not method or not _TOKEN.issuperset(method):
             raise malformed("the request line is not METHOD TARGET VERSION")
         raise NotSupported("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS")
     return method, target, version

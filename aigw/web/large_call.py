@@ -128,6 +128,7 @@ class LargeCall:
     def _let_go(self) -> None:
         request = self._visit.account.request
         request.gone = request.cut = None
+        request.body = b""  # nobody has taken it yet where the reading was not begun
         self._unfit = None  # the frames that an error knows know us
         job, self._job = self._job, None
         if job is not None:

@@ -79,6 +79,7 @@ class SplitTests(unittest.SynchronousTestCase):
             b"POSOST / HTTP/1.1\r\nHost: h\r\nX: x\n",
             b"POSOST / HTTP/1.1\r\n" + long + b"\r\n",
             b"POSOST /\n HTTP/1.1\r\n\r\n",
+            b"GET /a\nb HTTP/1.0\r\nHost: h\r\n\r\n",
             b"POSOST /" + b"x" * 700 + b" HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: h\nX: y\r\n" + long + b"\r\n",
             b"GET / HTTP/1.1\r\n" + long + b"X: y\n\r\n\r\n",
