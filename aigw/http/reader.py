@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aigw.http.server import ServerLimits
 
 _CR: Final = 13
+_LF: Final = 10
 _TAB: Final = 9
 _SPACE: Final = 32
 #: What a method is made of: the characters of a token (RFC 9110 section 5.6.2).
@@ -298,7 +299,7 @@ def _request_line(data: bytes, start: int) -> tuple[bytes, bytes, int]:
     if len(words) != 3:
         raise malformed("the request line is not METHOD TARGET VERSION")
     method, target, protocol = words
-    if target.find(b"\n") >= 0:  # llhttp takes it there
+    if _LF in target:  # llhttp takes it there
         raise malformed(_BARE_LF)
     version = _VERSIONS.get(protocol)
     if version is None:

@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-_TEXT, _NUMBER, _PADDING, _BLANKS = range(4)
+_TEXT: Final = 0
+_NUMBER: Final = 1
+_PADDING: Final = 2
+_BLANKS: Final = 3
+_LF: Final = 0x0A
+_CR: Final = 0x0D
+_BACKSLASH: Final = 0x5C
 _TEXT_BEGINS: Final = (
     b'"content":"',
     b'"content": "',
@@ -80,12 +86,13 @@ class ChunkFrame:
             if not rest.startswith(part):
                 return -1
             rest = rest[size:]
-            # A line's end is no part of a string, and would end the event for its reader; a quote behind a backslash
-            # does not end the string.
-            if gap.find(b"\n") >= 0 or gap.find(b"\r") >= 0 or gap.endswith(b"\\"):
-                return -1
-            if kind == _TEXT:
-                text = len(gap)
+            if kind == _TEXT or kind == _PADDING:  # noqa: SIM109 (two comparisons, compiled)
+                # A line's end is no part of a string, and would end the event for its reader; a quote behind a
+                # backslash does not end the string. Numbers: a method of bytes costs ten times as much.
+                if _LF in gap or _CR in gap or (gap and gap[-1] == _BACKSLASH):
+                    return -1
+                if kind == _TEXT:
+                    text = len(gap)
             elif (kind == _NUMBER and not gap.isdigit()) or (kind == _BLANKS and gap.strip(b" ")):
                 return -1
         return -1 if rest else text
