@@ -37,7 +37,7 @@ test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
 	@touch $@
 
 # Not what builds and installs by itself, or never starts the daemon.
-ON_COMPILED := conformance contract examples failover gateway matrix memory sdk socket_activation workers
+ON_COMPILED := conformance contract examples failover gateway large_bodies matrix memory sdk socket_activation workers
 
 # Of the tests of the wire, those that put no class of their own in the place of a compiled one, or under it, and that ask
 # no weak reference to a compiled object.

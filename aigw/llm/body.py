@@ -119,12 +119,13 @@ def _parse_large(body: bytes) -> dict[str, Any]:
     """The same in slices, between which other threads run."""
     try:
         fields = large_json.loads(body, large_json.give_way, MAX_DEPTH, _ONCE)
-    except large_json.InvalidJson as error:
-        raise BadRequest(f"the request body is not valid JSON: it {error}") from None
-    except large_json.JsonTooLarge as error:
-        raise BadRequest(f"the request body {error}") from None
-    except large_json.RepeatedMember as error:
-        raise _repeated(error.name) from None
+    # Three names: compiled, a name is of the type that it had first.
+    except large_json.InvalidJson as invalid:
+        raise BadRequest(f"the request body is not valid JSON: it {invalid}") from None
+    except large_json.JsonTooLarge as too_large:
+        raise BadRequest(f"the request body {too_large}") from None
+    except large_json.RepeatedMember as repeated:
+        raise _repeated(repeated.name) from None
     if not isinstance(fields, dict):
         raise BadRequest(_NO_OBJECT)
     return fields
