@@ -64,9 +64,9 @@ def poll_plainly(reactor: Any) -> bool:
                     continue
                 try:
                     why = selectable.doRead()
-                except BaseException as error:  # as there
+                except BaseException as fault:  # as there; compiled, a name is of the type that it had first
                     log.err()
-                    disconnect(selectable, error, False)
+                    disconnect(selectable, fault, False)
                 else:
                     if why:
                         disconnect(selectable, why, True)

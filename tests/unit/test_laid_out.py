@@ -107,6 +107,18 @@ class LaidOutTests(unittest.TestCase):
         }
         self.assertEqual(found, set())
 
+    def test_no_name_is_of_two_exceptions(self) -> None:
+        """Compiled, a function's name is of the type that it had first: the second one would be a TypeError."""
+        found = []
+        for path in modules():
+            for function in ast.walk(ast.parse(path.read_text())):
+                if isinstance(function, ast.FunctionDef):
+                    caught = [node for node in ast.walk(function) if isinstance(node, ast.ExceptHandler) and node.name]
+                    kinds = {(node.name, ast.unparse(node.type)) for node in caught if node.type is not None}
+                    if len(kinds) != len({name for name, _ in kinds}):
+                        found.append(f"{path.name}: {function.name}")
+        self.assertEqual(found, [])
+
     def test_all_of_them_are_there(self) -> None:
         """And no module twice."""
         paths = modules()
