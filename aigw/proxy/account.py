@@ -17,6 +17,7 @@ from aigw.llm.usage import Usage
 from aigw.logs import AccessLog
 from aigw.metrics import Metrics, RouteSeries
 from aigw.proxy.access_line import access_line, server_timing
+from aigw.routing.admission import share_name
 
 if TYPE_CHECKING:
     from aigw.proxy.plan import Plan
@@ -76,6 +77,10 @@ class Account:
     def __init__(self, request: Request, client: str) -> None:
         self.request = request
         self.client = client
+
+    def share(self) -> str:
+        """By what name it is counted where consumers take turns; see :func:`aigw.routing.admission.share_name`."""
+        return share_name(self.consumer.name if self.consumer is not None else "", self.client)
 
     def tell(self, backend: str, model: bytes, outcome: str, seconds: float, error: str) -> None:
         """An attempt of several is over."""

@@ -47,7 +47,6 @@ from aigw.proxy.refusal import (
 )
 from aigw.proxy.relay import Relay, ResponseHead
 from aigw.proxy.ways import Unfit, is_stream, relay_for
-from aigw.routing.admission import share_name
 from aigw.routing.retry import KINDS, Failure
 from aigw.routing.targets import Candidate
 from aigw.upstream.calling import Calling
@@ -301,8 +300,7 @@ class Attempt:
         # The upstream is done: only the call's own time goes on.
         self._phase, self._limit = "total", _STANDS
         self._deadline.restart_at(self._total_at)
-        name = share_name(call.consumer.name if call.consumer is not None else "", self.account.client)
-        self._job = call.offload.submit(name, work, done, self._not_read)
+        self._job = call.offload.submit(self.account.share(), work, done, self._not_read)
         return self._job is not None
 
     def _not_read(self, failure: Any) -> None:

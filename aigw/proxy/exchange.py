@@ -36,7 +36,7 @@ from aigw.proxy.offload import Job, Offload
 from aigw.proxy.patience import Patience, as_error
 from aigw.proxy.plan import Plan
 from aigw.proxy.refusal import Refusal, of_queue
-from aigw.routing.admission import Place, share_name
+from aigw.routing.admission import Place
 from aigw.routing.course import Course, Step
 from aigw.routing.retry import KINDS
 from aigw.routing.targets import Candidate, Group
@@ -136,10 +136,9 @@ class Exchange:
 
     def _queue(self, attempt: Attempt) -> None:
         """Wait for a place at the backend, for as long as its queue allows."""
-        candidate, plan, consumer = attempt.candidate, attempt.plan, self.call.consumer
+        candidate, plan = attempt.candidate, attempt.plan
         assert candidate.slots is not None
-        name = share_name(consumer.name if consumer is not None else "", self.account.client)
-        self._place = candidate.slots.wait(name, self._granted, self._shed)
+        self._place = candidate.slots.wait(self.account.share(), self._granted, self._shed)
         if self._place is None:
             self._failed(candidate, of_queue(plan.backend, "has as many calls waiting as it may"))
             return
@@ -294,11 +293,10 @@ class Exchange:
 
     def _prepare_beside(self, candidate: Candidate, plan: Plan, offload: Offload) -> None:
         """The same of a large body, in a thread."""
-        call, consumer = self.call, self.call.consumer
-        name = share_name(consumer.name if consumer is not None else "", self.account.client)
+        call = self.call
         self._next_candidate = candidate
         self._job = offload.submit(
-            name, lambda pause: call.attempt(candidate, plan), self._prepared, self._not_prepared
+            self.account.share(), lambda pause: call.attempt(candidate, plan), self._prepared, self._not_prepared
         )
         self._wake = self._not_in_time
         self._deadline.restart_at(self._began + plan.timeouts.total)
@@ -315,8 +313,7 @@ class Exchange:
         if isinstance(failure.value, BadRequest) and candidate is not None:
             self._pass_over(candidate)
         else:
-            self._log.failure("request {id} failed", failure, id=self.request.request_id)
-            self.refuse(GatewayError("an internal error occurred; the gateway's log tells more"))
+            self.fault(failure)
 
     def _not_in_time(self) -> None:
         """The call's time is over, or too much is waiting for a thread."""
@@ -355,10 +352,13 @@ class Exchange:
 
     # -- faults of our own
 
-    def fault(self) -> None:
+    def fault(self, failure: Failure | None = None) -> None:
         """Something raised what it should not, within a call back of the upstream's or a timer's. The first attempt is
-        prepared under the front door's eyes; nobody but us would end what comes after it."""
-        self._log.failure("request {id} failed", id=self.request.request_id)
+        prepared under the front door's eyes; nobody but us would end what comes after it.
+
+        :param failure: what was raised in a thread; None: what is being handled.
+        """
+        self._log.failure("request {id} failed", failure, id=self.request.request_id)
         error = GatewayError("an internal error occurred; the gateway's log tells more")
         attempt = self.attempt
         try:

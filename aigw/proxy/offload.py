@@ -13,12 +13,12 @@ A job that is cancelled calls nobody back; if it runs, it ends at its next pause
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from twisted.python.failure import Failure
 
+from aigw.llm.large_json import give_way
 from aigw.routing.admission import Place, Slots
 
 _T = TypeVar("_T")
@@ -81,7 +81,7 @@ class Job(Generic[_T]):
         """
         if self.cancelled:
             raise Cancelled
-        time.sleep(0)
+        give_way()
 
     def run(self) -> tuple[bool, Any]:
         """In a thread: do the work; whether it returned, and what, or its Failure."""

@@ -15,7 +15,6 @@ from aigw.errors import BadRequest, GatewayError, Overloaded
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_body import ClientBody
 from aigw.proxy.offload import Job, Offload
-from aigw.routing.admission import share_name
 from aigw.routing.targets import Candidate, Group
 
 if TYPE_CHECKING:
@@ -55,10 +54,7 @@ class LargeCall:
     # -- on the event loop
 
     def _submit(self, work: Callable[[Callable[[], None]], Any], done: Callable[[Any], None]) -> None:
-        visit = self._visit
-        consumer = visit.consumer.name if visit.consumer is not None else ""
-        name = share_name(consumer, visit.account.client)
-        self._job = self._offload.submit(name, work, done, self._failed)
+        self._job = self._offload.submit(self._visit.account.share(), work, done, self._failed)
         if self._job is None:
             error = Overloaded("too many large requests wait to be read", retry_after=1)
             self._end(Failure(error))

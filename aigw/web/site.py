@@ -35,7 +35,7 @@ from aigw.proxy.client_call import ClientCall
 from aigw.proxy.exchange import Exchange, id_lines, refuse
 from aigw.proxy.offload import Offload
 from aigw.proxy.plan import Plan
-from aigw.routing.admission import most_in_flight, share_name, within_share
+from aigw.routing.admission import most_in_flight, within_share
 from aigw.routing.targets import Candidate, Group
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
@@ -207,8 +207,7 @@ class FrontDoor:
 
         :raises Overloaded: there are too many in flight, and enough of them are.
         """
-        ledger, consumer = self.ledger, account.consumer
-        name = share_name(consumer.name if consumer is not None else "", account.client)
+        ledger, name = self.ledger, account.share()
         in_flight = ledger.all_in_flight()
         # The reserve is looked at where it is needed; up to the limit nobody asks who has how many.
         if in_flight > limit and not within_share(limit, in_flight, ledger.all_flights(name), ledger.all_holders(name)):

@@ -16,6 +16,7 @@ from hypothesis import given
 from twisted.trial import unittest
 
 from aigw.log_output import SLOW, LineLog, LineOutput, WriterThread, Written, ends_torn
+from tests.unit.held_thread import HeldThread
 
 Real = Callable[[int, memoryview], int]
 
@@ -216,29 +217,6 @@ class FileTests(OutputTestCase):
         self.assertEqual(output.close(), 1)
 
 
-class InlineThread(WriterThread):
-    """Does everything when it is told to.
-
-    :ivar jobs: what was asked for.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.jobs: list[Callable[[], object]] = []
-
-    def run(self, job: Callable[[], object]) -> None:
-        self.jobs.append(job)
-
-    def work(self) -> None:
-        """Do it."""
-        while self.jobs:
-            self.jobs.pop(0)()
-
-    def settle(self, seconds: float) -> bool:
-        self.work()
-        return True
-
-
 class ThreadTests(unittest.TestCase):
     """The thread that writes files."""
 
@@ -329,7 +307,7 @@ class LineLogTests(OutputTestCase):
 
     def test_files_are_the_threads(self) -> None:
         """Nothing is written by whoever logs; and never by two at once."""
-        output, thread = FakeOutput(is_file=True), InlineThread()
+        output, thread = FakeOutput(is_file=True), HeldThread()
         log = LineLog(output, say_lost, thread)
         for number in range(3):
             log.write(line(number))
@@ -342,7 +320,7 @@ class LineLogTests(OutputTestCase):
 
     def test_an_idle_log_does_nothing(self) -> None:
         """It is asked each second."""
-        thread = InlineThread()
+        thread = HeldThread()
         log = LineLog(FakeOutput(is_file=True), say_lost, thread)
         log.flush()
         self.assertEqual(thread.jobs, [])

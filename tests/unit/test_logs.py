@@ -12,7 +12,6 @@ import re
 import signal
 import stat
 import sys
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -24,8 +23,8 @@ from twisted.python.failure import Failure
 from twisted.trial import unittest
 
 from aigw import logs
-from aigw.log_output import WriterThread
 from aigw.logs import AccessLog, JsonObserver, Redactor
+from tests.unit.held_thread import HeldThread
 
 
 def line(fields: object) -> bytes:
@@ -444,26 +443,6 @@ class PassedOnTests(AccessLogTestCase):
         log = self.open()
         log.lose(3)
         self.assertEqual(log.dropped, 3)
-
-
-class HeldThread(WriterThread):
-    """Does what it is told to when the test says so, as a disk that stalls."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.jobs: list[Callable[[], object]] = []
-
-    def run(self, job: Callable[[], object]) -> None:
-        self.jobs.append(job)
-
-    def work(self) -> None:
-        """The disk goes on."""
-        while self.jobs:
-            self.jobs.pop(0)()
-
-    def settle(self, seconds: float) -> bool:
-        self.work()
-        return True
 
 
 class StalledDiskTests(AccessLogTestCase):

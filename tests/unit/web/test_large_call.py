@@ -52,16 +52,15 @@ class FakeRequest:
 
 
 class FakeAccount:
-    client = "192.0.2.1"
-
     def __init__(self) -> None:
         self.request = FakeRequest()
+
+    def share(self) -> str:
+        return "@1"
 
 
 class FakeVisit:
     """Makes an attempt for every candidate but ``unfit``."""
-
-    consumer = None
 
     def __init__(self) -> None:
         self.account = FakeAccount()
