@@ -21,8 +21,8 @@ LONGEST: Final = 1024
 BEGINNING: Final = 512
 
 _BACKSLASH: Final = 0x5C
-#: What matters inside of a string: an escape, whose second byte ends nothing; its end; the end of its line.
-_MARK: Final = re.compile(rb'\\[^\r\n]|"|\r|\n')
+#: What matters inside of a string: escapes, whose second bytes end nothing; its end; the end of its line.
+_MARK: Final = re.compile(rb'(?:\\[^\r\n])+|["\r\n]')
 _LINE_ENDS: Final = b"\r\n"
 
 
@@ -63,17 +63,41 @@ class Skimmer:
 
     def _read_string(self, data: bytes, at: int) -> int:
         """Read up to where a string ends; returns where to read on."""
-        behind = at + 1 if self._escaped and data[at] not in _LINE_ENDS else at
-        for mark in _MARK.finditer(data, behind):
-            behind = mark.end()
+        start = at + 1 if self._escaped and data[at] not in _LINE_ENDS else at
+        end = self._end_of_string(data, start)
+        if end < 0:
+            self._add(data[at:])
+            return len(data)
+        self._escaped = False
+        self._add(data[at : end + 1])
+        self._end_string(data[end : end + 1])
+        return end + 1
+
+    def _end_of_string(self, data: bytes, start: int) -> int:
+        """Where the quote or the line end is that ends a string; -1 if it goes on.
+
+        :param start: behind this there are whole escapes.
+        """
+        quote = data.find(b'"', start)
+        if quote > start and data[quote - 1] == _BACKSLASH:  # which may be one half of an escape, or the other
+            return self._end_behind_escapes(data, start)
+        stop = quote if quote >= 0 else len(data)
+        ends = [end for end in (data.find(b"\n", start, stop), data.find(b"\r", start, stop)) if end >= 0]
+        if ends or quote >= 0:
+            return min(ends, default=quote)
+        part = data[start:]
+        self._escaped = (len(part) - len(part.rstrip(b"\\"))) % 2 == 1
+        return -1
+
+    def _end_behind_escapes(self, data: bytes, start: int) -> int:
+        """The same, escape by escape."""
+        behind = start
+        for mark in _MARK.finditer(data, start):
             if data[mark.start()] != _BACKSLASH:
-                self._escaped = False
-                self._add(data[at:behind])
-                self._end_string(data[behind - 1 : behind])
-                return behind
+                return mark.start()
+            behind = mark.end()
         self._escaped = behind < len(data) and data[-1] == _BACKSLASH
-        self._add(data[at:])
-        return len(data)
+        return -1
 
     def _add(self, part: bytes) -> None:
         """More of a string."""

@@ -17,7 +17,7 @@ NOISE = st.lists(
     st.sampled_from([b'"', b"\\", b"\n", b"\r", b"a", b"{", b":", b"data: ", b"aaaaaaaa"]), max_size=60
 ).map(b"".join)
 VALUES = st.recursive(
-    st.none() | st.integers() | st.text(max_size=12),
+    st.none() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
     max_leaves=12,
 )
