@@ -102,19 +102,17 @@ def _failed_response(error: GatewayError, request_id: str, sequence: int, known:
     }
     reason = {"code": "server_error", "message": error.message}
     told = {"code": error.code, "message": error.message, "param": error.param}
-    written: list[tuple[str, dict[str, Any]]] = [
+    told_events: list[tuple[str, dict[str, Any]]] = [
         ("response.failed", {"response": {**response, "status": "failed", "error": reason}}),
         ("error", {**told, "error": {**told, "type": error.type}}),
     ]
     if not sequence:
-        written.insert(0, ("response.created", {"response": response}))
-    return b"".join(
-        [
-            b"event: %s\ndata: %s\n\n"
-            % (kind.encode(), orjson.dumps({"type": kind, "sequence_number": sequence + place, **fields}))
-            for place, (kind, fields) in enumerate(written)
-        ]
-    )
+        told_events.insert(0, ("response.created", {"response": response}))
+    written: list[bytes] = []
+    for kind, fields in told_events:
+        numbered = {"type": kind, "sequence_number": sequence + len(written), **fields}
+        written.append(b"event: %s\ndata: %s\n\n" % (kind.encode(), orjson.dumps(numbered)))
+    return b"".join(written)
 
 
 @attrs.frozen

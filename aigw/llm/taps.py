@@ -300,6 +300,8 @@ class StreamTap:
             self._frame = ChunkFrame.of(event) or self._frame
         if kind in _TERMINAL:
             self.done = True
+            if kind == "response.failed" and self.error is None:
+                self.error = error_of(response) or {"message": "the response failed"}
         return True
 
     def _note_message(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:

@@ -3,8 +3,8 @@
 They would pass byte for byte, and the SDKs would show an empty answer, or raise on a member that is missing. Seen are
 ``choices: null`` beside the error under a name of its own (MiniMax's ``base_resp``: CherryHQ/cherry-studio#11287), an
 error inside of ``choices[0]`` (OpenRouter), ``detail`` or ``message`` alone. They are failures of the provider, which
-another target may make good, by the same rules as where the answer is translated: what does not look as an answer at
-first sight is read by the provider's own reader, and is none if that one says so.
+another target may make good, by the same rules as where the answer is translated: a chat that does not look as one at
+first sight is read by the reader that would translate it, and is none if that one says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from aigw.llm import reply
 from aigw.llm.decoders import Frame
 from aigw.llm.dialects import messages_shapes, openai_shapes
 from aigw.llm.operations import CHAT, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
-from aigw.llm.providers.anthropic.answer import AnthropicReader
 from aigw.llm.providers.openai_chat.errors import error_in, stream_error
 from aigw.llm.providers.openai_chat.reply import ChatReader
 from aigw.llm.reply import ProviderError
@@ -40,7 +39,11 @@ def unexpected_event(data: bytes, fields: Any, operation: str) -> ProviderError 
     :param data: the event's data.
     :param fields: the same as JSON; events that are errors by their kind are told by :mod:`aigw.llm.errors`.
     """
-    if operation not in (CHAT, COMPLETIONS) or not isinstance(fields, dict) or _has_plain_choices(fields):
+    if not isinstance(fields, dict):
+        return None
+    if operation == RESPONSES and fields.get("type") == "response.failed":
+        return stream_error({"error": {"message": "the response failed"}})  # and does not say why, or it were known
+    if operation not in (CHAT, COMPLETIONS) or _has_plain_choices(fields):
         return None
     return _failure(ChatReader().frame(Frame(b"", data)))
 
@@ -81,7 +84,7 @@ def _chat(fields: Any) -> ProviderError | None:
 def _messages(fields: Any) -> ProviderError | None:
     if isinstance(fields, dict) and isinstance(fields.get("content"), list):
         return None
-    return _failure(AnthropicReader().whole(fields))
+    return _no("message", fields)
 
 
 def _responses(fields: Any) -> ProviderError | None:

@@ -60,7 +60,8 @@ class WholeTests(unittest.TestCase):
             self.assertIsNone(unexpected_answer(fields, CHAT), choice)
 
     def test_others(self) -> None:
-        self.assert_none(MESSAGES, {"detail": "x"}, 502, "no message")
+        self.assert_none(MESSAGES, {"detail": "not now"}, 502, "not now")
+        self.assert_none(MESSAGES, {}, 502, "no message")
         self.assert_none(MESSAGES, {"type": "message", "content": None}, 502, "no message")
         self.assert_none(RESPONSES, {"detail": "not now"}, 502, "not now")
         self.assert_none(RESPONSES, {"id": "r"}, 502, "no response")
@@ -139,6 +140,11 @@ class EventTests(unittest.TestCase):
         ):
             self.assertIsNone(self.error(fields), fields)
         self.assertIsNone(self.error({"detail": "x"}, MESSAGES))
+        self.assertIsNone(self.error({"type": "response.incomplete", "response": {}}, RESPONSES))
+
+    def test_a_response_that_fails_without_a_word(self) -> None:
+        fields = {"type": "response.failed", "response": {"status": "failed", "error": None}}
+        self.assertEqual(self.error(fields, RESPONSES), (502, "the response failed"))
 
     def test_an_end_of_nothing(self) -> None:
         self.assertEqual((ended_unsaid().status, ended_unsaid().code), (502, "invalid_answer"))

@@ -215,6 +215,21 @@ class WholeAnswerTests(SettledMixin, unittest.TestCase):
         sink.on_end(True)
         self.assertGreaterEqual(scene.request.status, 500)
 
+    def test_success_that_is_no_answer(self) -> None:
+        """In every dialect: an error of the client's own form, in the provider's words where it has some."""
+        for operation in ("chat", "completions", "embeddings", "responses", "messages", "count_tokens"):
+            scene = Scene(operation=operation)
+            sink = scene.head(200, x_echo=b"sk-upstream-secret")
+            sink.on_data(b'{"errors":[{"message":"bad key sk-upstream-secret","code":"429"}]}')
+            sink.on_end(True)
+            told = orjson.loads(scene.request.body)
+            anthropic = operation in ("messages", "count_tokens")
+            self.assertEqual(told.get("type"), "error" if anthropic else None, operation)
+            self.assertEqual(scene.request.response_headers[b"x-echo"], b"***")
+            self.assertNotIn(b"sk-upstream-secret", scene.request.body)
+            self.assertEqual((scene.request.status, told["error"]["message"]), (429, "bad key ***"), operation)
+            self.assert_settled(scene, "status_4xx")
+
     def test_cut_short_answer_is_a_plain_502(self) -> None:
         """Nothing was sent yet, so nothing half goes out."""
         scene = Scene()
@@ -480,6 +495,19 @@ class StreamTests(SettledMixin, unittest.TestCase):
             self.assertIn(b"going down", scene.request.body, operation)
             self.assertEqual((scene.request.ended, scene.account.error), ("finished", "draining"), operation)
             self.assert_settled(scene, "cancelled")
+
+    def test_a_response_that_the_provider_says_has_failed(self) -> None:
+        """Passes as it came, without our credential, and is no success in the books."""
+        scene = Scene(stream=True, operation="responses")
+        sink = scene.events()
+        sink.on_data(b'data: {"type":"response.output_text.delta","delta":"he"}\n\n')
+        failed = {"error": {"code": "server_error", "message": "bad key sk-upstream-secret"}, "status": "failed"}
+        sink.on_data(b"data: " + orjson.dumps({"type": "response.failed", "response": failed}) + b"\n\n")
+        sink.on_end(True)
+        self.assertIn(b"bad key ***", scene.request.body)
+        self.assertEqual((scene.request.ended, scene.account.error), ("finished", "upstream_error"))
+        self.assertEqual(scene.request.body.count(b"response.failed"), 1)
+        self.assert_settled(scene, "cut")
 
     def test_responses_fail_with_two_events(self) -> None:
         """``response.failed`` for Codex, ``error`` for OpenAI's SDK, both numbered, both of the response that began."""
