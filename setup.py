@@ -64,6 +64,7 @@ ON_THE_WAY = (
     "aigw/proxy/attempt.py",
     "aigw/proxy/client_body.py",
     "aigw/proxy/client_call.py",
+    "aigw/proxy/event_body.py",
     "aigw/proxy/exchange.py",
     "aigw/proxy/forwarding.py",
     "aigw/proxy/plan.py",

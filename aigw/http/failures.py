@@ -40,11 +40,13 @@ class CertificateRefused(Exception):
 
 
 class EventTooLarge(Exception):
-    """A server-sent event is longer than the framer's bound.
+    """A server-sent event is longer than the framer's bound. The framer has nothing of the stream any more.
 
     :ivar before: the complete events that came before it and were not given out yet.
+    :ivar behind: what has come from that event's first byte on.
     """
 
-    def __init__(self, message: str, before: bytes) -> None:
+    def __init__(self, message: str, before: bytes, behind: bytes) -> None:
         super().__init__(message)
         self.before = before
+        self.behind = behind

@@ -8,6 +8,9 @@ never split by ``str.splitlines``, which knows seven more ends of lines, all of 
 A CR at the end of a piece may be half of a CRLF. Where the event's lines end in CR alone, it is taken for the whole
 blank line, since the next byte may be a long time coming; should an LF follow after all, it goes in front of the next
 event, where it is one more blank line. Where they end in LF or CRLF, the LF is waited for.
+
+An event that is longer than the framer may keep is handed over unfinished; :class:`EventEnd` finds where it ends in
+what follows, and needs to keep nothing for that.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import attrs
 
 from aigw.http.failures import EventTooLarge
 
-__all__ = ["Event", "EventFramer", "EventTooLarge", "event_fields", "split_events"]
+__all__ = ["Event", "EventEnd", "EventFramer", "EventTooLarge", "event_fields", "split_events"]
 
 #: Nothing but these at the end of a piece says for certain, without a look at what is before them, that it ends an
 #: event; and nearly every piece that does so ends in one of them.
@@ -75,24 +78,50 @@ class EventFramer:
             found = rest.rfind(b"\n\n", start)
             end = found + 2 if found >= 0 else 0
         run = bytes(rest[:end])
-        if len(run) > self._max:
-            self._checked(run)
-        if len(rest) - end > self._max:
-            raise self._too_large(run)
+        if len(run) > self._max or len(rest) - end > self._max:
+            unfinished = bytes(rest[end:])
+            rest.clear()
+            self._checked(run, unfinished)
+            rest += unfinished
+            return run
         del rest[:end]
         return run
 
-    def _checked(self, run: bytes) -> bytes:
-        """A run of more bytes than one event may have: whether an event in it has."""
+    def _checked(self, run: bytes, unfinished: bytes = b"") -> bytes:
+        """A run, if neither an event in it nor the unfinished one behind it has more bytes than one may have."""
         start = 0
         for event in split_events(run):
             if len(event) > self._max:
-                raise self._too_large(run[:start])
+                break
             start += len(event)
+        if start < len(run) or len(unfinished) > self._max:
+            why = f"an event of more than {self._max} bytes"
+            raise EventTooLarge(why, run[:start], run[start:] + unfinished)
         return run
 
-    def _too_large(self, before: bytes) -> EventTooLarge:
-        return EventTooLarge(f"an event of more than {self._max} bytes", before)
+
+class EventEnd:
+    """Finds the end of one event that comes in pieces, none of which is kept."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = b""  # bytes of the event's pieces so far in which a blank line may have begun
+
+    def find(self, data: bytes) -> int:
+        """Where in its next piece the event ends, behind its blank line; -1 if it goes on."""
+        before = len(self._last)
+        joined = self._last + data
+        if joined.find(b"\r") >= 0:
+            match = _BLANK.search(joined)
+            end = match.end() if match is not None else -1
+        else:
+            found = joined.find(b"\n\n")
+            end = found + 2 if found >= 0 else -1
+        if end < 0:
+            self._last = joined[-_OVERLAP:]
+            return -1
+        return end - before
 
 
 def split_events(run: bytes) -> list[bytes]:

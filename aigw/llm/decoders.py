@@ -2,6 +2,9 @@
 
 The three ways in which providers stream. All take bytes as they arrive, in pieces of any size, keep what is not
 complete, and bound it. What a frame means is the provider's reader's to know.
+
+A frame that is translated has to be whole. The largest are pictures: of 4K they are 15 to 30 MB of base64, and come in
+one frame. So a frame may have as many bytes as a whole answer.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from typing import NamedTuple, Protocol
 
 from aigw.llm import events
 
-#: Bytes that an unfinished frame may have.
-MAX_FRAME = 16 * 1024 * 1024
+#: Bytes that a frame may have.
+MAX_FRAME = 128 * 1024 * 1024
 #: Bytes from which on a frame is looked through before it is parsed, on the event loop,
 _LONG = 1024 * 1024
-#: and the objects and arrays that it may have then. Pictures, the largest frames that there are, have a few.
+#: and the objects and arrays, and the values, that it may have then. Pictures, the largest frames that there are, have
+#: a few. A value takes 32 bytes for two of text.
 _MOST_CONTAINERS = 100_000
+_MOST_VALUES = 1_000_000
 
 
 class Frame(NamedTuple):
@@ -61,7 +66,14 @@ class BrokenFrame(UnreadableStream):
 
 
 class Decoder(Protocol):
-    """Cuts a stream into frames."""
+    """Cuts a stream into frames.
+
+    :ivar kept: bytes of the frame that is not complete.
+    """
+
+    @property
+    def kept(self) -> int:
+        """See the class."""
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that are complete with ``data``.
@@ -78,12 +90,14 @@ class Decoder(Protocol):
 _BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?=[^\n]))")
 
 
-INTRICATE = f"{{}} of more than {_MOST_CONTAINERS} objects and arrays"
+INTRICATE = f"{{}} of more than {_MOST_CONTAINERS} objects and arrays, or {_MOST_VALUES} values"
 
 
 def is_intricate(data: bytes) -> bool:
     """Whether parsing it would hold up the event loop."""
-    return len(data) > _LONG and data.count(b"{") + data.count(b"[") > _MOST_CONTAINERS
+    if len(data) <= _LONG:
+        return False
+    return data.count(b"{") + data.count(b"[") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES
 
 
 class SseDecoder:
@@ -92,10 +106,15 @@ class SseDecoder:
     def __init__(self) -> None:
         self._rest = bytearray()  # an event that comes byte by byte is not copied as often as it has bytes
 
+    @property
+    def kept(self) -> int:
+        """See :class:`Decoder`."""
+        return len(self._rest)
+
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`Decoder`."""
         if data.endswith((b"\n\n", b"\n\r\n")):
-            whole = bytes(self._rest + data) if self._rest else data
+            whole = b"".join((self._rest, data)) if self._rest else data
             usual = whole.replace(b"\r\n", b"\n")  # Google's line ends; a lone CR makes it unusual
             if b"\r" not in usual:
                 self._rest.clear()
@@ -150,6 +169,11 @@ class LineDecoder:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+
+    @property
+    def kept(self) -> int:
+        """See :class:`Decoder`."""
+        return len(self._rest)
 
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`Decoder`."""

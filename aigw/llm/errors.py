@@ -7,6 +7,7 @@ or Ollama do, a list of one of these (Gemini), ``{"type": "error", …}`` (respo
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 import attrs
@@ -38,23 +39,80 @@ _STATUSES: Final = (
     ("timeout", 504),
 )
 
+#: Reasons for the end of a choice that are failures; all that are known has
+#: :mod:`aigw.llm.providers.openai_chat.reply`, which is above this module.
+_FAILED_REASONS: Final = frozenset(("abort", "error", "insufficient_system_resource", "network_error"))
 
-def error_event(error: GatewayError, request_id: str, operation: str, *, sequence: int = 0) -> bytes:
-    """One server-sent event that tells the client of ``operation`` that its stream broke.
+#: What the data of an event that is an error begin with, without blanks.
+_ERROR_BEGINS: Final = (
+    b'{"error":{',
+    b'{"error":"',
+    b'[{"error":{',
+    b'{"type":"error"',
+    b'{"object":"error"',
+)
 
-    OpenAI's SDK raises on data with an ``error`` member; in a stream of responses it expects an event of type
-    ``error`` with the error's members beside the type; Anthropic's raises on an event of type ``error``.
 
-    :param sequence: in a stream of responses, the number of events so far, which is this one's number.
+def error_event(
+    error: GatewayError,
+    request_id: str,
+    operation: str,
+    *,
+    sequence: int = 0,
+    response: dict[str, Any] | None = None,
+) -> bytes:
+    """What tells the client of ``operation`` that its stream broke, as server-sent events.
+
+    OpenAI's SDK raises on data with an ``error`` member; Anthropic's raises on an event of type ``error``. A stream of
+    responses fails with two events: Codex knows ``response.failed``, OpenAI's SDK raises on ``error`` (contract section
+    4); the documentation has the latter's members beside its type, the API itself has them in an object.
+
+    :param sequence: in a stream of responses, the number of events so far, which is the next one's number. Where it is
+        0, the response has to begin first.
+    :param response: what is known of that response: ``id``, ``created_at``, ``model``.
     """
     if operation in (MESSAGES, COUNT_TOKENS):
         inner = {"type": error.type, "message": error.message}
         fields: dict[str, object] = {"type": "error", "error": inner, "request_id": request_id}
         return b"event: error\ndata: %s\n\n" % orjson.dumps(fields)
     if operation == RESPONSES:
-        fields = {"type": "error", "code": error.code, "message": error.message, "param": error.param}
-        return b"event: error\ndata: %s\n\n" % orjson.dumps({**fields, "sequence_number": sequence})
+        return _failed_response(error, request_id, sequence, response or {})
     return b"data: %s\n\n" % orjson.dumps({"error": {**error.as_dict(), "request_id": request_id}})
+
+
+def _failed_response(error: GatewayError, request_id: str, sequence: int, known: dict[str, Any]) -> bytes:
+    """The last events of a stream of responses that broke."""
+    response: dict[str, Any] = {
+        "id": known.get("id") or f"resp_{request_id}",
+        "object": "response",
+        "created_at": known.get("created_at") or int(time.time()),
+        "model": known.get("model") or "",
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "output": [],
+        "parallel_tool_calls": True,
+        "temperature": None,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": None,
+        "usage": None,
+    }
+    reason = {"code": "server_error", "message": error.message}
+    told = {"code": error.code, "message": error.message, "param": error.param}
+    told_events: list[tuple[str, dict[str, Any]]] = [
+        ("response.failed", {"response": {**response, "status": "failed", "error": reason}}),
+        ("error", {**told, "error": {**told, "type": error.type}}),
+    ]
+    if not sequence:
+        told_events.insert(0, ("response.created", {"response": response}))
+    written: list[bytes] = []
+    for kind, fields in told_events:
+        numbered = {"type": kind, "sequence_number": sequence + len(written), **fields}
+        written.append(b"event: %s\ndata: %s\n\n" % (kind.encode(), orjson.dumps(numbered)))
+    return b"".join(written)
 
 
 @attrs.frozen
@@ -80,6 +138,12 @@ def first_event_error(event: bytes, operation: str) -> StreamError | None:
         return None
     body = _as_anthropic(error, fields) if operation in (MESSAGES, COUNT_TOKENS) else {"error": _as_openai(error)}
     return StreamError(error_status(error), orjson.dumps(body))
+
+
+def begins_as_error(beginning: bytes) -> bool:
+    """Whether an event is an error as far as its beginning, of a few hundred bytes, tells."""
+    data = events.data(beginning + b"\n\n").translate(None, b" \t\r\n")
+    return events.kind(beginning) == b"error" or data.startswith(_ERROR_BEGINS)
 
 
 def event_error(event: bytes, fields: Any) -> dict[str, Any] | None:
@@ -108,6 +172,16 @@ def error_of(fields: Any) -> dict[str, Any] | None:
         own = {name: value for name, value in fields.items() if name not in ("object", "sequence_number", "error")}
         return {**own, "type": None} if own.get("type") == "error" else own
     return None
+
+
+def choice_error(choice: dict[str, Any]) -> dict[str, Any] | None:
+    """The error with which a choice of a chat ends: OpenRouter's ``error`` inside of it, or a reason that is one."""
+    error, reason = choice.get("error"), choice.get("finish_reason")
+    if isinstance(error, dict) and error:
+        return error
+    if isinstance(reason, str) and reason in _FAILED_REASONS:
+        return {"message": "the provider ended the answer with an error", "code": reason}
+    return {"message": error, "code": reason} if isinstance(error, str) and error else None
 
 
 def error_status(error: dict[str, Any]) -> int:

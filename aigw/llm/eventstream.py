@@ -41,6 +41,11 @@ class EventStreamDecoder:
         self._buffer = bytearray()
         self._kinds: dict[bytes, bytes] = {}
 
+    @property
+    def kept(self) -> int:
+        """See :class:`aigw.llm.decoders.Decoder`."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`aigw.llm.decoders.Decoder`. A message that is too long is refused by its prelude."""
         buffer = self._buffer

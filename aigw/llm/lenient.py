@@ -2,8 +2,8 @@
 
 What a client sends is read strictly; see :mod:`aigw.llm.body`. A provider's answer cannot be refused for a byte: a
 half of a character that a tokeniser cut off, or half of a surrogate pair, costs that character and not the answer
-(U+FFFD stands in for it). What comes out can be written again, by orjson and as UTF-8: what is nested so deeply that it
-could not be is no JSON here.
+(U+FFFD stands in for it; :mod:`aigw.llm.halves` remembers what may be half of a character in a stream). What comes out
+can be written again, by orjson and as UTF-8: what is nested so deeply that it could not be is no JSON here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from aigw.llm import large_json
+from aigw.llm.halves import half_text
 
 _SURROGATES: Final = re.compile(r"[\ud800-\udfff]")
 #: Whole numbers of more bits are read as orjson reads them: as floats.
@@ -84,11 +85,12 @@ def _repaired(text: bytes) -> Any:
 
 def _without_halves(value: Any) -> Any:
     if isinstance(value, str):
-        return _SURROGATES.sub("\ufffd", value)
+        readable = _SURROGATES.sub("\ufffd", value)
+        return value if readable == value else half_text(value, readable)
     if isinstance(value, list):
         return [_without_halves(each) for each in value]
     if isinstance(value, dict):
-        return {_without_halves(name): _without_halves(each) for name, each in value.items()}
+        return {_SURROGATES.sub("\ufffd", name): _without_halves(each) for name, each in value.items()}
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return float(value)
     return value

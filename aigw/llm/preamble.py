@@ -2,7 +2,8 @@
 
 A provider that is about to fail often greets first: OpenAI's servers with a chunk that has a role and no text,
 Anthropic's with ``message_start`` and a ``ping``, a stream of responses with ``response.created``. Nothing of an answer
-has come with these; as long as no more has, another target can still be asked.
+has come with these; as long as no more has, another target can still be asked. Nor has any with what is no event of the
+dialect: a chunk without choices, an event without a type.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ def is_preamble(fields: Any, operation: str) -> bool:
     if not isinstance(fields, dict):
         return False
     if operation in (CHAT, COMPLETIONS):
-        return not fields.get("usage") and _empty_choices(fields.get("choices"))
-    greetings = _GREETINGS.get(operation)
+        choices = fields.get("choices")
+        return not isinstance(choices, list) or (not fields.get("usage") and _empty_choices(choices))
+    greetings, kind = _GREETINGS.get(operation), fields.get("type")
     if greetings is None:
         return False
-    kind = str(fields.get("type"))
+    if not isinstance(kind, str):
+        return True
     if kind in greetings:
         return True
     part = fields.get(_OPENERS.get(kind, ""))
@@ -49,9 +52,7 @@ def is_preamble(fields: Any, operation: str) -> bool:
     return not any(part.get(name) for name in _TEXT_MEMBERS)
 
 
-def _empty_choices(choices: Any) -> bool:
-    if not isinstance(choices, list):
-        return False
+def _empty_choices(choices: list[Any]) -> bool:
     return all(isinstance(choice, dict) and _empty(choice) for choice in choices)
 
 

@@ -21,6 +21,7 @@ from aigw.llm import reply as r
 from aigw.llm.adjusting import adjust_call, adjust_request
 from aigw.llm.call import Call, Text, Turn
 from aigw.llm.decoders import Frame
+from aigw.llm.halves import Halves
 from aigw.llm.operations import CHAT, MESSAGES
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Pair, Translation
@@ -94,6 +95,7 @@ class RescueReader:
         self._skipped = 0  # characters of it that were repeated
         self._strict = strict
         self._pieces: list[str] = []
+        self._halves = Halves()  # here, so that what is compared are characters
         self.plain = True
         self.ended = False
 
@@ -116,7 +118,7 @@ class RescueReader:
 
     def _filtered(self, events: Iterable[r.Event]) -> list[r.Event]:
         kept: list[r.Event] = []
-        for event in events:
+        for event in self._halves.joined(events):
             passed = self._text(event) if type(event) is r.TextDelta else self._other(event)
             if passed is not None:
                 kept.append(passed)

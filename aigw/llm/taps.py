@@ -5,6 +5,8 @@ taken out is the extra chunk that ``stream_options.include_usage`` brings, where
 client did not; and what the official SDKs break on, in the streams of known operations: a byte order mark, events
 without data, bytes that are no UTF-8 (U+FFFD stands in for them).
 
+An event that is too large to be kept passes unread, but for what is beside its long strings (:mod:`aigw.llm.skimming`).
+
 A stream is read event by event, each one parsed: a model that *writes* ``"usage":{`` fools nobody. What would be
 parsed most, chunks that differ from the one before in their text alone, is recognised by its :class:`ChunkFrame`
 and not parsed again.
@@ -16,7 +18,7 @@ import re
 from typing import Any, Final
 
 from aigw.llm import events, lenient
-from aigw.llm.errors import StreamError, error_of, event_error, first_event_error
+from aigw.llm.errors import StreamError, choice_error, error_of, event_error, first_event_error
 from aigw.llm.frames import NO_FRAME, ChunkFrame
 from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES
 from aigw.llm.usage import ANTHROPIC_COUNTS, Usage, from_anthropic, from_openai
@@ -51,6 +53,11 @@ _MOST_TRIES: Final = 16
 _STREAMED: Final = frozenset((CHAT, COMPLETIONS, MESSAGES, RESPONSES))
 
 _TERMINAL: Final = ("response.completed", "response.incomplete", "response.failed")
+_TERMINAL_KINDS: Final = frozenset([kind.encode() for kind in _TERMINAL])
+
+#: What tells one response from another, and how long a text in it may be.
+_NAMING: Final = ("id", "created_at", "model")
+_LONGEST_NAME: Final = 256
 
 #: Where a chunk's text is, in a choice's ``delta``.
 _TEXTS: Final = ("content", "reasoning_content", "reasoning", "refusal")
@@ -98,14 +105,18 @@ class JsonTap:
         self.model: str | None = None
         self.error = False
 
-    def read(self, body: bytes) -> None:
-        """Read ``body``; what is not JSON says nothing."""
+    def read(self, body: bytes) -> Any:
+        """Read ``body``; what is not JSON says nothing.
+
+        :returns: it, as JSON.
+        """
         fields = lenient.peek(body)
         if isinstance(fields, dict):
             self._read_object(fields)
         self.error = error_of(fields) is not None and not (
             "choices" in fields or "output" in fields or "data" in fields
         )
+        return fields
 
     def read_tail(self, tail: bytes) -> None:
         """Read the usage off the end of a body that was too large to keep; ``tail`` reaches to its last byte.
@@ -148,6 +159,7 @@ class StreamTap:
     :ivar events: how many there were, comments too.
     :ivar pieces: how many of them brought text.
     :ivar output_bytes: the length of that text in UTF-8, as far as it was recognised.
+    :ivar response: ``id``, ``created_at`` and ``model`` of a stream of responses, as first told; else empty.
     """
 
     __slots__ = (
@@ -166,6 +178,7 @@ class StreamTap:
         "model",
         "output_bytes",
         "pieces",
+        "response",
         "usage",
     )
 
@@ -187,6 +200,17 @@ class StreamTap:
         self.error: dict[str, Any] | None = None
         self.malformed = False
         self.events = self.pieces = self.output_bytes = 0
+        self.response: dict[str, Any] = {}
+
+    @property
+    def drops(self) -> bool:
+        """Whether nothing more goes down to the client, whatever comes."""
+        return self.malformed or (self.error is not None and self._known and not self._goes_on)
+
+    @property
+    def known(self) -> bool:
+        """Whether it is a stream of an operation whose events are read."""
+        return self._known
 
     def feed(self, run: bytes) -> bytes:
         """Look at a run of complete events; returns what the client is to get, the same object if that is all."""
@@ -198,6 +222,17 @@ class StreamTap:
             self._note_text(size)
             return run
         return self._feed_slowly(run)
+
+    def note_skimmed(self, event: bytes) -> None:
+        """Note what an event says that was passed on as it came.
+
+        :param event: without its long strings, perhaps only its beginning: of what cannot be read nobody says that it
+            is malformed.
+        """
+        self._passes(event)
+        self.malformed = False
+        if self._goes_on and events.kind(event) in _TERMINAL_KINDS:
+            self.done = True
 
     def finished_cleanly(self) -> bool:
         """Whether the stream was whole: its own end or, in chat and completions, a ``finish_reason`` was seen."""
@@ -257,12 +292,16 @@ class StreamTap:
         kind, response, delta = fields.get("type"), fields.get("response"), fields.get("delta")
         if isinstance(response, dict):
             self._note_model(response)
+            if not self.response:
+                self.response = {name: response[name] for name in _NAMING if _is_short(response.get(name))}
             self.usage = from_openai(response.get("usage")) or self.usage
         elif isinstance(delta, str) and well:
             self._note_text(len(delta.encode()))
             self._frame = ChunkFrame.of(event) or self._frame
         if kind in _TERMINAL:
             self.done = True
+            if kind == "response.failed" and self.error is None:
+                self.error = error_of(response) or {"message": "the response failed"}
         return True
 
     def _note_message(self, event: bytes, fields: dict[str, Any], well: bool) -> bool:
@@ -296,7 +335,7 @@ class StreamTap:
         choices = fields.get("choices")
         if isinstance(choices, list) and choices:
             finishes = self._note_choices(choices)
-            if well and not finishes and told is None:
+            if well and not finishes and told is None and self.error is None:
                 self._frame = ChunkFrame.of(event) or self._frame
         return not (self._hide and well and choices == [] and isinstance(told, dict))
 
@@ -307,6 +346,9 @@ class StreamTap:
             if isinstance(choice, dict):
                 self._note_text(_text_size(choice))
                 finishes = finishes or bool(choice.get("finish_reason"))
+                self.error = self.error or choice_error(choice)
+        if self.error is not None:
+            self._frame = NO_FRAME
         self._finished = self._finished or finishes
         return finishes
 
@@ -329,6 +371,10 @@ def _readable(run: bytes, *, first: bool) -> bytes:
     except UnicodeDecodeError:
         return run.decode("utf-8", "replace").encode()
     return run
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= _LONGEST_NAME)
 
 
 def _text_size(choice: dict[str, Any]) -> int:

@@ -24,6 +24,7 @@ from aigw.llm.dialects.chat import Chat
 from aigw.llm.dialects.completions import Completions
 from aigw.llm.dialects.messages import Messages
 from aigw.llm.dialects.responses import Responses
+from aigw.llm.halves import Halves
 from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RESPONSES
 from aigw.llm.reply import ProviderError
 from aigw.llm.usage import Usage
@@ -150,7 +151,7 @@ class Translation:
     def stream(self, content_type: bytes) -> StreamTranslation:
         """See :class:`Translating`."""
         decoder = self._wire.decoder(content_type)
-        return StreamTranslation(decoder.feed, decoder.end, self.reader(), self._writer)
+        return StreamTranslation(decoder.feed, decoder.end, self.reader(), self._writer, lambda: decoder.kept)
 
     def reader(self) -> Reader:
         """For one answer."""
@@ -186,7 +187,7 @@ class Translation:
         except UnreadableStream:
             return []
         events = [event for frame in frames for event in reader.frame(frame)]
-        events += reader.end()
+        events = Halves().joined([*events, *reader.end()])
         return events if any(isinstance(event, reply.End | reply.Failed) for event in events) else []
 
     def error(self, status: int, headers: Headers, body: bytes, request_id: str) -> Answer:
@@ -222,7 +223,10 @@ class StreamTranslation:
         finish: Callable[[], Sequence[Any]],
         reader: Reader,
         writer: Writer,
+        kept: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._kept = kept
+        self._halves: Halves | None = None  # from the first half of a character on
         self._feed = feed
         self._finish = finish
         self._reader = reader
@@ -245,6 +249,11 @@ class StreamTranslation:
         except UnreadableStream as error:
             self.unreadable, frames = error, error.frames
         return self._written([event for each in frames for event in frame(each)])
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the frame that has not come completely."""
+        return self._kept()
 
     def end(self) -> bytes:
         """The same for the end of the provider's bytes; afterwards :attr:`done` tells whether they were all."""
@@ -276,6 +285,8 @@ class StreamTranslation:
         kept = list(itertools.takewhile(self._note, events))
         if not kept:
             return b""
+        if self._halves is not None:
+            kept = self._halves.joined(kept)
         written = self._writer.events(kept)
         if not self.begun:
             self._held.append(written)
@@ -292,9 +303,12 @@ class StreamTranslation:
             return False
         kind = type(event)
         if kind is reply.TextDelta or kind is reply.ReasoningDelta:
+            text = event.text  # type: ignore[union-attr]
             self.begun = True
             self._pieces += 1
-            self._size += len(event.text)  # type: ignore[union-attr]
+            self._size += len(text)
+            if type(text) is not str:
+                self._join_halves()
             return True
         return self._note_rare(event)
 
@@ -318,9 +332,19 @@ class StreamTranslation:
                 self.begun = True
                 self._pieces += 1
                 self._size += len(fragment)
+                if type(fragment) is not str:
+                    self._join_halves()
+            case reply.RefusalDelta(text):
+                self.begun = True
+                if type(text) is not str:
+                    self._join_halves()
             case _:
                 self.begun = True
         return True
+
+    def _join_halves(self) -> None:
+        if self._halves is None:
+            self._halves = Halves()
 
 
 def _names_model(event: reply.Start) -> str | None:

@@ -378,15 +378,20 @@ class Attempt:
         kept = [header for header in headers if header[0] != b"content-type"]
         self.answer_error(status, [*kept, (b"content-type", b"application/json")], body, error)
 
-    def abort(self, error: GatewayError) -> None:
-        """End an answer that began, so that nobody takes it for complete."""
-        self.abort_quietly(error.code)
-
-    def abort_quietly(self, code: str) -> None:
-        """The same, where the client has already been told."""
+    def abort(self, code: str) -> None:
+        """End an answer that began and cannot say that it failed: without its end."""
         if not self._outcome:
             self._outcome, self._failed = "cut", True
         self.exchange.abort(code)
+
+    def finish_failed(self, code: str, outcome: str = "") -> None:
+        """End a stream whose last event told the client that it failed.
+
+        :param outcome: of the upstream call, where it does not matter any more how that one ended.
+        """
+        if outcome or not self._outcome:
+            self._outcome, self._failed = outcome or "cut", True
+        self.exchange.finish_failed(code)
 
     def fail(self, error: GatewayError, outcome: str, kind: str = "invalid_answer") -> None:
         """What came is no answer, or no more of one.

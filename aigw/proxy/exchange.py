@@ -28,6 +28,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.headers import Header
 from aigw.http.request import Request
 from aigw.llm.errors import error_event
+from aigw.llm.operations import RAW
 from aigw.llm.rescue import RescuableTranslation
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
@@ -412,8 +413,16 @@ class Exchange:
         self.request.finish()
         self._settle()
 
+    def finish_failed(self, code: str) -> None:
+        """Its last event told the client that it failed, so its body ends properly (contract section 4): clients that
+        read the event would show a transport error instead of it."""
+        self.account.error = code
+        self.request.unregisterProducer()
+        self.request.finish()
+        self._settle()
+
     def abort(self, code: str) -> None:
-        """It will not be completed: end it so that nobody takes it for complete."""
+        """It will not be completed, and no event can say so: end it so that nobody takes it for complete."""
         self.account.error = code
         self.request.unregisterProducer()
         self.request.abort()
@@ -447,9 +456,13 @@ class Exchange:
             self.answer(refusal.status, headers, refusal.body)
 
     def _tell_in_stream(self, error: GatewayError) -> None:
-        """The status is out already, so an event has to tell."""
-        self.request.write(error_event(error, self.request.request_id, self.call.operation))
-        self.abort(error.code)
+        """The status is out already, so an event has to tell; of a raw stream nobody knows how its client reads one."""
+        operation = self.call.operation
+        if operation == RAW:
+            self.abort(error.code)
+            return
+        self.request.write(error_event(error, self.request.request_id, operation))
+        self.finish_failed(error.code)
 
     def _backend(self) -> str:
         return self.account.plan.backend if self.account.plan is not None else ""

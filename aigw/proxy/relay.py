@@ -5,9 +5,7 @@ Three ways down, chosen by what the response is:
 - :class:`WholeBody`: a short answer. It is kept until it is complete, so that it goes out in one write, its usage is
   read from it, and a break on the way is still an honest 502.
 - :class:`PassedBody`: anything longer, or binary. Passed on piece by piece as it comes.
-- :class:`EventBody`: a stream of server-sent events. Passed on by whole events; nothing is sent, not even the
-  status, before the first one that says something is there, so that a stream that begins with an error, or ends
-  before it has begun, is no answer yet.
+- :class:`~aigw.proxy.event_body.EventBody`: a stream of server-sent events, which has a module of its own.
 
 A relay is told ``data``, ``end`` and ``broken`` by its :class:`~aigw.proxy.attempt.Attempt`, and answers through it.
 """
@@ -20,12 +18,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.headers import Header, connection_tokens
-from aigw.http.sse import EventFramer, EventTooLarge, split_events
-from aigw.llm import events, lenient
-from aigw.llm.errors import error_event
-from aigw.llm.operations import RAW
-from aigw.llm.preamble import is_preamble
-from aigw.llm.taps import JsonTap, StreamTap, first_event_error, is_unreadable
+from aigw.llm import lenient
+from aigw.llm.reply import ProviderError
+from aigw.llm.taps import JsonTap, first_event_error
+from aigw.llm.unexpected import error_body, unexpected_answer
 from aigw.llm.usage import Usage
 from aigw.proxy.forwarding import ADDRESSES, NEVER_DOWN_PREFIXES, NEVER_DOWNSTREAM, PLAIN_DOWN
 from aigw.routing.floors import retry_after
@@ -35,9 +31,6 @@ if TYPE_CHECKING:
 
 #: Bytes of a response that are kept to be answered in one piece; beyond them it is passed on as it comes.
 KEPT_WHOLE: Final = 64 * 1024
-
-#: Bytes that an event of a stream may have.
-MAX_EVENT: Final = 1 << 20
 
 #: The end of a long JSON body that is searched for its usage.
 _TAIL: Final = 8 * 1024
@@ -141,6 +134,12 @@ class Relay(Protocol):
         """The usage as far as it was seen, for a response that was not completed."""
 
 
+def refuse_answer(attempt: Attempt, head: ResponseHead, error: ProviderError) -> None:
+    """Answer ``error``, which an answer of status 200 turns out to be; the call may go on elsewhere."""
+    body = error_body(error, attempt.operation, attempt.request_id)
+    attempt.stream_refused(error.status, head.headers, body, error)
+
+
 class WholeBody:
     """See the module's head."""
 
@@ -166,7 +165,7 @@ class WholeBody:
         status = head.status
         if not head.encoded and attempt.reads_json:
             tap = JsonTap()
-            tap.read(body)
+            fields = tap.read(body)
             attempt.note(tap.usage, tap.model)
             if status == 200 and tap.model is None and not tap.error and lenient.loads(body) is None:
                 attempt.fail(
@@ -177,6 +176,11 @@ class WholeBody:
                 # A 200 that is an error: the SDKs would take it for an empty answer.
                 told = first_event_error(b"data: " + body.replace(b"\n", b" ") + b"\n\n", attempt.operation)
                 status = told.status if told is not None else 502
+            elif status == 200:
+                error = unexpected_answer(fields, attempt.operation)
+                if error is not None:
+                    refuse_answer(attempt, head, error)
+                    return
         attempt.answer(status, head.headers, body)
 
     def broken(self, error: GatewayError) -> None:
@@ -209,7 +213,7 @@ class PassedBody:
 
     def broken(self, error: GatewayError) -> None:
         """The client must see that something is missing: no end, no final chunk."""
-        self._attempt.abort(error)
+        self._attempt.abort(error.code)
 
     def seen(self) -> Usage | None:
         """What the end of the body tells."""
@@ -217,138 +221,3 @@ class PassedBody:
         if self._reads:
             tap.read_tail(self._tail)
         return tap.usage
-
-
-class EventBody:
-    """See the module's head.
-
-    :param hide_usage: the usage chunk was asked for by the gateway, and the client is not to see it.
-    """
-
-    def __init__(self, attempt: Attempt, head: ResponseHead, hide_usage: bool) -> None:
-        self._attempt = attempt
-        self._head = head
-        self._framer = EventFramer(MAX_EVENT)
-        self._tap = StreamTap(attempt.operation, hide_usage)
-        self._waiting = b""
-        self._waited = 0  # bytes of events that have come before the answer began
-        self._begun = False
-
-    def data(self, data: bytes) -> None:
-        """Pass on the events that are complete."""
-        try:
-            block = self._framer.feed(data)
-        except EventTooLarge as error:
-            self._end_too_large(error.before)
-            return
-        if block:
-            self._pass(block)
-
-    def _end_too_large(self, before: bytes) -> None:
-        """What came before an event that is too large counts as if it had come in a piece of its own."""
-        attempt = self._attempt
-        if before:
-            self._pass(before)
-        if not attempt.over:
-            attempt.fail(UpstreamFailed(f"backend {attempt.backend} sent an event that is too large"), "cut")
-
-    def _pass(self, block: bytes) -> None:
-        if not self._begun:
-            self._waiting += block
-            if not self._begin(block):
-                return
-            block, self._waiting = self._waiting, b""
-        tap = self._tap
-        visible = tap.feed(block)
-        if visible:
-            self._attempt.write(visible if tap.error is None else self._attempt.without_secrets(visible))
-        if tap.done:  # whatever comes behind it is nobody's loss
-            self._attempt.terminator_seen()
-        elif tap.malformed:
-            self._fail_unreadable()
-
-    def _fail_unreadable(self) -> None:
-        attempt = self._attempt
-        attempt.fail(UpstreamFailed(f"backend {attempt.backend} sent an event that is not JSON"), "cut")
-
-    def _begin(self, block: bytes) -> bool:
-        """Begin the answer with the first event that says something of it; or answer the error that it is."""
-        attempt = self._attempt
-        for event in split_events(block):
-            self._waited += len(event)
-            if self._waited > KEPT_WHOLE or (_has_data(event) and self._says_something(event)):
-                break
-            if attempt.over:
-                return False
-        else:
-            return False
-        self._begun = True
-        attempt.begin(self._head.status, unbuffered(self._head.headers), None)
-        attempt.first_token()
-        return True
-
-    def _says_something(self, event: bytes) -> bool:
-        """Whether the answer begins with ``event``. An error, and what cannot be read, ends the attempt: nothing has
-        been sent, so another target can still be asked."""
-        attempt, operation = self._attempt, self._attempt.operation
-        error = first_event_error(event, operation)
-        if error is not None:
-            attempt.stream_refused(error.status, self._head.headers, error.body)
-            return False
-        data = events.data(event)
-        if operation == RAW or data.strip() in (b"", b"[DONE]"):
-            return True
-        fields = lenient.peek(data)
-        if is_unreadable(data, fields):
-            self._fail_unreadable()
-            return False
-        return not is_preamble(fields, operation)
-
-    def end(self, delimited: bool) -> None:
-        """The upstream is done; is the stream?"""
-        rest = self._framer.rest
-        if rest.strip():
-            # The last event lacks its blank line. SSE would drop it; real upstreams leave it off behind [DONE].
-            self._pass(rest.rstrip(b"\r\n") + b"\n\n")
-            if self._attempt.over:
-                return
-        attempt = self._attempt
-        attempt.note(self._tap.usage, self._tap.model)
-        if not self._begun:
-            early = UpstreamFailed(f"backend {attempt.backend} ended its stream before the first event")
-            attempt.fail(early, "cut", "cut")
-        elif self._tap.error is not None:
-            # The error was passed on as it came; what follows it cannot make the stream whole.
-            attempt.abort_quietly("upstream_error")
-        elif self._complete(delimited):
-            attempt.finish()
-        else:
-            attempt.fail(UpstreamFailed(f"backend {attempt.backend} ended its stream too early"), "cut")
-
-    def _complete(self, delimited: bool) -> bool:
-        if self._attempt.operation == RAW:
-            return delimited or self._tap.done
-        return self._tap.finished_cleanly()
-
-    def broken(self, error: GatewayError) -> None:
-        """Say so in the stream, and end it without its end."""
-        attempt = self._attempt
-        attempt.note(self.seen(), self._tap.model)
-        if self._tap.error is not None:
-            attempt.abort_quietly("upstream_error")  # the client was told, and of no more than one error
-        elif self._tap.done:
-            attempt.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
-        else:
-            attempt.write(error_event(error, attempt.request_id, attempt.operation, sequence=self._tap.events))
-            attempt.abort(error)
-
-    def seen(self) -> Usage | None:
-        """What the stream has told so far, or an estimate from what was passed on, marked partial."""
-        return self._tap.partial_usage()
-
-
-def _has_data(event: bytes) -> bool:
-    """Whether an event tells something of the answer; Anthropic's pings are but signs of life."""
-    if event.startswith((b"event: ping", b"event:ping")):
-        return False
-    return event.startswith(b"data") or b"\ndata" in event or b"\rdata" in event

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING
 from aigw.errors import GatewayError, UpstreamFailed, short_of_memory
 from aigw.http.headers import Header
 from aigw.llm.body import is_large
+from aigw.llm.decoders import MAX_FRAME
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Answer, Translating
 from aigw.llm.usage import Usage
+from aigw.memory import LARGE
 from aigw.proxy.refusal import MOST_ERROR, kept_headers, readable
 from aigw.proxy.relay import MOST_RETRY_AFTER, ResponseHead
 
 if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
 
-#: Bytes of a whole answer; the largest are embeddings in decimal.
-MAX_ANSWER = 128 * 1024 * 1024
+#: Bytes of a whole answer; the largest are pictures, and embeddings in decimal.
+MAX_ANSWER = MAX_FRAME
 
 _JSON = (b"content-type", b"application/json")
 _EVENTS: tuple[Header, ...] = (
@@ -123,11 +125,23 @@ class TranslatedEvents:
         self._translation = translation
         self._stream = translation.stream(head.content_type)
         self._begun = False
+        self._held = 0  # bytes of a large frame that has not come completely, as far as they are counted
 
     def data(self, data: bytes) -> None:
         """Pass on what it says."""
-        self._pass(self._stream.feed(data))
+        visible = self._stream.feed(data)
+        if (self._held or not visible) and not self._count():
+            self._attempt.cut(short_of_memory())
+            return
+        self._pass(visible)
         self._check_readable()
+
+    def _count(self) -> bool:
+        """Count a large frame as the body that it is; returns whether there is room for it."""
+        kept = self._stream.kept
+        kept = kept if kept > LARGE else 0
+        more, self._held = kept - self._held, kept
+        return not more or self._attempt.request.hold(more) or more < 0
 
     def _check_readable(self) -> None:
         attempt, unreadable = self._attempt, self._stream.unreadable
@@ -145,7 +159,7 @@ class TranslatedEvents:
                 return
             attempt.write(attempt.without_secrets(stream.failure(stream.error)))
             attempt.note(stream.partial_usage(), stream.model)
-            attempt.abort_quietly("upstream_error")
+            attempt.finish_failed("upstream_error")
         elif stream.done:
             attempt.terminator_seen()
 
@@ -179,7 +193,7 @@ class TranslatedEvents:
             attempt.fail(UpstreamFailed(f"backend {attempt.backend} ended its stream {when}"), "cut", "cut")
 
     def broken(self, error: GatewayError) -> None:
-        """Say so in the stream, and end it without its end."""
+        """Say so in the stream's last event."""
         attempt, stream = self._attempt, self._stream
         attempt.note(self.seen(), stream.model)
         if stream.done:
@@ -187,7 +201,7 @@ class TranslatedEvents:
         else:
             told = ProviderError(error.status, error.type, error.message, error.code, error.param)
             attempt.write(stream.failure(told))
-            attempt.abort(error)
+            attempt.finish_failed(error.code)
 
     def seen(self) -> Usage | None:
         """What the stream has told so far, or an estimate."""

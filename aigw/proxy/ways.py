@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aigw.llm.operations import RAW
+from aigw.proxy.event_body import EventBody
 from aigw.proxy.refusal import ErrorBody
-from aigw.proxy.relay import KEPT_WHOLE, EventBody, PassedBody, Relay, ResponseHead, WholeBody
+from aigw.proxy.relay import KEPT_WHOLE, PassedBody, Relay, ResponseHead, WholeBody
 from aigw.proxy.translated import TranslatedBody, TranslatedEvents
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def relay_for(attempt: Attempt, head: ResponseHead, streams: bool, hide_usage: b
     """The relay for that answer.
 
     :param streams: what :func:`is_stream` says.
-    :param hide_usage: see :class:`~aigw.proxy.relay.EventBody`.
+    :param hide_usage: see :class:`~aigw.proxy.event_body.EventBody`.
     :raises Unfit: there is none.
     """
     translation = attempt.translation

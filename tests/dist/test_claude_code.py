@@ -199,7 +199,7 @@ class ClaudeCodeTests(DaemonTestCase):
             self.assertEqual((response.status_code, response.json()), (529, error))
 
     async def test_stream_that_breaks_off(self) -> None:
-        """Never looks complete: an error event, no ``message_stop``, no final chunk."""
+        """Never looks complete: an error event and no ``message_stop``; behind it the body ends properly."""
         await self.start()
         self.upstream.script(answers.stream(CHAT_STREAM[:3], ending=Act.CLOSE))
         pieces: list[bytes] = []
@@ -210,8 +210,7 @@ class ClaudeCodeTests(DaemonTestCase):
                 for piece in response.iter_raw():
                     pieces.append(piece)
 
-        broken = await self.assertFailure(deferToThread(read), httpx2.RemoteProtocolError)
-        self.assertTrue(broken)
+        await deferToThread(read)
         told = kinds(b"".join(pieces).decode())
         self.assertEqual(told[-1], "error")
         self.assertNotIn("message_stop", told)

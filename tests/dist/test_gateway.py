@@ -246,8 +246,8 @@ class DrainTests(GatewayTestCase):
         self.assertEqual(finished.status, 0)
         self.assertNotIn("Traceback", finished.stdout + finished.stderr)
 
-    async def test_what_does_not_end_is_cut(self) -> None:
-        """After drain_timeout, without looking complete."""
+    async def test_what_does_not_end_is_ended(self) -> None:
+        """After drain_timeout, by an error event, so that it does not look complete."""
         daemon, upstream = await self.serve(CONFIG.replace('drain_timeout = "60s"', 'drain_timeout = "500ms"'))
         upstream.standing = answers.stall_after(2)
         client = await connect(daemon.port)
@@ -255,8 +255,9 @@ class DrainTests(GatewayTestCase):
         await client.until(b"data: ")
         daemon.signal("TERM")
         received = await client.closed()
-        self.assertFalse(received.endswith(b"0\r\n\r\n"))
+        self.assertTrue(received.endswith(b"0\r\n\r\n"))
         self.assertIn(b'"code":"draining"', received)
+        self.assertNotIn(b"[DONE]", received)
         self.assertEqual((await daemon.end()).status, 0)
         (line,) = await self.lines()
         self.assertEqual(line["error"], "draining")
@@ -352,13 +353,13 @@ class UpstreamFaultTests(GatewayTestCase):
         self.assertEqual((status, line["error"]), (200, "idle_timeout"))
         self.assertIn(b'"error"', received)
         self.assertNotIn(b"[DONE]", received)
-        self.assertFalse(received.endswith(b"0\r\n\r\n"))
+        self.assertTrue(received.endswith(b"0\r\n\r\n"))
 
     async def test_cut_stream(self) -> None:
         status, received, line = await self.ask(answers.cut_after(2), True)
         self.assertEqual((status, line["error"]), (200, "upstream_cut"))
         self.assertIn(b'"error"', received)
-        self.assertFalse(received.endswith(b"0\r\n\r\n"))
+        self.assertTrue(received.endswith(b"0\r\n\r\n"))
 
     async def test_short_answer(self) -> None:
         status, _, line = await self.ask(answers.lying_content_length())

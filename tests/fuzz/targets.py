@@ -21,15 +21,17 @@ from aigw.consumers.forms import body_form, form_field
 from aigw.errors import BadRequest, GatewayError
 from aigw.http.request import Request
 from aigw.http.server import ServerLimits
-from aigw.http.sse import EventFramer, EventTooLarge, event_fields, split_events
+from aigw.http.sse import EventEnd, EventFramer, EventTooLarge, event_fields, split_events
 from aigw.http.target import normalise_path
-from aigw.llm import events, large_json, lenient
+from aigw.llm import events, large_json, lenient, skimming
 from aigw.llm.body import Adjustments, parse
 from aigw.llm.decoders import LineDecoder, SseDecoder, UnreadableStream
+from aigw.llm.errors import begins_as_error
 from aigw.llm.eventstream import EventStreamDecoder
 from aigw.llm.operations import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES
 from aigw.llm.pairing import pairing
 from aigw.llm.providers import PROVIDERS
+from aigw.llm.skimming import Skimmer
 from aigw.llm.taps import JsonTap, StreamTap
 from aigw.routing.floors import floor
 from aigw.web.clients import Clients
@@ -103,6 +105,34 @@ def sse(data: bytes) -> None:
         assert whole == split, (whole, split)
     for event in whole[0]:
         assert events.data(event) == event_fields(event).data
+
+
+def large_event(data: bytes) -> None:
+    """An event that passes unread: what is left of it, and where it ends, is the same in one piece and in two."""
+
+    def skimmed(pieces: tuple[bytes, ...]) -> bytes:
+        skimmer = Skimmer(64)
+        for piece in pieces:
+            skimmer.feed(piece)
+        return skimmer.event()
+
+    def found(pieces: tuple[bytes, ...]) -> int:
+        end, before = EventEnd(), 0
+        for piece in pieces:
+            at = end.find(piece)
+            if at >= 0:
+                return before + at
+            before += len(piece)
+        return -1
+
+    longest = skimming.LONGEST
+    skimming.LONGEST = 5  # type: ignore[misc]
+    try:
+        assert skimmed((data,)) == skimmed(_in_two(data))
+    finally:
+        skimming.LONGEST = longest  # type: ignore[misc]
+    assert b"\r" in data or found((data,)) == found(_in_two(data))
+    begins_as_error(data)
 
 
 def tap(data: bytes) -> None:
@@ -260,6 +290,7 @@ TARGETS: Final[dict[str, Target]] = {
         response,
         path,
         sse,
+        large_event,
         tap,
         strict_body,
         large_body,

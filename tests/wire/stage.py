@@ -27,9 +27,11 @@ from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_body import ClientBody
 from aigw.proxy.client_call import ClientCall
+from aigw.proxy.event_body import EventBody
 from aigw.proxy.exchange import Exchange
+from aigw.proxy.oversized import OversizedEvent
 from aigw.proxy.patience import Patience
-from aigw.proxy.relay import EventBody, PassedBody, WholeBody
+from aigw.proxy.relay import PassedBody, WholeBody
 from aigw.proxy.translated import TranslatedBody, TranslatedEvents
 from aigw.routing.course import Course
 from aigw.snapshot import Snapshot
@@ -48,7 +50,16 @@ TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", 
 #: What a call is made of, besides its request and its account.
 OF_A_CALL = (
     *(Exchange, Attempt, ClientCall, ClientBody, Payload, Patience, Course, Call, EchoCall, AuthorisedCall),
-    *(WholeBody, PassedBody, EventBody, TranslatedBody, TranslatedEvents, Translation, StreamTranslation),
+    *(
+        WholeBody,
+        PassedBody,
+        EventBody,
+        OversizedEvent,
+        TranslatedBody,
+        TranslatedEvents,
+        Translation,
+        StreamTranslation,
+    ),
 )
 
 

@@ -67,6 +67,16 @@ def refused(status: int) -> Callable[[], Answer]:
     return lambda: answers.error(status, "no", "invalid_request_error", headers=[(b"x-should-retry", b"true")])
 
 
+def error_in_a_choice() -> Answer:
+    """As OpenRouter tells that its provider failed."""
+    choice = {"index": 0, "message": {"content": ""}, "error": {"code": 503, "message": "overloaded"}}
+    return answers.reply({"choices": [choice]})
+
+
+def no_choices_streamed() -> Answer:
+    return answers.stream([b'data: {"choices":null}\n\n', b"data: [DONE]\n\n"])
+
+
 FAULTS = {
     "refused": Fault(None, 502, 3, backend="refusing"),
     "no_such_host": Fault(None, 502, 3, backend="nameless"),
@@ -104,6 +114,9 @@ FAULTS = {
     "wrong_key": Fault(refused(401), 401, 1, 401, False),
     "not_found": Fault(refused(404), 404, 1, 404, False),
     "unprocessable": Fault(refused(422), 422, 1, 422, False),
+    "no_choices": Fault(lambda: answers.reply({"choices": None}), 502, 1, modes=WHOLE),
+    "error_in_a_choice": Fault(error_in_a_choice, 503, 3, modes=WHOLE),
+    "stream_of_no_choices": Fault(no_choices_streamed, 502, 1, modes=STREAM),
     "error_first": Fault(played("error first"), 529, 3, modes=STREAM),
 }
 

@@ -16,9 +16,9 @@ from twisted.internet.tcp import Client
 
 from aigw.errors import Overloaded
 from aigw.http.server import ServerLimits
+from aigw.proxy.event_body import EventBody
 from aigw.proxy.offload import Offload
 from aigw.proxy.plan import Plan
-from aigw.proxy.relay import EventBody
 from aigw.testing import Act, Answer, ReceivedRequest, answers, anthropic
 from aigw.testing.said import Said
 from tests.dist.raw import RawClient, connect, post

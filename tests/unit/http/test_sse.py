@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from aigw.http.sse import EventFramer, EventTooLarge, event_fields, split_events
+from aigw.http.sse import EventEnd, EventFramer, EventTooLarge, event_fields, split_events
 
 lines = st.sampled_from(
     [b"data: a", b"data:b", b"data", b": comment", b"event: x", b"id: 1", b"", "data: ü\u2028".encode()]
@@ -136,6 +136,54 @@ class FramerTests(unittest.TestCase):
                 framer = EventFramer()
                 out = framer.feed(stream[:point]) + framer.feed(stream[point:])
                 self.assertEqual(out, stream, (end, point))
+
+    @settings(max_examples=400)
+    @given(BYTES, st.lists(st.integers(0, 100), max_size=20), st.integers(1, 20))
+    def test_nothing_is_lost_with_an_event_that_is_too_large(self, stream: bytes, cuts: list[int], most: int) -> None:
+        """Before it are whole events, none of which is too large; from it on, there is all that has come."""
+        framer, given, out = EventFramer(most), b"", b""
+        try:
+            for piece in cut(stream, cuts):
+                given += piece
+                out += framer.feed(piece)
+        except EventTooLarge as error:
+            self.assertEqual(out + error.before + error.behind, given)
+            self.assertEqual(framer.rest, b"")
+            self.assertLessEqual(max(map(len, split_events(out + error.before)), default=0), most)
+            self.assertGreater(len(split_events(error.behind)[0]), most)
+        else:
+            self.assertEqual(out + framer.rest, stream)
+
+
+class EndTests(unittest.TestCase):
+    """EventEnd."""
+
+    def found(self, pieces: list[bytes]) -> int:
+        """Where the first event of a stream ends; -1 if it does not."""
+        end, before = EventEnd(), 0
+        for piece in pieces:
+            at = end.find(piece)
+            if at >= 0:
+                return before + at
+            before += len(piece)
+        return -1
+
+    @settings(max_examples=400)
+    @given(BYTES, st.lists(st.integers(0, 100), max_size=20))
+    def test_is_where_the_framer_finds_it(self, stream: bytes, cuts: list[int]) -> None:
+        """However the event comes; lines of CR alone, where a CR at the end of a piece is one, are another matter."""
+        stream = stream.replace(b"\r", b"\r\n") + b"data"
+        events, _ = framed([stream])
+        wanted = len(events[0]) if events else -1
+        self.assertEqual(self.found([stream]), wanted)
+        self.assertEqual(self.found(cut(stream, cuts)), wanted)
+        self.assertEqual(self.found([bytes((byte,)) for byte in stream]), wanted)
+
+    def test_carriage_returns(self) -> None:
+        """A blank line of them is one as soon as it is there."""
+        self.assertEqual(self.found([b"data: a\r", b"\r", b"data"]), 9)
+        self.assertEqual(self.found([b"data: a\r\n\r", b"data"]), 10)
+        self.assertEqual(self.found([b"data: a\r\n\r", b"\ndata"]), 11)
 
 
 def _conforms(self: unittest.TestCase, case: tuple[bytes, list[Any]]) -> None:

@@ -97,7 +97,17 @@ class IntricateTests(unittest.TestCase):
         """End the stream; what came before them, and pictures of any length, are passed on."""
         self.patch(decoders, "_LONG", 100)
         self.patch(decoders, "_MOST_CONTAINERS", 20)
-        fine, intricate = b'{"a":"%s"}' % (b"x" * 500), b"[" + b"{}," * 50 + b"0]"
+        self.patch(decoders, "_MOST_VALUES", 100)
+        self.refuses(b"[" + b"{}," * 50 + b"0]")
+
+    def test_many_values(self) -> None:
+        """The same: each takes many times its bytes."""
+        self.patch(decoders, "_LONG", 100)
+        self.patch(decoders, "_MOST_VALUES", 100)
+        self.refuses(b"[" + b"1," * 101 + b"1]")
+
+    def refuses(self, intricate: bytes) -> None:
+        fine = b'{"a":"%s"}' % (b"x" * 500)
         for decoder, framed in (
             (SseDecoder(), b"data: %s\n\ndata: %s\n\n"),
             (SseDecoder(), b"data: %s\r\n\r\ndata: %s\r\n\r\n"),

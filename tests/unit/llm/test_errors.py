@@ -3,12 +3,12 @@
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.responses import ResponseErrorEvent
+from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 from twisted.trial import unittest
 
 from aigw.errors import UpstreamFailed
 from aigw.llm import events
-from aigw.llm.errors import error_event, first_event_error
+from aigw.llm.errors import begins_as_error, error_event, first_event_error
 from aigw.llm.operations import CHAT, COUNT_TOKENS, MESSAGES
 from tests.unit.llm.streams import chunk, sse
 
@@ -27,12 +27,22 @@ class ErrorEventTests(unittest.TestCase):
             self.assertEqual((error["message"], error["code"]), ("backend x broke off", "upstream_cut"))
             self.assertEqual((error["type"], error["param"]), ("upstream_error", None))
 
-    def test_responses_get_an_event_of_type_error(self) -> None:
+    def test_responses_get_their_failure_and_an_event_of_type_error(self) -> None:
         """Numbered like the others."""
-        event = error_event(ERROR, "req-1", "responses", sequence=7)
-        self.assertEqual(events.kind(event), b"error")
+        known = {"id": "resp_1", "created_at": 1, "model": "m"}
+        failed, event = events.split(error_event(ERROR, "req-1", "responses", sequence=7, response=known))
+        self.assertEqual((events.kind(failed), events.kind(event)), (b"response.failed", b"error"))
+        response = ResponseFailedEvent.model_validate_json(events.data(failed))
+        self.assertEqual((response.response.id, response.sequence_number), ("resp_1", 7))
         parsed = ResponseErrorEvent.model_validate_json(events.data(event))
-        self.assertEqual((parsed.message, parsed.code, parsed.sequence_number), (ERROR.message, "upstream_cut", 7))
+        self.assertEqual((parsed.message, parsed.code, parsed.sequence_number), (ERROR.message, "upstream_cut", 8))
+
+    def test_responses_that_nothing_is_known_of_begin_first(self) -> None:
+        """OpenAI's helpers raise on any other first event."""
+        told = [orjson.loads(events.data(event)) for event in events.split(error_event(ERROR, "req-1", "responses"))]
+        self.assertEqual([each["type"] for each in told], ["response.created", "response.failed", "error"])
+        self.assertEqual([each["sequence_number"] for each in told], [0, 1, 2])
+        self.assertEqual({each["response"]["id"] for each in told[:2]}, {"resp_req-1"})
 
     def test_messages_get_anthropics(self) -> None:
         """With the request's id where that SDK looks for it."""
@@ -44,10 +54,38 @@ class ErrorEventTests(unittest.TestCase):
 
     def test_is_one_complete_event(self) -> None:
         """Whatever the message holds."""
-        for operation in ("chat", "responses", "messages"):
+        for operation, count in (("chat", 1), ("responses", 3), ("messages", 1)):
             event = error_event(UpstreamFailed("a\n\ndata: b\r"), "r", operation)
-            self.assertEqual(events.split(event), [event])
+            self.assertEqual(len(events.split(event)), count)
             self.assertTrue(event.endswith(b"\n\n"))
+
+
+class BeginningTests(unittest.TestCase):
+    """begins_as_error()"""
+
+    def test_errors(self) -> None:
+        """As they come, whatever their blanks."""
+        for event in (
+            b'data: {"error":{"message":"AAA',
+            b'data: { "error": "AAA',
+            b'event: error\ndata: {"x":"AAA',
+            b"event:error\r\ndata: AAA",
+            b'data: [{\ndata:  "error": {"message',
+            b'data: {"type": "error", "error": {',
+            b'data: {"object":"error","message":"A',
+        ):
+            self.assertTrue(begins_as_error(event), event)
+
+    def test_others(self) -> None:
+        """What only mentions one."""
+        for event in (
+            b'data: {"error":null,"choices":[{"delta":{"content":"AAA',
+            b'event: response.completed\ndata: {"type":"response.completed","response":{"error":null,"o',
+            b'data: {"choices":[{"delta":{"content":"{\\"error\\":{AAA',
+            b"data: AAA",
+            b": event: error",
+        ):
+            self.assertFalse(begins_as_error(event), event)
 
 
 class FirstEventErrorTests(unittest.TestCase):

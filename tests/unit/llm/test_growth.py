@@ -291,6 +291,17 @@ class PassingTests(unittest.TestCase):
 
         hold(self, table(), _SMALLEST_ANSWER)
 
+    def test_events_that_pass_unread(self) -> None:
+        """Are noted as far as they were read."""
+
+        def at(size: int) -> Measured:
+            tap = module("taps").StreamTap("responses", True)
+            event = b'event: response.completed\ndata: {"response":{"output":[%s0]}}\n\n' % (b'"",' * size)
+            begins = module("errors").begins_as_error
+            return lambda: (tap.note_skimmed(event), tap.drops, tap.known, begins(event))
+
+        hold(self, iter([("large events", at)]), _SMALLEST_ANSWER)
+
     def test_ends_of_long_answers(self) -> None:
         """Are looked through for their usage, however often one seems to be there."""
 
@@ -312,6 +323,39 @@ class PassingTests(unittest.TestCase):
             return lambda: module("lenient").loads(body)
 
         hold(self, iter([("whole", at), ("with halves of characters", halves)]), _SMALLEST_ANSWER)
+
+    def test_answers_that_are_none(self) -> None:
+        """Whole, and as the first event of a stream."""
+        made: dict[str, Callable[[int], Any]] = {
+            "choices": lambda n: {"choices": [{"finish_reason": "odd", "error": None}] * n},
+            "choices that are none": lambda n: {"choices": [None] * n},
+            "members": lambda n: {f"m{i}": "x" for i in range(n)},
+            "MiniMax's": lambda n: {"base_resp": {"status_code": 1, "status_msg": "x" * n}},
+        }
+
+        def told(operation: str, make: Callable[[int], Any]) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                fields, unexpected = make(size), module("unexpected")
+                data = orjson.dumps(fields)
+
+                def read() -> None:
+                    for error in (
+                        unexpected.unexpected_answer(fields, operation),
+                        unexpected.unexpected_event(data, fields, operation),
+                        unexpected.ended_unsaid(),
+                    ):
+                        if error is not None:
+                            unexpected.error_body(error, operation, "r")
+
+                return read
+
+            return at
+
+        operations = ("chat", "messages", "responses", "embeddings", "count_tokens")
+        table = (
+            (f"{operation}: {name}", told(operation, make)) for operation in operations for name, make in made.items()
+        )
+        hold(self, table, _SMALLEST_ANSWER)
 
     def test_first_events(self) -> None:
         """Are looked at: whether they are errors, or say nothing yet."""
@@ -375,6 +419,42 @@ class PieceTests(unittest.TestCase):
                     yield f"{name}, {cut} at a time", fed(make, wrapped, cut)
 
         hold(self, table(), _SMALLEST_ANSWER)
+
+    def test_events_that_are_skimmed(self) -> None:
+        """Whatever is in them: long strings, escapes, quotes, lines, small values."""
+        inside = {
+            "long strings": lambda n: b'"' + b"x" * 100 * n + b'"',
+            "escapes": lambda n: b'"' + b'\\"' * n + b'"',
+            "strings": lambda n: b'"a",' * n,
+            "quotes and lines": lambda n: b'"\n' * n,
+            "backslashes": lambda n: b'"' + b"\\" * n,
+            "values": lambda n: b"1," * n,
+        }
+
+        def skimmed(make: Callable[[int], bytes], cut: int) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                parts, skimmer = pieces(make(size), cut), module("skimming").Skimmer(1 << 20)
+                return lambda: (list(map(skimmer.feed, parts)), skimmer.event())
+
+            return at
+
+        table = (
+            (f"{name}, {cut} at a time", skimmed(make, cut)) for name, make in inside.items() for cut in (16, 1000)
+        )
+        hold(self, table, _SMALLEST_ANSWER)
+
+    def test_halves_of_characters(self) -> None:
+        """In every delta, of as many calls as there are."""
+
+        def at(size: int) -> Measured:
+            high, low = '{"x":"\\ud83d"}', '{"x":"\\ude00"}'
+            made = module("lenient")
+            joined, reply = module("halves").Halves(), module("reply")
+            texts = [made.peek(text.encode())["x"] for text in (high, low) * size]
+            events = [reply.ToolArguments(number % 16, text) for number, text in enumerate(texts)]
+            return lambda: (joined.joined(events), module("halves").join(texts), joined.joined([reply.End()]))
+
+        hold(self, iter([("halves", at)]), _SMALLEST_ANSWER)
 
     def test_streams_that_are_continued(self) -> None:
         """Have the text again that the client has got already."""

@@ -37,6 +37,10 @@ class PreambleTests(unittest.TestCase):
             delta(),
             {"choices": [], "prompt_filter_results": [{}]},
             {"choices": [], "usage": None},
+            {"choices": None},
+            {"choices": None, "usage": {"prompt_tokens": 0}},
+            {"message": "busy", "code": 1},
+            {},
         ):
             self.assertTrue(is_preamble(fields, "chat"), fields)
         for fields in (
@@ -47,9 +51,6 @@ class PreambleTests(unittest.TestCase):
             delta(role="assistant", audio={"id": "a"}),
             {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
             {"choices": [], "usage": {"prompt_tokens": 1}},
-            {"choices": None},
-            {"error": {"message": "x"}},
-            {},
             None,
             [],
             "text",
@@ -63,18 +64,18 @@ class PreambleTests(unittest.TestCase):
     def test_messages(self) -> None:
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
         tool = {"type": "content_block_start", "content_block": {"type": "tool_use", "name": "f", "input": {}}}
-        for fields in ({"type": "message_start", "message": {}}, {"type": "ping"}, block):
+        for fields in ({"type": "message_start", "message": {}}, {"type": "ping"}, block, {}, {"type": 3}):
             self.assertTrue(is_preamble(fields, "messages"), fields)
-        for fields in (tool, {"type": "content_block_delta"}, {"type": "message_stop"}, {"type": "new_thing"}, {}):
+        for fields in (tool, {"type": "content_block_delta"}, {"type": "message_stop"}, {"type": "new_thing"}):
             self.assertFalse(is_preamble(fields, "messages"), fields)
 
     def test_responses(self) -> None:
         item = {"type": "response.output_item.added", "item": {"type": "message", "content": []}}
         call = {"type": "response.output_item.added", "item": {"type": "function_call", "name": "f"}}
         part = {"type": "response.content_part.added", "part": {"type": "output_text", "text": ""}}
-        for fields in ({"type": "response.created"}, {"type": "response.in_progress"}, item, part):
+        for fields in ({"type": "response.created"}, {"type": "response.in_progress"}, item, part, {}, {"type": 3}):
             self.assertTrue(is_preamble(fields, "responses"), fields)
-        for fields in (call, {"type": "response.output_text.delta"}, {"type": "response.completed"}, {"type": 3}):
+        for fields in (call, {"type": "response.output_text.delta"}, {"type": "response.completed"}):
             self.assertFalse(is_preamble(fields, "responses"), fields)
 
     def test_unknown_operations_have_none(self) -> None:

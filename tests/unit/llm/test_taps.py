@@ -342,7 +342,7 @@ class ResponsesStreamTests(StreamCase):
             ]
             tap, visible = self.tapped(*runs, operation="responses", hide=True)
             self.assertEqual(visible, b"".join(runs))
-            self.assertEqual((tap.usage, tap.model, tap.done, tap.error), (TOLD, "gpt-4o", True, None))
+            self.assertEqual((tap.usage, tap.model, tap.done, tap.error), (TOLD, "gpt-4o", True, ended["error"]))
             self.assertEqual((tap.pieces, tap.output_bytes, tap.events), (3, 3, 5))
 
     def test_cut_stream_is_not_clean_and_is_estimated(self) -> None:

@@ -62,8 +62,9 @@ class AnyAnswerTests(unittest.TestCase):
         self.assertTrue(200 <= request.status <= 599)
         if request.ended == "aborted":
             self.assertTrue(request.length is None or request.length > len(request.body))
-            if streamed and operation not in (RESPONSES, RAW):  # a raw one's bytes are nobody's business
-                self.assertNotIn(b"data: [DONE]\n\n", request.body[-20:])
+        failed = request.ended == "aborted" or scene.account.error
+        if failed and streamed and operation not in (RESPONSES, RAW):  # a raw one's bytes are nobody's business
+            self.assertNotIn(b"data: [DONE]\n\n", request.body[-20:])
         if request.status >= 400 and request.status != 404:
             self.assertEqual(request.ended, "finished")
 

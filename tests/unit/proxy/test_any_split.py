@@ -13,7 +13,7 @@ from twisted.trial import unittest
 
 from aigw.llm import decoders
 from aigw.llm.operations import CHAT, COMPLETIONS, MESSAGES, RAW, RESPONSES
-from aigw.proxy import relay
+from aigw.proxy import event_body
 from tests.unit.llm.recordings import EVENT_STREAM, LINES, SSE, Recording, pieces, played, recordings, translating
 from tests.unit.llm.test_any_stream import counted_ids
 from tests.unit.proxy.fakes import Scene
@@ -114,7 +114,7 @@ class EverySplitTests(unittest.TestCase):
 
     def setUp(self) -> None:
         """Bounds that a test can reach."""
-        for module, name in ((relay, "MAX_EVENT"), (decoders, "MAX_FRAME")):
+        for module, name in ((event_body, "MAX_EVENT"), (decoders, "MAX_FRAME")):
             self.patch(module, name, 2048)
 
     def assert_same(self, operation: str, stream: bytes) -> None:
@@ -147,7 +147,7 @@ class EverySplitTests(unittest.TestCase):
             status, body, ended, error, *_ = relayed(CHAT, [stream])
             if bad in body:
                 continue
-            self.assertEqual((status, ended, error), (200, "aborted", "upstream_failed"), bad)
+            self.assertEqual((status, ended, error), (200, "finished", "upstream_failed"), bad)
             self.assertTrue(body.startswith(chunk("one ")))
             self.assertNotIn(b"three", body)
             self.assertNotIn(b"[DONE]", body)
@@ -158,7 +158,7 @@ class AnySplitTests(unittest.TestCase):
 
     def setUp(self) -> None:
         """Bounds that a test can reach."""
-        for module, name in ((relay, "MAX_EVENT"), (decoders, "MAX_FRAME")):
+        for module, name in ((event_body, "MAX_EVENT"), (decoders, "MAX_FRAME")):
             self.patch(module, name, 2048)
 
     @given(st.data(), st.sampled_from(RELAYED), st.booleans(), CUTS)

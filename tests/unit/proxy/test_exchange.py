@@ -3,6 +3,7 @@
 import base64
 import gzip
 import itertools
+import re
 import zlib
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
+from aigw.errors import Overloaded
 from aigw.http.failures import CallFailure
 from aigw.upstream.credential import Credential, Passthrough
 from tests.unit.proxy.fakes import Scene
@@ -213,6 +215,21 @@ class WholeAnswerTests(SettledMixin, unittest.TestCase):
         sink.on_end(True)
         self.assertGreaterEqual(scene.request.status, 500)
 
+    def test_success_that_is_no_answer(self) -> None:
+        """In every dialect: an error of the client's own form, in the provider's words where it has some."""
+        for operation in ("chat", "completions", "embeddings", "responses", "messages", "count_tokens"):
+            scene = Scene(operation=operation)
+            sink = scene.head(200, x_echo=b"sk-upstream-secret")
+            sink.on_data(b'{"errors":[{"message":"bad key sk-upstream-secret","code":"429"}]}')
+            sink.on_end(True)
+            told = orjson.loads(scene.request.body)
+            anthropic = operation in ("messages", "count_tokens")
+            self.assertEqual(told.get("type"), "error" if anthropic else None, operation)
+            self.assertEqual(scene.request.response_headers[b"x-echo"], b"***")
+            self.assertNotIn(b"sk-upstream-secret", scene.request.body)
+            self.assertEqual((scene.request.status, told["error"]["message"]), (429, "bad key ***"), operation)
+            self.assert_settled(scene, "status_4xx")
+
     def test_cut_short_answer_is_a_plain_502(self) -> None:
         """Nothing was sent yet, so nothing half goes out."""
         scene = Scene()
@@ -334,7 +351,8 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertIn(b"wrong key ***", scene.request.body)
 
     def test_cut_stream_says_so_and_has_no_end(self) -> None:
-        """One error event in the client's dialect, no [DONE], no final chunk."""
+        """One error event in the client's dialect, no [DONE]; then the body ends properly, or clients that read the
+        event would show a transport error instead of it (contract section 4)."""
         scene = Scene(stream=True)
         sink = scene.events()
         sink.on_data(chunk("he"))
@@ -343,7 +361,7 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertTrue(body.startswith(chunk("he")))
         self.assertIn(b'"error"', body)
         self.assertNotIn(b"[DONE]", body)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual(scene.request.ended, "finished")
         assert scene.account.usage is not None
         self.assertTrue(scene.account.usage.partial)
         self.assert_settled(scene, "cut")
@@ -354,7 +372,7 @@ class StreamTests(SettledMixin, unittest.TestCase):
         sink = scene.events()
         sink.on_data(chunk("he"))
         sink.on_end(True)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual((scene.request.ended, scene.account.error), ("finished", "upstream_failed"))
         self.assertIn(b'"error"', scene.request.body)
         self.assert_settled(scene, "cut")
 
@@ -399,7 +417,7 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assert_settled(scene, "ok")
 
     def test_error_event_midstream_is_passed_on_without_an_end(self) -> None:
-        """vLLM sends an error and then [DONE]: the stream is not whole."""
+        """vLLM sends an error and then [DONE]: the stream is not whole. Its body is."""
         scene = Scene(stream=True)
         sink = scene.events()
         sink.on_data(chunk("he"))
@@ -408,7 +426,7 @@ class StreamTests(SettledMixin, unittest.TestCase):
         sink.on_end(True)
         self.assertIn(error, scene.request.body)
         self.assertEqual(scene.request.body.count(b'"error"'), 1)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual((scene.request.ended, scene.account.error), ("finished", "upstream_error"))
 
     def test_nothing_behind_an_error_makes_a_stream_look_whole(self) -> None:
         """No ``[DONE]``, no ``finish_reason``, however the upstream goes on; nor is a second error told."""
@@ -424,9 +442,10 @@ class StreamTests(SettledMixin, unittest.TestCase):
                 elif end == "cut":
                     sink.on_failure(CallFailure("cut", "connection lost", began=True))
                 else:
-                    scene.pass_time(21)
-                self.assertEqual((scene.request.body, scene.request.ended), (chunk("he") * 2 + error, "aborted"))
+                    scene.pass_time(1.5)  # nobody waits for what would not be passed on
+                self.assertEqual((scene.request.body, scene.request.ended), (chunk("he") * 2 + error, "finished"))
                 self.assertEqual(scene.account.error, "upstream_error")
+                self.assert_settled(scene, "cut")
 
     def test_malformed_event_ends_the_stream_honestly(self) -> None:
         """The SDK would stumble over it; what came before it is passed on."""
@@ -436,20 +455,77 @@ class StreamTests(SettledMixin, unittest.TestCase):
         self.assertTrue(scene.request.body.startswith(chunk("he")))
         self.assertIn(b"not JSON", scene.request.body)
         self.assertNotIn(b'"delta"\n', scene.request.body)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual(scene.request.ended, "finished")
         self.assert_settled(scene, "cut")
 
-    def test_oversized_event_ends_the_stream_honestly(self) -> None:
-        """Memory is bounded."""
-        scene = Scene(stream=True)
+    def test_raw_stream_that_breaks_is_cut(self) -> None:
+        """Nobody knows how its client is told of an error; without the final chunk it sees that there is one."""
+        for break_off in (
+            lambda scene, sink: sink.on_failure(CallFailure("cut", "connection lost", began=True)),
+            lambda scene, sink: scene.exchange.cut(Overloaded("going down", code="draining")),
+            lambda scene, sink: scene.pass_time(21),
+        ):
+            scene = Scene(stream=True, operation="raw")
+            sink = scene.events()
+            sink.on_data(b'data: {"delta":"he"}\n\n')
+            break_off(scene, sink)
+            self.assertEqual((scene.request.body, scene.request.ended), (b'data: {"delta":"he"}\n\n', "aborted"))
+
+    def test_raw_stream_with_an_error_ends_as_it_does_upstream(self) -> None:
+        """Properly, or not; and is no success."""
+        error = b'event: error\ndata: {"error":{"message":"gpu fell off"}}\n\n'
+        for delimited, ended in ((True, "finished"), (False, "aborted")):
+            scene = Scene(stream=True, operation="raw")
+            sink = scene.events()
+            sink.on_data(b'data: {"delta":"he"}\n\n')
+            sink.on_data(error)
+            sink.on_end(delimited)
+            self.assertEqual((scene.request.body[-len(error) :], scene.request.ended), (error, ended))
+            self.assert_settled(scene, "cut")
+
+    def test_a_drain_is_told_in_a_stream(self) -> None:
+        """In every dialect, as its last event."""
+        for operation in ("chat", "completions", "messages", "responses"):
+            scene = Scene(stream=True, operation=operation)
+            sink = scene.events()
+            kind = {"messages": "content_block_delta", "responses": "response.output_text.delta"}.get(operation)
+            first = chunk("he") if kind is None else b"data: " + orjson.dumps({"type": kind, "delta": {}}) + b"\n\n"
+            sink.on_data(first)
+            scene.exchange.cut(Overloaded("going down", code="draining"))
+            self.assertIn(b"going down", scene.request.body, operation)
+            self.assertEqual((scene.request.ended, scene.account.error), ("finished", "draining"), operation)
+            self.assert_settled(scene, "cancelled")
+
+    def test_a_response_that_the_provider_says_has_failed(self) -> None:
+        """Passes as it came, without our credential, and is no success in the books."""
+        scene = Scene(stream=True, operation="responses")
         sink = scene.events()
-        sink.on_data(chunk("he"))
-        for _ in range(40):
-            if scene.exchange.over:
-                break
-            sink.on_data(b"data: " + b"x" * 65536)
-        self.assertEqual(scene.request.ended, "aborted")
-        self.assertTrue(scene.call.cancelled)
+        sink.on_data(b'data: {"type":"response.output_text.delta","delta":"he"}\n\n')
+        failed = {"error": {"code": "server_error", "message": "bad key sk-upstream-secret"}, "status": "failed"}
+        sink.on_data(b"data: " + orjson.dumps({"type": "response.failed", "response": failed}) + b"\n\n")
+        sink.on_end(True)
+        self.assertIn(b"bad key ***", scene.request.body)
+        self.assertEqual((scene.request.ended, scene.account.error), ("finished", "upstream_error"))
+        self.assertEqual(scene.request.body.count(b"response.failed"), 1)
+        self.assert_settled(scene, "cut")
+
+    def test_responses_fail_with_two_events(self) -> None:
+        """``response.failed`` for Codex, ``error`` for OpenAI's SDK, both numbered, both of the response that began."""
+        scene = Scene(stream=True, operation="responses")
+        sink = scene.events()
+        created = {"type": "response.created", "response": {"id": "resp_1", "created_at": 7, "model": "gpt-5"}}
+        delta = {"type": "response.output_text.delta", "delta": "he"}
+        for fields in (created, delta):
+            sink.on_data(b"data: " + orjson.dumps(fields) + b"\n\n")
+        sink.on_failure(CallFailure("cut", "connection lost", began=True))
+        *_, failed, error = [orjson.loads(each) for each in re.findall(rb"data: (.*)", scene.request.body)]
+        self.assertEqual([each["type"] for each in (failed, error)], ["response.failed", "error"])
+        self.assertEqual([each["sequence_number"] for each in (failed, error)], [2, 3])
+        response = failed["response"]
+        self.assertEqual((response["id"], response["created_at"], response["status"]), ("resp_1", 7, "failed"))
+        self.assertIn("broke off", response["error"]["message"])
+        self.assertEqual((error["code"], error["error"]["code"]), ("upstream_cut", "upstream_cut"))
+        self.assertEqual(scene.request.ended, "finished")
 
 
 class FaultTests(SettledMixin, unittest.TestCase):
@@ -493,7 +569,7 @@ class FaultTests(SettledMixin, unittest.TestCase):
         sink.on_data(chunk("llo"))
         self.assertIn(b'"internal_error"', scene.request.body)
         self.assertNotIn(b"[DONE]", scene.request.body)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual(scene.request.ended, "finished")
         self.assertTrue(scene.call.cancelled)
         self.assert_told(scene)
 
@@ -631,7 +707,7 @@ class TimeoutTests(SettledMixin, unittest.TestCase):
             scene.pass_time(15)
         self.assertEqual(scene.request.ended, "")
         scene.pass_time(6)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual(scene.request.ended, "finished")
         self.assertIn(b"idle_timeout", scene.request.body)
         self.assert_settled(scene, "timeout")
 
@@ -645,7 +721,7 @@ class TimeoutTests(SettledMixin, unittest.TestCase):
             sink.on_data(chunk("he"))
             scene.pass_time(10)
         self.assertIn(b"total_timeout", scene.request.body)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual(scene.request.ended, "finished")
         self.assertEqual(scene.ledger.timeouts, [("openai", "total")])
 
     def test_slow_reader_is_not_the_upstreams_silence(self) -> None:
@@ -660,7 +736,7 @@ class TimeoutTests(SettledMixin, unittest.TestCase):
         scene.request.producer.resumeProducing()
         self.assertFalse(scene.call.paused)
         scene.pass_time(21)
-        self.assertEqual(scene.request.ended, "aborted")
+        self.assertEqual((scene.request.ended, scene.account.error), ("finished", "idle_timeout"))
 
 
 class ClientGoneTests(SettledMixin, unittest.TestCase):

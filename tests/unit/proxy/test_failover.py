@@ -217,6 +217,81 @@ class OtherTargetTests(FailoverTestCase):
         self.assertNotIn(b"busy", request.body)
         self.assert_over(play)
 
+    def test_an_answer_of_status_200_that_is_none(self) -> None:
+        """Choices that are null, an error inside of a choice, an error under another name: the next one answers."""
+        choice = {"index": 0, "message": {"content": ""}, "error": {"code": 503, "message": "busy"}}
+        minimax = {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}
+        for fields in ({"choices": None}, {"choices": []}, {"choices": [choice]}, minimax, {"detail": "busy"}, [], "x"):
+            play = Play()
+            request = play.ask()
+            play.last("a").refuse(200, fields)
+            self.assertEqual((play.asked(), request.status), ("a1 b1", 0), fields)
+            play.last("b").answer()
+            self.assertEqual((request.status, request.body), (200, ANSWER))
+            self.assertIn(play.ledger.outcomes[0], (("a", "status_5xx"), ("a", "status_4xx")))
+            self.assert_over(play)
+
+    def test_what_is_told_of_such_an_answer(self) -> None:
+        """An error, in the provider's words where it has some; it counts for the breaker."""
+        for fields, status, words in (
+            ({"choices": None}, 502, "no choices"),
+            ({"choices": None, "base_resp": {"status_code": 1004, "status_msg": "bad key"}}, 401, "bad key"),
+        ):
+            play = Play("a", attempts=1)
+            request = play.ask()
+            play.last("a").refuse(200, fields)
+            self.assertEqual((request.status, request.ended), (status, "finished"))
+            self.assertIn(words, self.error(request)["message"])
+            self.assertEqual(request.response_headers[b"content-type"], b"application/json")
+
+    def test_a_stream_that_begins_with_what_is_no_answer(self) -> None:
+        """The same in a stream, whatever greets first; so does an end of which there was no choice before."""
+        inside = {"index": 0, "delta": {"content": ""}, "error": {"code": 503, "message": "busy"}}
+        for events in (
+            [b'data: {"choices":null,"base_resp":{"status_code":1002,"status_msg":"rate limit"}}\n\n'],
+            [chunk(""), b"data: %s\n\n" % orjson.dumps({"choices": [inside]})],
+            [b'data: {"detail":"busy"}\n\n'],
+            [b'data: {"choices":null}\n\n', DONE],
+            [DONE],
+            [chunk(""), chunk(None, "error")],
+        ):
+            play = Play(stream=True)
+            request = play.ask()
+            play.last("a").stream(*events)
+            self.assertEqual((play.asked(), request.status), ("a1 b1", 0), events)
+            self.assertTrue(play.last("a").cancelled)
+            play.last("b").stream(chunk("he"), chunk(None, "stop"), DONE)
+            play.last("b").sink.on_end(True)
+            self.assertEqual(request.body, chunk("he") + chunk(None, "stop") + DONE)
+            self.assert_over(play)
+
+    def test_a_stream_of_nothing_else_is_none_at_its_end(self) -> None:
+        """Chunks without choices say nothing of an answer."""
+        play = Play(stream=True)
+        request = play.ask()
+        play.last("a").stream(b'data: {"choices":null}\n\n', b'data: {"id":"c"}\n\n')
+        play.last("a").sink.on_end(True)
+        self.assertEqual((play.asked(), request.status), ("a1 b1", 0))
+        request.leave()
+
+    def test_an_empty_answer_is_one(self) -> None:
+        """A choice that says nothing, and its end."""
+        play = Play(stream=True)
+        request = play.ask()
+        play.last("a").stream(chunk(""), DONE)
+        play.last("a").sink.on_end(True)
+        self.assertEqual((play.asked(), request.status), ("a1 b0", 200))
+        self.assertEqual(request.body, chunk("") + DONE)
+
+    def test_a_failure_told_as_the_end_of_a_choice(self) -> None:
+        """In the middle of a stream: it passes, and nothing behind it makes the stream look whole."""
+        play = Play(stream=True)
+        request = play.ask()
+        play.last("a").stream(chunk("he"), chunk(None, "error"), DONE)
+        play.last("a").sink.on_end(True)
+        self.assertEqual((request.body, request.ended), (chunk("he") + chunk(None, "error"), "finished"))
+        self.assertEqual(play.account.error, "upstream_error")
+
     def test_a_stream_that_dies_before_its_first_word(self) -> None:
         play = Play(stream=True)
         request = play.ask()
@@ -230,7 +305,8 @@ class OtherTargetTests(FailoverTestCase):
         request = play.ask()
         play.last("a").stream(chunk("he"))
         play.last("a").fail("cut", began=True)
-        self.assertEqual((play.asked(), request.ended), ("a1 b0", "aborted"))
+        self.assertEqual((play.asked(), request.ended), ("a1 b0", "finished"))
+        self.assertIn(b'"error"', request.body)
         self.assert_over(play)
 
     def test_a_silent_one_is_left_at_once(self) -> None:
@@ -700,7 +776,7 @@ class PatienceTests(FailoverTestCase):
             self.assertIn(expected, request.body)
             self.assertIn(b'data: {"error":{', request.body)
             self.assertNotIn(b"[DONE]", request.body)
-            self.assertEqual((request.status, request.ended), (200, "aborted"))
+            self.assertEqual((request.status, request.ended), (200, "finished"))
             self.assert_over(play)
 
     def test_nobody_is_told_to_wait_who_gets_an_answer(self) -> None:

@@ -62,7 +62,7 @@ class StreamTests(unittest.TestCase):
         s.head(200, NDJSON).on_data(lines("start", "Hi", "error"))
         self.assertIn(b'"busy"', s.request.body)
         self.assertNotIn(b"[DONE]", s.request.body)
-        self.assertEqual((s.request.ended, s.account.error), ("aborted", "upstream_error"))
+        self.assertEqual((s.request.ended, s.account.error), ("finished", "upstream_error"))
         assert s.account.usage is not None
         self.assertTrue(s.account.usage.partial)
 
@@ -73,7 +73,7 @@ class StreamTests(unittest.TestCase):
         self.assertIn(b"wrong key ***", s.request.body)
 
     def test_ends_too_early(self) -> None:
-        """Before its first word: 502. After it: an error event and no end."""
+        """Before its first word: 502. After it: an error event, behind which the body ends."""
         s = scene()
         sink = s.head(200, NDJSON)
         sink.on_data(lines("start"))
@@ -83,7 +83,7 @@ class StreamTests(unittest.TestCase):
         sink = s.head(200, NDJSON)
         sink.on_data(lines("start", "Hi"))
         sink.on_end(True)
-        self.assertEqual((s.request.ended, s.ledger.outcomes), ("aborted", [("openai", "cut")]))
+        self.assertEqual((s.request.ended, s.ledger.outcomes), ("finished", [("openai", "cut")]))
         self.assertIn(b"too early", s.request.body)
 
     def test_breaks_behind_its_end(self) -> None:
@@ -108,6 +108,37 @@ class StreamTests(unittest.TestCase):
         s.request.leave()
         self.assertTrue(s.call.cancelled)
         self.assertEqual(s.account.usage, Usage(output=10, partial=True))
+
+    def test_a_picture_of_many_megabytes(self) -> None:
+        """Is one frame, and has the bound of a whole answer. What has come of it is counted as the body that it is,
+        until it is complete."""
+        s = scene()
+        sink = s.head(200, NDJSON)
+        sink.on_data(lines("start", "Hi"))
+        picture = b'"' + b"A" * (17 << 20) + b'"\n'
+        held = []
+        for at in range(0, len(picture), 1 << 20):
+            sink.on_data(picture[at : at + (1 << 20)])
+            held.append(s.request.held)
+        self.assertEqual(held[:2] + held[-1:], [1 << 20, 2 << 20, 0])
+        sink.on_data(lines("stop", "end"))
+        sink.on_end(True)
+        self.assertEqual((s.request.ended, s.account.error), ("finished", ""))
+        self.assertEqual(s.request.body.count(b"A" * (17 << 20)), 1)
+
+    def test_no_room_for_a_picture(self) -> None:
+        """It is refused where nothing was sent yet, else told as the stream's last event."""
+        for before, status in (((), 503), (("start", "Hi"), 200)):
+            s = scene()
+            s.request.room = 3 << 20
+            sink = s.head(200, NDJSON)
+            sink.on_data(lines(*before))
+            for _ in range(8):
+                if not s.exchange.over:
+                    sink.on_data(b'"' + b"A" * (1 << 20))
+            self.assertEqual((s.request.status, s.request.ended), (status, "finished"))
+            self.assertIn(b"short_of_memory", s.request.body)
+            self.assertTrue(s.call.cancelled)
 
     def test_frames_that_are_none(self) -> None:
         """A stream that cannot be read is a broken one."""

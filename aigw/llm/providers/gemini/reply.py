@@ -178,7 +178,7 @@ class GeminiReader:
             self._call(part["functionCall"], signature, index, choice, events)
             return
         text = part.get("text")
-        if type(text) is str:
+        if isinstance(text, str):
             if text and part.get("thought") is True:
                 events.append(r.ReasoningDelta(text, index))
             elif text:
@@ -235,4 +235,4 @@ def _broken(choice: _Choice) -> r.ProviderError:
 
 
 def _text(value: Any) -> str | None:
-    return value if type(value) is str and value else None
+    return value if isinstance(value, str) and value else None

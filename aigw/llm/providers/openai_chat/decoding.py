@@ -18,6 +18,11 @@ class ChatDecoder:
         self._begun = False
         self._whole: bytearray | None = None
 
+    @property
+    def kept(self) -> int:
+        """See :class:`aigw.llm.decoders.Decoder`."""
+        return self._events.kept if self._whole is None else len(self._whole)
+
     def feed(self, data: bytes) -> list[Frame]:
         """See :class:`aigw.llm.decoders.Decoder`."""
         if not self._begun:

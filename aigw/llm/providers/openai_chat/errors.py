@@ -72,6 +72,22 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, int | None], ...] = tuple(
 )
 #: What a status alone says, where neither words nor the server's own code do.
 _BY_STATUS = {401: "invalid_api_key", 402: "insufficient_quota", 429: "rate_limit_exceeded"}
+#: MiniMax's codes (https://platform.minimax.io/docs/api-reference/errorcode) and the status that they stand for.
+_MINIMAX = {
+    1001: 504,
+    1002: 429,
+    1004: 401,
+    1008: 402,
+    1026: 400,
+    1027: 400,
+    1039: 429,
+    1041: 429,
+    2013: 400,
+    2049: 401,
+    2056: 429,
+}
+#: Those of prompts and answers that are refused for what they say.
+_SENSITIVE = (1026, 1027)
 #: Types that say no more than the status does.
 _GENERIC = frozenset(
     (
@@ -133,7 +149,7 @@ def error_in(fields: Any, depth: int = _DEPTH) -> dict[str, Any] | None:
 
 def _unwrapped(fields: dict[str, Any]) -> dict[str, Any]:
     """What is inside of ``error``, with what is beside it."""
-    error = fields.get("error", fields.get("errors"))
+    error = fields.get("error") or fields.get("errors") or _base_response(fields.get("base_resp"))
     if isinstance(error, list) and error:
         error = error[0]
     if isinstance(error, dict) and error:
@@ -143,6 +159,19 @@ def _unwrapped(fields: dict[str, Any]) -> dict[str, Any]:
         told = _message({name: value for name, value in fields.items() if name != "error"})
         return {**fields, "message": told or error}
     return fields
+
+
+def _base_response(told: Any) -> dict[str, Any] | None:
+    """MiniMax's error, which is in every answer and has the code 0 where there is none."""
+    code = told.get("status_code") if isinstance(told, dict) else None
+    if type(code) is not int or not code:
+        return None
+    message = told.get("status_msg")
+    return {
+        "message": message if isinstance(message, str) and message else f"the provider reports the error {code}",
+        "code": "content_filter" if code in _SENSITIVE else code,
+        "status": _MINIMAX.get(code, 502),
+    }
 
 
 def _nested(error: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from aigw.llm import lenient, reply
+from aigw.llm import halves, lenient, reply
 from aigw.llm.decoders import Frame
 from aigw.llm.providers.openai_chat.calls import Calls, Seed
 from aigw.llm.providers.openai_chat.decoding import WHOLE
@@ -92,15 +92,14 @@ class ChatReader:
 
     def whole(self, fields: Any) -> Sequence[Event]:
         """See :class:`aigw.llm.wire.Reader`."""
-        if not isinstance(fields, dict) or "choices" not in fields or _has_error(fields):
-            return self._failed(stream_error(fields) if error_in(fields) is not None else _NO_ANSWER)
-        events = list(self._chunk(fields))
-        if self._over:
-            return events
-        if not self._choices:
-            return self._failed(_NO_ANSWER)
-        self._finish(events)
-        return events
+        if isinstance(fields, dict) and "choices" in fields and not _has_error(fields):
+            events = list(self._chunk(fields))
+            if self._over:
+                return events
+            if self._choices:
+                self._finish(events)
+                return events
+        return self._failed(stream_error(fields) if error_in(fields) is not None else _NO_ANSWER)
 
     def end(self) -> Sequence[Event]:
         """See :class:`aigw.llm.wire.Reader`."""
@@ -136,10 +135,12 @@ class ChatReader:
         return events
 
     def _chunk(self, fields: dict[str, Any]) -> Sequence[Event]:
+        choices = fields.get("choices")
         if ("error" in fields or "type" in fields or fields.get("object") == "error") and _has_error(fields):
             return self._failed(stream_error(fields))
+        if not choices and not self._choices and error_in(fields) is not None:
+            return self._failed(stream_error(fields))  # under another name, in the place of an answer
         events: list[Event] = []
-        choices = fields.get("choices")
         if not self._started and (choices or fields.get("id")):
             self._start(fields, events)
         if isinstance(choices, list):
@@ -197,7 +198,10 @@ class ChatReader:
                 self._delta(delta, index, seen.calls, events)
         else:
             self._message(choice, index, seen.calls, events)
-        if choice.get("finish_reason"):
+        if choice.get("error"):  # OpenRouter has it there, whatever the reason is
+            self._over = True
+            events.append(reply.Failed(stream_error({"error": choice["error"]})))
+        elif choice.get("finish_reason"):
             self._reason(choice, seen, events)
 
     def _message(self, choice: dict[str, Any], index: int, calls: Calls, events: list[Event]) -> None:
@@ -235,9 +239,8 @@ class ChatReader:
         word = choice["finish_reason"]
         word = word.lower() if isinstance(word, str) else ""
         if word in _FAILURES:
-            error = choice.get("error")
             self._over = True
-            events.append(reply.Failed(stream_error({"error": error}) if error else _FAILURES[word]))
+            events.append(reply.Failed(_FAILURES[word]))
             return
         reason, sequence = _REASONS.get(word, reply.STOP), choice.get("stop_reason")
         if reason == reply.STOP and isinstance(sequence, str) and sequence in self._stops:
@@ -262,7 +265,7 @@ def _thoughts(delta: dict[str, Any]) -> str:
         if isinstance(text, str) and text:
             return text
     details = delta.get("reasoning_details")
-    return "".join(_texts(details, "text", "summary")) if isinstance(details, list) else ""
+    return halves.join(_texts(details, "text", "summary")) if isinstance(details, list) else ""
 
 
 def _texts(pieces: Iterable[Any], *names: str) -> Iterable[str]:
@@ -280,7 +283,7 @@ def _content(content: Any, index: int, events: list[Event]) -> None:
             continue
         thinking, text, refusal = part.get("thinking"), part.get("text"), part.get("refusal")
         if isinstance(thinking, list):
-            thinking = "".join(_texts(thinking, "text"))
+            thinking = halves.join(_texts(thinking, "text"))
         if isinstance(thinking, str) and thinking:
             events.append(ReasoningDelta(thinking, index))
         if isinstance(text, str) and text:
