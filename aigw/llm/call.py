@@ -11,6 +11,7 @@ become such turns and user turns are taken apart again where a provider wants me
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -262,3 +263,49 @@ def tool_names(turns: Iterable[Turn]) -> dict[str, str]:
 def plain_text(parts: Iterable[Part], between: str = "\n") -> str:
     """The text among ``parts``, joined."""
     return between.join(part.text for part in parts if isinstance(part, Text))
+def results_first(turns: Iterable[Turn]) -> list[Turn]:
+    """The conversation with the results of tools right behind the answer that called them, in the order of the calls.
+
+    Each result is a turn of its own; what else was said up to the next answer follows them. So it is for providers that
+    want a message for each result (https://platform.openai.com/docs/guides/function-calling): they refuse a word of the
+    user between two of them, which is what clients send that give each result a turn, with a picture or text beside it.
+    Answers in a row of which one calls tools become one, since nothing may stand between a call and its result.
+    """
+    ordered: list[Turn] = []
+    places: dict[str, int] = {}
+    for answers, run in itertools.groupby(turns, key=_is_answer):
+        if answers:
+            said = list(run)
+            called = [part.id for turn in said for part in turn.parts if isinstance(part, ToolCall)]
+            places = {call_id: place for place, call_id in enumerate(called)}
+            ordered += _joined(said)
+        else:
+            ordered += _results_then_rest(list(run), places)
+    return ordered
+
+
+def _is_answer(turn: Turn) -> bool:
+    return turn.role == "assistant"
+
+
+def _joined(answers: list[Turn]) -> list[Turn]:
+    """Answers in a row as one, if any but the last of them calls a tool."""
+    if not any(isinstance(part, ToolCall) for turn in answers[:-1] for part in turn.parts):
+        return answers
+    return [attrs.evolve(answers[0], parts=tuple(part for turn in answers for part in turn.parts))]
+
+
+def _results_then_rest(turns: list[Turn], places: dict[str, int]) -> list[Turn]:
+    """Turns between two answers: the results, by the places of their calls, and behind them what is left."""
+    results = [(turn, part) for turn in turns for part in turn.parts if isinstance(part, ToolResult)]
+    if not results:
+        return turns
+    results.sort(key=lambda each: places.get(each[1].id, len(places)))
+    ordered = [attrs.evolve(turn, parts=(part,)) for turn, part in results]
+    for turn in turns:
+        rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+        if rest:
+            ordered.append(attrs.evolve(turn, parts=rest))
+    return ordered
+
+

@@ -121,7 +121,7 @@ class Messages:
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        for turn in self._call.turns:
+        for turn in c.results_first(self._call.turns):
             if turn.role == "assistant":
                 self._assistant(turn)
             else:

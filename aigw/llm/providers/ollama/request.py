@@ -110,20 +110,38 @@ class Messages:
         self._call = call
         self._names = c.tool_names(call.turns)
         self._written: list[dict[str, Any]] = []
+        self._shown: list[c.Part] = []
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        for turn in self._call.turns:
+        for turn in c.results_first(self._call.turns):
+            if turn.role == "user":
+                self._user(turn)
+                continue
+            self._show(turn.field)
             if turn.role == "assistant":
                 self._assistant(turn)
-                continue
-            rest: list[c.Part] = []
-            for part in turn.parts:
-                if isinstance(part, c.ToolResult):
-                    rest += self._result(part, turn.field)
-            rest += [part for part in turn.parts if not isinstance(part, c.ToolResult)]
-            self._add(turn.role, rest, turn.field)
+            else:
+                self._add(turn.role, turn.parts, turn.field)
+        self._show("messages")
         return self._written
+
+    def _user(self, turn: c.Turn) -> None:
+        """The result of a tool, whose pictures are kept for later; or what the user says, behind these."""
+        said: list[c.Part] = []
+        for part in turn.parts:
+            if isinstance(part, c.ToolResult):
+                self._shown += self._result(part, turn.field)
+            else:
+                said.append(part)
+        if said:
+            shown, self._shown = self._shown, []
+            self._add("user", [*shown, *said], turn.field)
+
+    def _show(self, field: str) -> None:
+        """Write the pictures of results as the user's message, if no word of the user's own took them along."""
+        shown, self._shown = self._shown, []
+        self._add("user", shown, field)
 
     def _add(self, role: str, given: Iterable[c.Part], field: str, **more: Any) -> None:
         texts, images = self._content(given, field)

@@ -1,8 +1,8 @@
 """Writing a call as a request for chat completions.
 
 Turns become messages, one each but for the users': the results of tools are messages of their own there, and come
-first, so that they follow their calls directly. A tool's message can hold text only; pictures and files that a tool
-returned follow in the user's message behind them.
+first, so that they follow their calls directly, whichever turns they were in. A tool's message can hold text only;
+pictures and files that tools returned follow in the user's message behind the last of them.
 """
 
 from __future__ import annotations
@@ -132,11 +132,14 @@ class Messages:
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        for turn in self.call.turns:
+        self._shown: list[c.Part] = []
+        for turn in c.results_first(self.call.turns):
             # Not by a table of bound methods: it would know us, and the call would wait for the garbage collector.
             if turn.role == "user":
                 self.user(turn)
-            elif turn.role == "assistant":
+                continue
+            self._show(turn.field)
+            if turn.role == "assistant":
                 self.assistant(turn)
             else:
                 self.system(turn)
@@ -145,15 +148,24 @@ class Messages:
     def system(self, turn: c.Turn) -> None:
         """Instructions, wherever in the conversation they are."""
         self.add(self._system, self.content(turn.parts, turn.field), turn.name)
+        self._show("messages")
 
     def user(self, turn: c.Turn) -> None:
-        """The results of tools, then what the user says."""
-        rest: list[c.Part] = []
+        """The result of a tool, of which what is no text is kept for later; or what the user says, behind that."""
+        said: list[c.Part] = []
         for part in turn.parts:
             if isinstance(part, c.ToolResult):
-                rest += self.result(part, turn.field)
-        rest += [part for part in turn.parts if not isinstance(part, c.ToolResult)]
-        self.add("user", self.content(rest, turn.field), turn.name)
+                self._shown += self.result(part, turn.field)
+            else:
+                said.append(part)
+        if said:
+            shown, self._shown = self._shown, []
+            self.add("user", self.content([*shown, *said], turn.field), turn.name)
+
+    def _show(self, field: str) -> None:
+        """Write what results had beside text, as the user's message, if no word of the user's own took it along."""
+        shown, self._shown = self._shown, []
+        self.add("user", self.content(shown, field), None)
 
     def result(self, result: c.ToolResult, field: str) -> list[c.Part]:
         """Write a tool's result; returns what of it must follow in the user's message."""
