@@ -393,10 +393,11 @@ class StreamTests(unittest.TestCase):
             ("STOP_SEQUENCE", r.STOP_SEQUENCE),
             ("MAX_TOKENS", r.LENGTH),
             ("TOOL_CALL", r.TOOL_CALLS),
-            ("SOMETHING_NEW", r.STOP),
         ):
             self.assertEqual(said(read(start() + end(reason)), r.Finish), [r.Finish(meaning)])
 
+        new = r.Finish(r.STOP, unknown="SOMETHING_NEW")
+        self.assertEqual(said(read(start() + end("SOMETHING_NEW")), r.Finish), [new])
     def test_failures_are_no_ends(self) -> None:
         """Whatever came before."""
         for reason, more, status, words in (

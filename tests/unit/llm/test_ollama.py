@@ -326,10 +326,10 @@ class StreamTests(unittest.TestCase):
             ("length", r.LENGTH),
             ("load", r.STOP),
             (None, r.STOP),
-            ("new", r.STOP),
         ):
             self.assertEqual(said(read(piece("x") + end(reason)), r.Finish), [r.Finish(meaning)])
 
+        self.assertEqual(said(read(piece("x") + end("new")), r.Finish), [r.Finish(r.STOP, unknown="new")])
     def test_failure_in_the_middle(self) -> None:
         """Is a line with an error under status 200."""
         events = read(piece("Hi") + b'{"error":"model runner has unexpectedly stopped"}\n')

@@ -162,10 +162,10 @@ class StreamTests(unittest.TestCase):
             ("SAFETY", r.CONTENT_FILTER),
             ("function_call", r.TOOL_CALLS),
             ("eos", r.STOP),
-            ("tomorrow", r.STOP),
-            (7, r.STOP),
         ):
-            self.assertIn(r.Finish(reason), events_of(chunk("a", word), DONE))  # type: ignore[arg-type]
+            self.assertIn(r.Finish(reason), events_of(chunk("a", word), DONE))
+        for odd, told in (("Tomorrow", "tomorrow"), (7, "int")):
+            self.assertIn(r.Finish(r.STOP, unknown=told), events_of(chunk("a", odd), DONE))  # type: ignore[arg-type]
 
     def test_stop_sequences_are_told(self) -> None:
         """By vLLM, which tells a token's number as well, and only those that were asked for."""
