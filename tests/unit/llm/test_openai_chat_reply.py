@@ -103,11 +103,15 @@ class StreamTests(unittest.TestCase):
         late = sse(
             {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}], "usage": USAGE}
         )
+        ended = {"index": 0, "delta": {"content": "b"}, "finish_reason": "stop", "usage": USAGE}
+        moonshot = sse({"id": "c", "choices": [ended]})
         for stream in (
             (chunk("a"), chunk("b", "stop", usage=USAGE)),
             (chunk("a"), chunk("b", "stop", x_groq={"id": "req", "usage": USAGE})),
             (chunk("a"), chunk("b", "stop", x_groq={"usage": {"prompt_tokens": 1}}, usage=USAGE)),
             (chunk("a"), chunk("b", "stop"), late),
+            (chunk("a"), moonshot),
+            (chunk("a"), moonshot, usage_chunk()),
             (chunk("a", usage={"prompt_tokens": 9, "completion_tokens": 1}), chunk("b", "stop"), usage_chunk()),
         ):
             events = events_of(*stream, DONE)

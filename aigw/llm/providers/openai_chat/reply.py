@@ -175,6 +175,10 @@ class ChatReader:
                 self._delta(delta, index, seen.calls, events)
         else:
             self._message(choice, index, seen.calls, events)
+        if "usage" in choice:  # Moonshot's streams, on the chunk that ends the choice
+            told = from_openai(choice["usage"])
+            if told is not None:
+                events.append(reply.UsageTold(told))
         if choice.get("finish_reason"):
             self._reason(choice, index, seen, events)
 
