@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aigw.llm import call as c
+from aigw.llm import media_types
 from aigw.llm.dialects.chat_reply import ChatWriter
 from aigw.llm.dialects.fields import array_of, name_of, object_of, optional_text, text_of, wrong
 from aigw.llm.dialects.openai_shapes import error_body
@@ -259,7 +260,7 @@ def data_url(url: str, field: str) -> tuple[str, str]:
     media_type, *parameters = head.split(";")
     if not comma or "base64" not in parameters:
         raise wrong(field, "must be a URL, or data:MEDIA-TYPE;base64,… with the data")
-    return media_type or "application/octet-stream", data
+    return media_types.registered(media_type) or "application/octet-stream", data
 
 
 # -- tools

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from aigw.llm import call as c
+from aigw.llm import media_types
 from aigw.llm.dialects.fields import array_of, name_of, object_of, text_of, wrong
 from aigw.llm.dialects.messages_reply import TOOL_SIGNATURE, MessagesWriter
 from aigw.llm.dialects.messages_shapes import error_body
@@ -263,7 +264,7 @@ def _place(source: dict[str, Any], field: str) -> dict[str, Any]:
     """Where the bytes of an image or a document are."""
     kind = source.get("type")
     if kind == "base64":
-        media_type = text_of(source.get("media_type"), f"{field}.media_type")
+        media_type = media_types.registered(text_of(source.get("media_type"), f"{field}.media_type"))
         return {"media_type": media_type, "data": text_of(source.get("data"), f"{field}.data")}
     if kind == "url":
         return {"url": text_of(source.get("url"), f"{field}.url")}

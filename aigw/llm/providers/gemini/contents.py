@@ -14,6 +14,7 @@ import orjson
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm import media_types
 from aigw.llm.providers.gemini import signatures
 from aigw.llm.providers.gemini.thinking import Model
 
@@ -161,7 +162,7 @@ class _Writing:
         """A video as compatible servers take it; YouTube's are Google's own."""
         if url.startswith("data:"):
             media_type, _, data = url[5:].partition(";base64,")
-            return [_inline(media_type, data)]
+            return [_inline(media_types.registered(media_type), data)]
         return self._elsewhere(url, None, None, "video/mp4", field)
 
     def _result(self, part: c.ToolResult, field: str) -> Iterable[Json]:
