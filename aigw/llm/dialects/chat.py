@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aigw.llm import call as c
-from aigw.llm import media_types
+from aigw.llm import json_schema, media_types
 from aigw.llm.dialects.chat_reply import ChatWriter
 from aigw.llm.dialects.fields import array_of, name_of, object_of, optional_text, text_of, wrong
 from aigw.llm.dialects.openai_shapes import error_body
@@ -296,7 +296,7 @@ def tool_of(function: Mapping[str, Any], field: str) -> c.Tool:
     return c.Tool(
         name_of(function.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
-        schema,
+        json_schema.normalised(schema) if schema is not None else None,
         strict if isinstance(strict, bool) else None,
     )
 
@@ -353,7 +353,7 @@ def schema_format(value: Mapping[str, Any], field: str) -> c.ResponseFormat:
     description, strict, name = value.get("description"), value.get("strict"), value.get("name")
     return c.ResponseFormat(
         "schema",
-        object_of(schema, f"{field}.schema") if schema is not None else {},
+        json_schema.normalised(object_of(schema, f"{field}.schema")) if schema is not None else {},
         name if isinstance(name, str) and name else "response",
         description if isinstance(description, str) else None,
         strict if isinstance(strict, bool) else None,

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from aigw.llm import call as c
-from aigw.llm import media_types
+from aigw.llm import json_schema, media_types
 from aigw.llm.dialects.fields import array_of, name_of, object_of, text_of, wrong
 from aigw.llm.dialects.messages_reply import TOOL_SIGNATURE, MessagesWriter
 from aigw.llm.dialects.messages_shapes import error_body
@@ -137,7 +137,7 @@ def _format(value: Any, older: Any) -> c.ResponseFormat | None:
     form = object_of(value, "output_config.format")
     if form.get("type") != "json_schema":
         raise wrong("output_config.format.type", "must be json_schema")
-    schema = object_of(form.get("schema"), "output_config.format.schema")
+    schema = json_schema.normalised(object_of(form.get("schema"), "output_config.format.schema"))
     return c.ResponseFormat("schema", schema, "structured_output", strict=True)
 
 
@@ -152,7 +152,7 @@ def _tool(tool: Any, field: str) -> c.Tool | c.Foreign:
     return c.Tool(
         name_of(tool.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
-        object_of(schema, f"{field}.input_schema") if schema is not None else None,
+        json_schema.normalised(object_of(schema, f"{field}.input_schema")) if schema is not None else None,
         strict if isinstance(strict, bool) else None,
         _cache(tool),
     )

@@ -615,6 +615,38 @@ class SchemaTests(unittest.TestCase):
         self.assertEqual(parameters({"properties": {"a": {}}}), {"properties": {"a": {}}, "type": "object"})
         self.assertEqual(parameters({"type": "object", "additionalProperties": {}})["type"], "object")  # type: ignore[index]
 
+    def test_circles_end(self) -> None:
+        """What a circle goes through is optional, or an array that may be empty: Gemini refuses any other."""
+        node = {"$ref": "#/$defs/Node"}
+        for way, released in (
+            (node, True),
+            ({"anyOf": [node, {"type": "null"}]}, True),
+            ({"type": "object", "properties": {"a": node}, "required": ["a"]}, False),  # "a" itself is released
+            ({"type": "array", "items": node}, False),
+            ({"type": "array", "items": node, "minItems": 1}, True),
+            ({"type": ["array", "null"], "items": node}, True),
+            ({"type": "string"}, False),
+        ):
+            definition = {"type": "object", "properties": {"way": way, "name": {}}, "required": ["way", "name"]}
+            clean = cleaned({"type": "object", "properties": {"top": node}, "$defs": {"Node": definition}})
+            required = ["name"] if released else ["way", "name"]
+            self.assertEqual(clean["properties"]["top"]["required"], required, way)
+            if "$defs" in clean:
+                self.assertEqual(clean["$defs"]["Node"]["required"], required, way)
+        inner = cleaned(
+            {"properties": {"top": node}, "$defs": {"Node": {"properties": {"a": node}, "required": ["a"]}}}
+        )
+        self.assertEqual(inner["$defs"]["Node"]["required"], [])
+
+    def test_circles_through_the_root(self) -> None:
+        """Keep a reference too: ``#`` is a definition of its own."""
+        schema = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
+        reference = {"$ref": "#/$defs/__root__"}
+        clean = cleaned({"$schema": "x", **schema, "required": ["children"]})
+        written = {"type": "object", "properties": {"children": {"type": "array", "items": reference}}}
+        root = {**written, "required": ["children"]}
+        self.assertEqual(clean, {**root, "$defs": {"__root__": root}})
+
     @given(
         st.recursive(
             st.none() | st.integers(-9, 9) | st.sampled_from(["#/$defs/a", "object"]),

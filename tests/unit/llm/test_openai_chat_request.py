@@ -271,7 +271,8 @@ class ToolTests(RequestTests):
 
     def test_functions(self) -> None:
         """With an empty schema where there is none."""
-        tools = (attrs.evolve(WEATHER, strict=True), c.Tool("now"))
+        schema = {**(WEATHER.schema or {}), "required": ["city"], "additionalProperties": False}
+        tools = (attrs.evolve(WEATHER, schema=schema, strict=True), c.Tool("now"))
         self.assertEqual(
             body(call(tools=tools))["tools"],
             [
@@ -280,7 +281,7 @@ class ToolTests(RequestTests):
                     "function": {
                         "name": "get_weather",
                         "description": "Get the weather",
-                        "parameters": WEATHER.schema,
+                        "parameters": schema,
                         "strict": True,
                     },
                 },
@@ -330,14 +331,15 @@ class FormatTests(RequestTests):
 
     def test_schema(self) -> None:
         """With its name and its strictness."""
-        wanted = c.ResponseFormat("schema", {"type": "object"}, "answer", "An answer", True)
+        schema = {"type": "object", "additionalProperties": False}
+        wanted = c.ResponseFormat("schema", schema, "answer", "An answer", True)
         self.assertEqual(
             body(call(format=wanted))["response_format"],
             {
                 "type": "json_schema",
                 "json_schema": {
                     "name": "answer",
-                    "schema": {"type": "object"},
+                    "schema": schema,
                     "description": "An answer",
                     "strict": True,
                 },
@@ -478,8 +480,6 @@ class EffortTests(RequestTests):
             expected = {} if written is None else {"reasoning_effort": written}
             self.assertEqual(self.effort(model, asked, server.OPENAI), expected, (model, asked))
 
-    def test_newer_gpt_does_not_think_where_it_may_call_functions(self) -> None:
-        """Its chat completions refuse anything but "none" then (wire.md, case 59)."""
     def test_models_that_take_few_efforts(self) -> None:
         """Or none: what the API names in its refusal, and nothing for those that have no such field."""
         wish = c.ReasoningWish
@@ -513,6 +513,8 @@ class EffortTests(RequestTests):
             for asked in (None, c.ReasoningWish(effort="high")):
                 self.assertEqual(self.effort(model, asked, server.OPENAI, tools=(WEATHER,)), {})
 
+    def test_newer_gpt_does_not_think_where_it_may_call_functions(self) -> None:
+        """Its chat completions refuse anything but "none" then (wire.md, case 59)."""
         asked = c.ReasoningWish(effort="high")
         for model in ("gpt-5.4", "gpt-5.6-terra", "gpt-6"):
             for wish in (asked, None):

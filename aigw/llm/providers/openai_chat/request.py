@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aigw.llm import call as c
+from aigw.llm import json_schema
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
 
@@ -88,8 +89,13 @@ def _tool(
         function["description"] = tool.description
     function["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
     if tool.strict is not None and server.strict:
-        function["strict"] = tool.strict
+        function["strict"] = _strict(tool.strict, tool.schema, server)
     return {"type": "function", "function": function}
+
+def _strict(wanted: bool, schema: dict[str, Any] | None, server: Server) -> bool:
+    """Whether to ask for ``strict``: a schema that strict mode does not take is a 400, without it it is a wish."""
+    return wanted and (not server.strict_subset or json_schema.is_strict(schema))
+
 
 
 _MODES = {"auto": "auto", "any": "required", "none": "none"}
@@ -112,7 +118,7 @@ def _format(call: c.Call, wanted: c.ResponseFormat, server: Server) -> dict[str,
     if wanted.description is not None:
         schema["description"] = wanted.description
     if wanted.strict is not None:
-        schema["strict"] = wanted.strict
+        schema["strict"] = _strict(wanted.strict, wanted.schema, server)
     return {"type": "json_schema", "json_schema": schema}
 
 
