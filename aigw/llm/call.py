@@ -231,6 +231,16 @@ class Call:
         """What the client calls ``option``."""
         return self.names.get(option, option)
 
+    def wants_one_at_a_time(self) -> bool:
+        """Whether no two tools are to be called at once, of several that may be: with one tool it says nothing."""
+        if self.parallel_tools is not False or (self.tool_choice is not None and self.tool_choice.mode in _SINGLE):
+            return False
+        return sum(1 for tool in self.tools if isinstance(tool, Tool)) > 1
+
+
+#: Choices that leave no two tools to be called.
+_SINGLE = ("none", "one")
+
 
 def leading_system(turns: Sequence[Turn]) -> tuple[tuple[Part, ...], Sequence[Turn]]:
     """The parts of the system turns at the beginning, and the turns that follow them."""
@@ -255,14 +265,6 @@ def _ordered(role: Role, parts: list[Part]) -> list[Part]:
     return sorted(parts, key=lambda part: not isinstance(part, ToolResult)) if role == "user" else parts
 
 
-def tool_names(turns: Iterable[Turn]) -> dict[str, str]:
-    """The names of the tools that were called, by the calls' ids."""
-    return {part.id: part.name for turn in turns for part in turn.parts if isinstance(part, ToolCall)}
-
-
-def plain_text(parts: Iterable[Part], between: str = "\n") -> str:
-    """The text among ``parts``, joined."""
-    return between.join(part.text for part in parts if isinstance(part, Text))
 def results_first(turns: Iterable[Turn]) -> list[Turn]:
     """The conversation with the results of tools right behind the answer that called them, in the order of the calls.
 
@@ -309,3 +311,11 @@ def _results_then_rest(turns: list[Turn], places: dict[str, int]) -> list[Turn]:
     return ordered
 
 
+def tool_names(turns: Iterable[Turn]) -> dict[str, str]:
+    """The names of the tools that were called, by the calls' ids."""
+    return {part.id: part.name for turn in turns for part in turn.parts if isinstance(part, ToolCall)}
+
+
+def plain_text(parts: Iterable[Part], between: str = "\n") -> str:
+    """The text among ``parts``, joined."""
+    return between.join(part.text for part in parts if isinstance(part, Text))

@@ -14,6 +14,7 @@ import orjson
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm import hosted_tools
 from aigw.llm.options import Table, To, at_most, number, one_of, put, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.bedrock.content import Conversation, cache_point
@@ -166,8 +167,7 @@ class ConverseRequest:
         tools: list[dict[str, Any]] = []
         for index, tool in enumerate(self._call.tools):
             if isinstance(tool, c.Foreign):
-                kind = tool.fields.get("type")
-                self._call.unsupported(f"tools[{index}]", self._provider, f"it has no tools of type {kind}")
+                self._call.unsupported(f"tools[{index}]", self._provider, hosted_tools.why_not(tool))
                 continue
             tools.append({"toolSpec": self._spec(tool)})
             if tool.cache is not None and "tools" in self._family.caches:

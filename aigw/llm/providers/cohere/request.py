@@ -12,6 +12,7 @@ from typing import Any
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm import hosted_tools
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 
@@ -84,13 +85,13 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         body["strict_tools"] = True
     if choice is not None and choice.mode != "auto":
         body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
-    if call.parallel_tools is False:
+    if call.wants_one_at_a_time():
         call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
 
 
 def _is_function(call: c.Call, tool: c.Tool | c.Foreign, index: int) -> bool:
     if isinstance(tool, c.Foreign):
-        call.unsupported(f"tools[{index}]", NAME, f"it has no tools of type {tool.fields.get('type')}")
+        call.unsupported(f"tools[{index}]", NAME, hosted_tools.why_not(tool))
         return False
     return True
 

@@ -13,7 +13,7 @@ import attrs
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
-from aigw.llm import events
+from aigw.llm import events, hosted_tools
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 from aigw.llm.providers.openai_chat.efforts import effort_of
@@ -90,12 +90,12 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         return
     if choice is not None and choice.mode != "auto":
         call.unsupported("tool_choice", NAME, "models call tools as they like")
-    if call.parallel_tools is False and call.tools:
+    if call.wants_one_at_a_time():
         call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
     tools = []
     for index, tool in enumerate(call.tools):
         if isinstance(tool, c.Foreign):
-            call.unsupported(f"tools[{index}]", NAME, f"it has no tools of type {tool.fields.get('type')}")
+            call.unsupported(f"tools[{index}]", NAME, hosted_tools.why_not(tool))
             continue
         function: dict[str, Any] = {"name": tool.name, "description": tool.description or ""}
         tools.append({"type": "function", "function": {**function, "parameters": tool.schema or _NO_PARAMETERS}})

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aigw.llm import call as c
-from aigw.llm import json_schema
+from aigw.llm import hosted_tools, json_schema
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
 
@@ -80,8 +80,7 @@ def _tool(
 ) -> dict[str, Any] | None:
     if isinstance(tool, c.Foreign):
         if tool.dialect != "openai":
-            kind = tool.fields.get("type")
-            call.unsupported(field, server.name, f"it has no tools of type {kind}")
+            call.unsupported(field, server.name, hosted_tools.why_not(tool))
             return None
         return tool.fields
     function: dict[str, Any] = {"name": names.get(tool.name, tool.name)}
@@ -92,10 +91,10 @@ def _tool(
         function["strict"] = _strict(tool.strict, tool.schema, server)
     return {"type": "function", "function": function}
 
+
 def _strict(wanted: bool, schema: dict[str, Any] | None, server: Server) -> bool:
     """Whether to ask for ``strict``: a schema that strict mode does not take is a 400, without it it is a wish."""
     return wanted and (not server.strict_subset or json_schema.is_strict(schema))
-
 
 
 _MODES = {"auto": "auto", "any": "required", "none": "none"}
@@ -133,12 +132,12 @@ class Messages:
         self.server = server
         self.names = names
         self.written: list[dict[str, Any]] = []
+        self._shown: list[c.Part] = []
         self._system = server.system(call.model)
         self._wants_thoughts = server.wants_thoughts(call.model)
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        self._shown: list[c.Part] = []
         for turn in c.results_first(self.call.turns):
             # Not by a table of bound methods: it would know us, and the call would wait for the garbage collector.
             if turn.role == "user":
@@ -149,12 +148,12 @@ class Messages:
                 self.assistant(turn)
             else:
                 self.system(turn)
+        self._show("messages")
         return self.written
 
     def system(self, turn: c.Turn) -> None:
         """Instructions, wherever in the conversation they are."""
         self.add(self._system, self.content(turn.parts, turn.field), turn.name)
-        self._show("messages")
 
     def user(self, turn: c.Turn) -> None:
         """The result of a tool, of which what is no text is kept for later; or what the user says, behind that."""
