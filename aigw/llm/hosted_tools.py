@@ -47,6 +47,17 @@ def why_not(tool: Foreign) -> str:
     return f"it has no tools of type {kind}" + (f"; {setting}" if setting else "")
 
 
+def is_trace(part: Foreign) -> bool:
+    """Whether a part of an earlier answer only tells what Anthropic's own tools did: mostly sealed, for Claude to read.
+
+    Others have no call that it is the result of, and the words behind it say what came of it.
+    """
+    kind = part.fields.get("type")
+    if part.dialect != "anthropic" or not isinstance(kind, str):
+        return False
+    return kind in ("server_tool_use", "mcp_tool_use") or kind.endswith("_tool_result")
+
+
 def is_search(tool: Foreign) -> bool:
     """Whether a tool searches the web."""
     kind = tool.fields.get("type")

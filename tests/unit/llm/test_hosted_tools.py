@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from twisted.trial import unittest
 
 from aigw.errors import BadRequest
@@ -22,7 +23,9 @@ CLAUDE = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 WITHOUT = ("openai-compatible", "azure", "mistral", "cohere", "ollama", "bedrock")
 
 
-def sent(operation: str, provider: str, tools: list[dict[str, Any]], drop: bool = False, model: str = "m") -> Any:
+def sent(
+    operation: str, provider: str, tools: list[dict[str, Any]], drop: bool = False, model: str = "m", **more: Any
+) -> Any:
     """The body of a provider's request."""
     kind = PROVIDERS[provider]
     kind = kind.at(kind, Place("http://x/v1" if provider == "openai-compatible" else None, "us-east-1", "p", "l", None))
@@ -30,7 +33,7 @@ def sent(operation: str, provider: str, tools: list[dict[str, Any]], drop: bool 
     said: dict[str, Any] = (
         {"input": "hi"} if operation == RESPONSES else {"messages": [{"role": "user", "content": "x"}]}
     )
-    return pair.translate({"model": model, "max_tokens": 9, "tools": tools, **said}, "a", 0.0).request.body
+    return pair.translate({"model": model, "max_tokens": 9, "tools": tools, **said, **more}, "a", 0.0).request.body
 
 
 class SearchTests(unittest.TestCase):
@@ -77,6 +80,23 @@ class SearchTests(unittest.TestCase):
         """May ask for it among their tools."""
         tools = sent(CHAT, "anthropic", [{"type": "web_search"}], model="claude-sonnet-4-5")["tools"]
         self.assertEqual([tool["name"] for tool in tools], ["web_search"])
+
+    def test_what_anthropics_tools_did(self) -> None:
+        """In an earlier answer of Claude's is left out elsewhere; its words stay, and an answer of nothing else goes."""
+        use = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+        found = {"type": "web_search_result", "url": "https://x", "title": "x", "encrypted_content": "secret"}
+        result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [found]}
+        for provider in ("openai", "mistral", "cohere", "ollama", "gemini"):
+            for said in ([use, result, {"type": "text", "text": "Found."}], [use, result]):
+                turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": said}]
+                fields = {"messages": [*turns, {"role": "user", "content": "and?"}]}
+                body = orjson.dumps(sent(MESSAGES, provider, [], **fields))
+                self.assertEqual(b"Found." in body, len(said) > 2, provider)
+                self.assertNotIn(b"srvtoolu_1", body)
+                self.assertNotIn(b"secret", body)
+        other = {"messages": [{"role": "user", "content": [{"type": "to_be_invented"}]}]}
+        error = self.assertRaises(BadRequest, sent, MESSAGES, "openai", [], **other)
+        self.assertIn("to_be_invented", error.message)
 
     def test_other_tools(self) -> None:
         """Are named by their type."""

@@ -171,7 +171,7 @@ class Messages:
             elif isinstance(part, c.Image) and not texts_only and part.file_id is None:
                 detail = {"detail": part.detail} if part.detail in ("auto", "low", "high") else {}
                 blocks.append({"type": "image_url", "image_url": {"url": parts.image_url(part), **detail}})
-            else:
+            elif not (isinstance(part, c.Foreign) and hosted_tools.is_trace(part)):
                 self._call.unsupported(field, NAME, _why(part))
         return blocks
 

@@ -14,7 +14,7 @@ import orjson
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
-from aigw.llm import media_types
+from aigw.llm import hosted_tools, media_types
 from aigw.llm.providers.gemini import signatures
 from aigw.llm.providers.gemini.thinking import Model
 
@@ -155,6 +155,8 @@ class _Writing:
         url = video.get("url") if isinstance(video, dict) else video
         if part.fields.get("type") == "video_url" and isinstance(url, str):
             return self._video(url, field)
+        if hosted_tools.is_trace(part):
+            return []
         self._call.unsupported(field, self._provider, f"parts of type {part.fields.get('type')!r}")
         return []
 

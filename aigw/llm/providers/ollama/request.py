@@ -184,7 +184,7 @@ class Messages:
                 texts.append(parts.titled(part))
             elif isinstance(part, c.Image) and part.data is not None:
                 images.append(part.data)
-            else:
+            elif not (isinstance(part, c.Foreign) and hosted_tools.is_trace(part)):
                 self._call.unsupported(field, NAME, _why(part))
         return texts, images
 

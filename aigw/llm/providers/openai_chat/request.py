@@ -241,7 +241,7 @@ class Messages:
         """Parts one by one; empty texts are left out, since half of the servers refuse them."""
         written = []
         for part in parts:
-            if isinstance(part, c.Text) and not part.text:
+            if (isinstance(part, c.Text) and not part.text) or _is_trace(part):
                 continue
             write = self.server.parts.get(type(part))
             one = write(part) if write is not None else None
@@ -254,6 +254,10 @@ class Messages:
 
 def _is_text(part: c.Part) -> bool:
     return isinstance(part, c.Text) or (isinstance(part, c.Document) and part.text is not None)
+
+
+def _is_trace(part: c.Part) -> bool:
+    return isinstance(part, c.Foreign) and hosted_tools.is_trace(part)
 
 
 def _is_call(part: c.Part) -> bool:
