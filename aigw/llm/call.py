@@ -231,15 +231,22 @@ class Call:
         """What the client calls ``option``."""
         return self.names.get(option, option)
 
-    def wants_one_at_a_time(self) -> bool:
-        """Whether no two tools are to be called at once, of several that may be: with one tool it says nothing."""
+    def check_parallel_tools(self, provider: str) -> None:
+        """``provider`` cannot be told to call one tool at a time. With one tool that may be called it says nothing.
+
+        Codex sends the field with each request, and false for some models of OpenAI's, wherever they are mapped to.
+
+        :raises BadRequest: the client wants that, and there are several.
+        """
         if self.parallel_tools is not False or (self.tool_choice is not None and self.tool_choice.mode in _SINGLE):
-            return False
-        return sum(1 for tool in self.tools if isinstance(tool, Tool)) > 1
+            return
+        if sum(1 for tool in self.tools if isinstance(tool, Tool)) > 1:
+            self.unsupported(self.spelt("parallel_tool_calls"), provider, _SEVERAL)
 
 
 #: Choices that leave no two tools to be called.
 _SINGLE = ("none", "one")
+_SEVERAL = "the model may call several tools at once; drop_unsupported = true on the backend leaves the field out"
 
 
 def leading_system(turns: Sequence[Turn]) -> tuple[tuple[Part, ...], Sequence[Turn]]:

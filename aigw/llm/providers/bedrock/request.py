@@ -217,9 +217,7 @@ class ConverseRequest:
     def _write_alone(self, mode: str, name: str | None, extra: dict[str, Any]) -> None:
         """One call at a time: Converse has no word for it, Claude has."""
         if self._family.reasoning != "claude":
-            self._call.unsupported(
-                self._call.spelt("parallel_tool_calls"), self._provider, f"{self._call.model} may call several tools"
-            )
+            self._call.check_parallel_tools(self._provider)
             return
         choice: dict[str, Any] = {"type": "tool", "name": name} if mode == "one" else {"type": mode}
         extra.setdefault("tool_choice", {**choice, "disable_parallel_tool_use": True})

@@ -85,8 +85,7 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         body["strict_tools"] = True
     if choice is not None and choice.mode != "auto":
         body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
-    if call.wants_one_at_a_time():
-        call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
+    call.check_parallel_tools(NAME)
 
 
 def _is_function(call: c.Call, tool: c.Tool | c.Foreign, index: int) -> bool:

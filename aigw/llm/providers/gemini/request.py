@@ -145,8 +145,7 @@ def _tools(call: c.Call, provider: str, room: Room) -> Json:
     if functions and own and provider == _STUDIO:
         # AI Studio refuses the two together otherwise; Vertex AI does not know the field.
         config["includeServerSideToolInvocations"] = True
-    if call.wants_one_at_a_time():
-        call.unsupported(call.spelt("parallel_tool_calls"), provider, "Gemini decides how many tools it calls at once")
+    call.check_parallel_tools(provider)
     return {"tools": written} | ({"toolConfig": config} if config else {})
 
 

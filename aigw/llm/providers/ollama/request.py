@@ -90,8 +90,7 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         return
     if choice is not None and choice.mode != "auto":
         call.unsupported("tool_choice", NAME, "models call tools as they like")
-    if call.wants_one_at_a_time():
-        call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
+    call.check_parallel_tools(NAME)
     tools = []
     for index, tool in enumerate(call.tools):
         if isinstance(tool, c.Foreign):
