@@ -242,6 +242,12 @@ class WholeTests(unittest.TestCase):
             ],
         )
 
+    def test_what_googles_tools_did(self) -> None:
+        """Beside functions, Gemini 3 tells its searches as parts; their proofs belong to nothing that is sent back."""
+        search = {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s"}, "thoughtSignature": SIGNATURE}
+        found = {"toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s"}, "thoughtSignature": SIGNATURE}
+        self.assertEqual(whole(answer(search, found, "Found.")), whole(answer("Found.")))
+
     def test_thoughts_in_code_and_pictures(self) -> None:
         """Are thoughts: what an image model draws on its way, what a model tries out; not part of the answer."""
         parts = [

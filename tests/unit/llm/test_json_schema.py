@@ -28,6 +28,30 @@ TUPLES: list[dict[str, Any]] = [
 NORMAL = {"type": "array", "prefixItems": [TEXT, NUMBER], "items": {"type": ["string", "number"]}, "maxItems": 2}
 CLOSED = {"type": "object", "properties": {"a": TEXT}, "required": ["a"], "additionalProperties": False}
 
+_LEAVES = st.sampled_from([TEXT, NUMBER, {}, {"type": "array"}, {"type": ["array", "null"]}, {"type": "integer"}])
+#: Schemas of draft 2020-12; the list form of ``items`` means something else there.
+SCHEMAS = st.recursive(
+    _LEAVES | st.booleans(),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["array", "object", ["array", "string"]]),
+            "prefixItems": st.lists(inner, min_size=1, max_size=3),
+            "items": inner,
+            "maxItems": st.integers(0, 4),
+            "properties": st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+            "anyOf": st.lists(inner, min_size=1, max_size=2),
+            "not": inner,
+        },
+    ),
+    max_leaves=8,
+).filter(lambda schema: isinstance(schema, dict))
+VALUES = st.recursive(
+    st.none() | st.integers(0, 2) | st.sampled_from(["", "x"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=8,
+)
+
 
 def closed(**properties: Any) -> dict[str, Any]:
     """A schema that strict mode takes if it takes the properties'."""
@@ -98,13 +122,23 @@ class NormalTests(unittest.TestCase):
             schema = around({"enum": [TUPLES[0]], "default": {"type": "array"}, "items": TEXT})
             self.assertIs(normalised(schema), schema)
 
-    @given(st.data())
-    def test_means_the_same(self, data: st.DataObject) -> None:
-        """To a validator of draft 2020-12."""
-        schema = data.draw(SCHEMAS)
-        value = data.draw(VALUES)
-        before, after = Draft202012Validator(schema), Draft202012Validator(normalised(schema))
-        self.assertEqual(before.is_valid(value), after.is_valid(value), orjson.dumps(normalised(schema)))
+    def test_deep(self) -> None:
+        """As deep as a request may be."""
+        schema: dict[str, Any] = {"type": "array", "items": False}
+        for _ in range(190):
+            schema = {"type": "array", "items": schema}
+        self.assertIn(b'"maxItems":0', orjson.dumps(normalised(schema)))
+        self.assertFalse(is_strict(closed(a=normalised(schema))))  # the innermost may have anything in it
+
+    @given(SCHEMAS, VALUES)
+    def test_means_the_same(self, schema: dict[str, Any], value: Any) -> None:
+        """To a validator of draft 2020-12; what is in its form stays in it, and the client's own is not touched."""
+        before = orjson.dumps(schema)
+        normal = normalised(schema)
+        self.assertEqual(orjson.dumps(schema), before)
+        valid = Draft202012Validator(schema).is_valid(value)
+        self.assertEqual(Draft202012Validator(normal).is_valid(value), valid, orjson.dumps(normal))
+        self.assertEqual(normalised(normal), normal)
 
     def test_every_dialect_and_provider(self) -> None:
         """Tools and forms of answers; a tuple inside of an object."""
@@ -198,28 +232,3 @@ class StrictTests(unittest.TestCase):
             # Mistral's takes what is optional.
             body = sent(MESSAGES, "mistral", tools=[{"name": "f", "input_schema": schema, "strict": True}])
             self.assertIs(body["tools"][0]["function"]["strict"], True)
-
-
-_LEAVES = st.sampled_from([TEXT, NUMBER, {}, {"type": "array"}, {"type": ["array", "null"]}, {"type": "integer"}])
-#: Schemas of draft 2020-12; the list form of ``items`` means something else there.
-SCHEMAS = st.recursive(
-    _LEAVES | st.booleans(),
-    lambda inner: st.fixed_dictionaries(
-        {},
-        optional={
-            "type": st.sampled_from(["array", "object", ["array", "string"]]),
-            "prefixItems": st.lists(inner, min_size=1, max_size=3),
-            "items": inner,
-            "maxItems": st.integers(0, 4),
-            "properties": st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
-            "anyOf": st.lists(inner, min_size=1, max_size=2),
-            "not": inner,
-        },
-    ),
-    max_leaves=8,
-).filter(lambda schema: isinstance(schema, dict))
-VALUES = st.recursive(
-    st.none() | st.integers(0, 2) | st.sampled_from(["", "x"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
-    max_leaves=8,
-)

@@ -171,6 +171,8 @@ class GeminiReader:
     # -- parts
 
     def _part(self, part: dict[str, Any], index: int, choice: _Choice, events: list[r.Event]) -> None:
+        if "toolCall" in part or "toolResponse" in part:
+            return  # what Google's own tools did; it is not sent back, and neither may be its signature
         signature = part.get("thoughtSignature")
         signature = signature if type(signature) is str and signature else None
         if type(part.get("functionCall")) is dict:
