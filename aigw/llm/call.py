@@ -11,6 +11,7 @@ become such turns and user turns are taken apart again where a provider wants me
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -230,6 +231,23 @@ class Call:
         """What the client calls ``option``."""
         return self.names.get(option, option)
 
+    def check_parallel_tools(self, provider: str) -> None:
+        """``provider`` cannot be told to call one tool at a time. With one tool that may be called it says nothing.
+
+        Codex sends the field with each request, and false for some models of OpenAI's, wherever they are mapped to.
+
+        :raises BadRequest: the client wants that, and there are several.
+        """
+        if self.parallel_tools is not False or (self.tool_choice is not None and self.tool_choice.mode in _SINGLE):
+            return
+        if sum(1 for tool in self.tools if isinstance(tool, Tool)) > 1:
+            self.unsupported(self.spelt("parallel_tool_calls"), provider, _SEVERAL)
+
+
+#: Choices that leave no two tools to be called.
+_SINGLE = ("none", "one")
+_SEVERAL = "the model may call several tools at once; drop_unsupported = true on the backend leaves the field out"
+
 
 def leading_system(turns: Sequence[Turn]) -> tuple[tuple[Part, ...], Sequence[Turn]]:
     """The parts of the system turns at the beginning, and the turns that follow them."""
@@ -252,6 +270,52 @@ def alternating(turns: Iterable[Turn]) -> list[Turn]:
 
 def _ordered(role: Role, parts: list[Part]) -> list[Part]:
     return sorted(parts, key=lambda part: not isinstance(part, ToolResult)) if role == "user" else parts
+
+
+def results_first(turns: Iterable[Turn]) -> list[Turn]:
+    """The conversation with the results of tools right behind the answer that called them, in the order of the calls.
+
+    Each result is a turn of its own; what else was said up to the next answer follows them. So it is for providers that
+    want a message for each result (https://platform.openai.com/docs/guides/function-calling): they refuse a word of the
+    user between two of them, which is what clients send that give each result a turn, with a picture or text beside it.
+    Answers in a row of which one calls tools become one, since nothing may stand between a call and its result.
+    """
+    ordered: list[Turn] = []
+    places: dict[str, int] = {}
+    for answers, run in itertools.groupby(turns, key=_is_answer):
+        if answers:
+            said = list(run)
+            called = [part.id for turn in said for part in turn.parts if isinstance(part, ToolCall)]
+            places = {call_id: place for place, call_id in enumerate(called)}
+            ordered += _joined(said)
+        else:
+            ordered += _results_then_rest(list(run), places)
+    return ordered
+
+
+def _is_answer(turn: Turn) -> bool:
+    return turn.role == "assistant"
+
+
+def _joined(answers: list[Turn]) -> list[Turn]:
+    """Answers in a row as one, if any but the last of them calls a tool."""
+    if not any(isinstance(part, ToolCall) for turn in answers[:-1] for part in turn.parts):
+        return answers
+    return [attrs.evolve(answers[0], parts=tuple(part for turn in answers for part in turn.parts))]
+
+
+def _results_then_rest(turns: list[Turn], places: dict[str, int]) -> list[Turn]:
+    """Turns between two answers: the results, by the places of their calls, and behind them what is left."""
+    results = [(turn, part) for turn in turns for part in turn.parts if isinstance(part, ToolResult)]
+    if not results:
+        return turns
+    results.sort(key=lambda each: places.get(each[1].id, len(places)))
+    ordered = [attrs.evolve(turn, parts=(part,)) for turn, part in results]
+    for turn in turns:
+        rest = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+        if rest:
+            ordered.append(attrs.evolve(turn, parts=rest))
+    return ordered
 
 
 def tool_names(turns: Iterable[Turn]) -> dict[str, str]:

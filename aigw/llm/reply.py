@@ -11,6 +11,7 @@ for every chunk of every stream; nor tuples, which would be equal to each other 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -121,11 +122,24 @@ class Finish:
 
     :ivar reason: one of the constants above.
     :ivar sequence: the stop sequence, where that was it and the provider tells.
+    :ivar unknown: the provider's word for why, where nothing is known of it: ``reason`` is a guess then.
     """
 
     reason: str
     choice: int = 0
     sequence: str | None = None
+    unknown: str | None = None
+
+
+def finish(word: str, reasons: Mapping[str, str], choice: int = 0, sequence: str | None = None) -> Finish:
+    """The end of a choice, by the provider's word for why.
+
+    :param word: empty if the provider tells none, which is a plain end.
+    :param reasons: what the provider's words mean; one that is not among them is taken for a plain end and told as
+        :attr:`Finish.unknown`.
+    """
+    reason = reasons.get(word) if word else STOP
+    return Finish(reason or STOP, choice, sequence, None if reason is not None else word)
 
 
 @attrs.define

@@ -329,8 +329,8 @@ class StreamTap:
         if self.model is None:
             self._note_model(fields)
         told = fields.get("usage")
-        if told is None and isinstance(fields.get("x_groq"), dict):
-            told = fields["x_groq"].get("usage")
+        if told is None:
+            told = _usage_elsewhere(fields)
         self.usage = from_openai(told) or self.usage
         choices = fields.get("choices")
         if isinstance(choices, list) and choices:
@@ -360,6 +360,13 @@ class StreamTap:
         model = fields.get("model")
         if self.model is None and isinstance(model, str) and model:
             self.model = model
+
+
+def _usage_elsewhere(fields: dict[str, Any]) -> Any:
+    """The usage of a chunk that has none where OpenAI has it: in ``x_groq``, or in its first choice (Moonshot)."""
+    choices = fields.get("choices")
+    places = [fields.get("x_groq"), choices[0] if isinstance(choices, list) and choices else None]
+    return next((place["usage"] for place in places if isinstance(place, dict) and "usage" in place), None)
 
 
 def _readable(run: bytes, *, first: bool) -> bytes:

@@ -44,6 +44,8 @@ _BYTES_PER_TOKEN = 4
 _MOST_HELD = 16 * 1024
 #: Characters of the name that a provider gives its model: it is in every event of some dialects.
 _LONGEST_MODEL = 256
+#: Characters of a provider's word for why an answer ended that are told in the log.
+_LONGEST_WORD = 64
 #: Content types of streams, whatever follows them.
 _BEFORE_EVENTS = b"\xef\xbb\xbf \r\n"
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream", b"application/x-ndjson", b"application/jsonl")
@@ -54,6 +56,7 @@ class Answer:
     """A whole answer, or an error, as the client gets it.
 
     :ivar retry_after: seconds, where the provider's body says so.
+    :ivar unknown_finish: the provider's word for why the answer ended, where nothing is known of it.
     """
 
     status: int
@@ -62,6 +65,7 @@ class Answer:
     model: str | None = None
     retry_after: float | None = None
     error: ProviderError | None = None
+    unknown_finish: str | None = None
 
 
 #: A translation's request that was sent.
@@ -175,7 +179,14 @@ class Translation:
         write = self._writer.events if self._streams else self._writer.whole
         told = [event.usage for event in events if isinstance(event, reply.UsageTold)]
         models = [event.model for event in events if isinstance(event, reply.Start) and _names_model(event)]
-        return Answer(200, write(events), told[-1] if told else None, models[0] if models else None)
+        words = [event.unknown[:_LONGEST_WORD] for event in events if isinstance(event, reply.Finish) and event.unknown]
+        return Answer(
+            200,
+            write(events),
+            told[-1] if told else None,
+            models[0] if models else None,
+            unknown_finish=words[0] if words else None,
+        )
 
     def _mislabelled(self, reader: Reader, body: bytes) -> list[reply.Event]:
         """The events of a stream that its server calls JSON, or that nobody asked for; none if it is no whole one."""
@@ -215,6 +226,7 @@ class StreamTranslation:
     :ivar unreadable: why the stream cannot be read on, if it cannot; what came before is written first.
     :ivar usage: as last told.
     :ivar model: the model that answers, if told.
+    :ivar unknown_finish: the provider's word for why the answer ended, where nothing is known of it.
     """
 
     def __init__(
@@ -240,6 +252,7 @@ class StreamTranslation:
         self.unreadable: UnreadableStream | None = None
         self.usage: Usage | None = None
         self.model: str | None = None
+        self.unknown_finish: str | None = None
 
     def feed(self, data: bytes) -> bytes:
         """What the client gets for the next piece of the provider's stream."""
@@ -325,6 +338,10 @@ class StreamTranslation:
                 return self.begun or self._held_size < _MOST_HELD
             case reply.End():
                 self.begun = self.done = True
+            case reply.Finish():
+                self.begun = True
+                if event.unknown and self.unknown_finish is None:
+                    self.unknown_finish = event.unknown[:_LONGEST_WORD]
             case reply.ToolStart():
                 self.begun = True
                 self._call_ids.tell_apart(event)

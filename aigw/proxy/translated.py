@@ -10,8 +10,11 @@ Both are relays as those of :mod:`aigw.proxy.relay` are, which see for the rules
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from twisted.logger import Logger
+
+from aigw.bounded_cache import remember
 from aigw.errors import GatewayError, UpstreamFailed, short_of_memory
 from aigw.http.headers import Header
 from aigw.llm.body import is_large
@@ -35,6 +38,11 @@ _EVENTS: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+_LOG: Final = Logger(namespace=__name__)
+#: The backends that were heard to end an answer with a word that is not known, with that word.
+_HEARD: Final[dict[tuple[str, str], bool]] = {}
 
 
 class TranslatedBody:
@@ -97,6 +105,7 @@ class TranslatedBody:
     def _answer(self, answer: Answer) -> None:
         attempt, headers = self._attempt, kept_headers(self._head)
         attempt.note(answer.usage, answer.model)
+        warn_of_finish(attempt, answer.unknown_finish)
         if answer.error is not None:
             headers += retry_header(answer, headers)
             attempt.answer_error(answer.status, [_JSON, *headers], answer.body, answer.error)
@@ -187,6 +196,7 @@ class TranslatedEvents:
             return
         if stream.done:
             attempt.note(stream.usage, stream.model)
+            warn_of_finish(attempt, stream.unknown_finish)
             attempt.finish()
         else:
             when = "too early" if self._begun else "before the first event"
@@ -197,6 +207,7 @@ class TranslatedEvents:
         attempt, stream = self._attempt, self._stream
         attempt.note(self.seen(), stream.model)
         if stream.done:
+            warn_of_finish(attempt, stream.unknown_finish)
             attempt.finish("ok")
         else:
             told = ProviderError(error.status, error.type, error.message, error.code, error.param)
@@ -213,3 +224,22 @@ def retry_header(answer: Answer, headers: list[Header]) -> list[Header]:
     if answer.retry_after is None or any(name.startswith(b"retry-after") for name, _ in headers):
         return []
     return [(b"retry-after", b"%d" % min(MOST_RETRY_AFTER, max(1, math.ceil(answer.retry_after))))]
+
+
+def warn_of_finish(attempt: Attempt, word: str | None) -> None:
+    """Tell the log, once for each backend, of a reason for an answer's end that is not known.
+
+    The client was told of a plain end, which may not be what the provider meant.
+
+    :param word: the provider's, with a bound; None: the reason is known.
+    """
+    if word is None or _HEARD.get((attempt.backend, word)):
+        return
+    remember(_HEARD, (attempt.backend, word), True, len(word))
+    told = attempt.without_secrets(word.encode("utf-8", "replace")).decode("utf-8", "replace")
+    _LOG.warn(
+        "backend {backend} ended an answer of model {model!r} with the unknown reason {word!r}: told as a plain end",
+        backend=attempt.backend,
+        model=attempt.model.decode("utf-8", "replace"),
+        word=told,
+    )

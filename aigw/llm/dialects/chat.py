@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aigw.llm import call as c
+from aigw.llm import json_schema, media_types
 from aigw.llm.dialects.chat_reply import ChatWriter
 from aigw.llm.dialects.fields import array_of, name_of, object_of, optional_text, text_of, wrong
 from aigw.llm.dialects.openai_shapes import error_body
@@ -259,7 +260,7 @@ def data_url(url: str, field: str) -> tuple[str, str]:
     media_type, *parameters = head.split(";")
     if not comma or "base64" not in parameters:
         raise wrong(field, "must be a URL, or data:MEDIA-TYPE;base64,… with the data")
-    return media_type or "application/octet-stream", data
+    return media_types.registered(media_type) or "application/octet-stream", data
 
 
 # -- tools
@@ -295,7 +296,7 @@ def tool_of(function: Mapping[str, Any], field: str) -> c.Tool:
     return c.Tool(
         name_of(function.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
-        schema,
+        json_schema.normalised(schema) if schema is not None else None,
         strict if isinstance(strict, bool) else None,
     )
 
@@ -352,7 +353,7 @@ def schema_format(value: Mapping[str, Any], field: str) -> c.ResponseFormat:
     description, strict, name = value.get("description"), value.get("strict"), value.get("name")
     return c.ResponseFormat(
         "schema",
-        object_of(schema, f"{field}.schema") if schema is not None else {},
+        json_schema.normalised(object_of(schema, f"{field}.schema")) if schema is not None else {},
         name if isinstance(name, str) and name else "response",
         description if isinstance(description, str) else None,
         strict if isinstance(strict, bool) else None,

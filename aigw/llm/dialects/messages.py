@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from aigw.llm import call as c
+from aigw.llm import json_schema, media_types
 from aigw.llm.dialects.fields import array_of, name_of, object_of, text_of, wrong
 from aigw.llm.dialects.messages_reply import TOOL_SIGNATURE, MessagesWriter
 from aigw.llm.dialects.messages_shapes import error_body
@@ -136,7 +137,7 @@ def _format(value: Any, older: Any) -> c.ResponseFormat | None:
     form = object_of(value, "output_config.format")
     if form.get("type") != "json_schema":
         raise wrong("output_config.format.type", "must be json_schema")
-    schema = object_of(form.get("schema"), "output_config.format.schema")
+    schema = json_schema.normalised(object_of(form.get("schema"), "output_config.format.schema"))
     return c.ResponseFormat("schema", schema, "structured_output", strict=True)
 
 
@@ -151,7 +152,7 @@ def _tool(tool: Any, field: str) -> c.Tool | c.Foreign:
     return c.Tool(
         name_of(tool.get("name"), f"{field}.name"),
         description if isinstance(description, str) else None,
-        object_of(schema, f"{field}.input_schema") if schema is not None else None,
+        json_schema.normalised(object_of(schema, f"{field}.input_schema")) if schema is not None else None,
         strict if isinstance(strict, bool) else None,
         _cache(tool),
     )
@@ -263,7 +264,7 @@ def _place(source: dict[str, Any], field: str) -> dict[str, Any]:
     """Where the bytes of an image or a document are."""
     kind = source.get("type")
     if kind == "base64":
-        media_type = text_of(source.get("media_type"), f"{field}.media_type")
+        media_type = media_types.registered(text_of(source.get("media_type"), f"{field}.media_type"))
         return {"media_type": media_type, "data": text_of(source.get("data"), f"{field}.data")}
     if kind == "url":
         return {"url": text_of(source.get("url"), f"{field}.url")}

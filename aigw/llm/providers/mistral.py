@@ -120,6 +120,7 @@ SERVER = Server(
     max_tokens=lambda model: "max_tokens",
     effort=_effort,
     tells_usage=False,
+    strict_subset=False,
     tool_id=tool_id,
     parts={
         c.Text: parts.text,

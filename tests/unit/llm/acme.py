@@ -27,6 +27,7 @@ LINES: dict[str, r.Event] = {
     "same": r.ToolStart(1, "c", "g"),
     "arguments": r.ToolArguments(0, '{"abcdefgh":1}'),
     "stop": r.Finish(r.STOP),
+    "odd": r.Finish(r.STOP, unknown="odd"),
     "end": r.End(),
     "leak": r.Failed(ProviderError(500, "server_error", "wrong key sk-upstream-secret")),
     "error": r.Failed(ProviderError(529, "overloaded_error", "busy", "overloaded", retry_after=2.5)),

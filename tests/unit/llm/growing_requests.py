@@ -14,6 +14,8 @@ Family = Callable[[int], Fields]
 
 PICTURE = "data:image/png;base64,QUFB"
 ASKED = {"role": "user", "content": "x"}
+SHELL = {"type": "shell_call", "call_id": "c", "action": {"commands": ["ls"]}}
+SHELL_OUTPUT = {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "x"}]}
 
 
 def asked(*messages: Any, **more: Any) -> Fields:
@@ -23,6 +25,14 @@ def asked(*messages: Any, **more: Any) -> Fields:
 
 def _schema(properties: Any, **more: Any) -> Fields:
     return {"type": "object", "properties": properties, **more}
+
+
+def _closed(properties: Fields) -> Fields:
+    return _schema(properties, required=list(properties), additionalProperties=False)
+
+
+def _tuple(*places: Fields) -> Fields:
+    return {"type": "array", "items": list(places), "additionalItems": False}
 
 
 # -- chat
@@ -97,6 +107,8 @@ CHAT: dict[str, Family] = {
     "results from behind": lambda n: asked(_calls(n), *reversed(_results(n))),
     "rounds of calls": lambda n: asked(*[each for _ in range(n) for each in (_calls(2), *_results(2))]),
     "names of called tools": lambda n: asked(_calls(n, lambda number: f"t{number}"), ASKED),
+    "answers in a row that call": lambda n: asked(*[{**_calls(1), "content": "y"}] * n, *_results(1)),
+    "words between results": lambda n: asked(_calls(n), *[each for one in _results(n) for each in (one, ASKED)]),
     "long names of called tools": lambda n: asked(_calls(n, lambda number: f"t{number}" + "x" * 70), ASKED),
     "calls of one id": lambda n: asked(_calls(n, call_id="c"), *_results(n)),
     "functions, older form": lambda n: asked(
@@ -134,6 +146,18 @@ CHAT: dict[str, Family] = {
     "properties": lambda n: _tool(_schema({f"p{i}": {"type": "string", "pattern": "x"} for i in range(n)}), strict=True),
     "choices of a schema": lambda n: _tool({"oneOf": [{"const": i} for i in range(n)]}, strict=True),
     "a deep schema": lambda n: _tool(_deep(n), strict=True),
+    "places of a tuple": lambda n: _tool(_schema({"a": _tuple(*[{"type": "string"}] * n)})),
+    "types of a tuple": lambda n: _tool(_schema({"a": _tuple(*[{"type": f"t{i}"} for i in range(n)])})),
+    "tuples": lambda n: _tool(_schema({f"p{i}": _tuple({"type": "string"}) for i in range(n)})),
+    "booleans": lambda n: _tool(_schema({f"p{i}": True for i in range(n)})),
+    "what strict mode takes": lambda n: _formatted(_closed({f"p{i}": {"type": "string"} for i in range(n)}), strict=True),
+    "enums in strict mode": lambda n: _formatted(_closed({"a": {"type": "string", "enum": ["x"] * n}}), strict=True),
+    "circles of what is required": lambda n: _tool(
+        {
+            "$defs": {"N": _closed({f"p{i}": {"$ref": "#/$defs/N"} for i in range(n)})},
+            **_schema({"a": {"$ref": "#/$defs/N"}, "b": {"items": {"$ref": "#"}}}),
+        }
+    ),
     "references to one definition": lambda n: _tool(_one_definition(n)),
     "definitions in a row": lambda n: _tool(_chain(n)),
     "definitions in a row, of a format": lambda n: _formatted(_chain(n), strict=True),
@@ -192,6 +216,9 @@ MESSAGES: dict[str, Family] = {
     "names of called tools": lambda n: asked({"role": "assistant", "content": [_used(i, f"t{i}") for i in range(n)]}),
     "signed calls": lambda n: _blocks({"type": "thinking", "thinking": "", "signature": "aigw-tool:s"}, n, "assistant"),
     "thoughts": lambda n: _blocks({"type": "thinking", "thinking": "t", "signature": "s"}, n, "assistant"),
+    "what hosted tools did": lambda n: _blocks(
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}, n, "assistant"
+    ),
     "redacted thoughts": lambda n: _blocks({"type": "redacted_thinking", "data": "d"}, n, "assistant"),
     "large pictures": lambda n: _blocks(
         {"type": "image", **_source("image/jpeg", base64.b64encode(b"\xff\xd8" + b"\xff\xe0\x00\x02" * n).decode())}, 1
@@ -247,7 +274,15 @@ RESPONSES: dict[str, Family] = {
     "signed calls": lambda n: _put(*[each for i in range(n) for each in (_thought_item(f"aigw:call:2:c{i}s"), _call_item(i))]),
     "texts of a thought": lambda n: _put({**_thought_item("s"), "summary": [{"text": "t"}] * n}),
     "custom calls": lambda n: _put(*[{"type": "custom_tool_call", "call_id": f"c{i}", "name": "f", "input": "x"} for i in range(n)]),
-    "foreign items": lambda n: _put(*[{"type": "web_search_call"}] * n),
+    "foreign items": lambda n: _put(*[{"type": "to_be_invented"}] * n),
+    "what hosted tools did": lambda n: _put(*[{"type": "web_search_call"}] * n, _call_item(0), _output_item(0)),
+    "tools that the client runs": lambda n: _put(
+        *[each for i in range(n) for each in ({**SHELL, "call_id": f"c{i}"}, {**SHELL_OUTPUT, "call_id": f"c{i}"})]
+    ),
+    "words of an action": lambda n: _put({**SHELL, "action": {"commands": ["x"] * n}}, SHELL_OUTPUT),
+    "domains to search": lambda n: _put(
+        tools=[{"type": "web_search", "filters": {"allowed_domains": ["x"] * n}, **{f"f{i}": 1 for i in range(n)}}]
+    ),
     "parts": lambda n: _put({"role": "user", "content": [{"type": "input_text", "text": "x"}] * n}),
     "refusals": lambda n: _put({"role": "assistant", "content": [{"type": "refusal", "refusal": "x"}] * n}),
     "pictures": lambda n: _put({"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}] * n}),

@@ -151,7 +151,7 @@ class StreamTests(unittest.TestCase):
         )
 
     def test_reasons(self) -> None:
-        """All that there are; one that is new is a plain end."""
+        """All that there are; one that is new is told as such."""
         for reason, meaning in {
             "end_turn": r.STOP,
             "max_tokens": r.LENGTH,
@@ -160,9 +160,11 @@ class StreamTests(unittest.TestCase):
             "tool_use": r.TOOL_CALLS,
             "pause_turn": r.PAUSE,
             "refusal": r.REFUSAL,
-            "something_new": r.STOP,
+            "compaction": r.PAUSE,
         }.items():
             self.assertEqual(said(read(start() + end(reason)), r.Finish), [r.Finish(meaning)])
+        new = r.Finish(r.STOP, unknown="something_new")
+        self.assertEqual(said(read(start() + end("something_new")), r.Finish), [new])
 
     def test_stop_sequence_is_told(self) -> None:
         """Which one it was."""

@@ -198,7 +198,7 @@ class StreamTests(unittest.TestCase):
         self.assertEqual(read(stream)[1:3], [r.TextDelta("Hi"), r.Finish("stop")])
 
     def test_reasons(self) -> None:
-        """To OpenAI's words; one that is not known is an end like others."""
+        """To OpenAI's words; one that is not known is told as such."""
         for reason, meaning in (
             ("end_turn", r.STOP),
             ("stop_sequence", r.STOP_SEQUENCE),
@@ -207,10 +207,11 @@ class StreamTests(unittest.TestCase):
             ("model_context_window_exceeded", r.LENGTH),
             ("guardrail_intervened", r.CONTENT_FILTER),
             ("content_filtered", r.CONTENT_FILTER),
-            ("something_new", r.STOP),
         ):
             self.assertEqual(said(read(start() + end(reason)), r.Finish), [r.Finish(meaning)])
             self.assertEqual(said(whole({"text": "x"}, reason=reason), r.Finish), [r.Finish(meaning)])
+        new = r.Finish(r.STOP, unknown="something_new")
+        self.assertEqual(said(read(start() + end("something_new")), r.Finish), [new])
 
     def test_guardrails_may_come_late(self) -> None:
         """What was said before is not taken back; the finish tells."""

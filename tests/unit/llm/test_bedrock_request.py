@@ -540,7 +540,8 @@ class ToolTests(Asking):
         self.assertNotIn("toolChoice", made["toolConfig"])
         self.assertNotIn("additionalModelRequestFields", body(tools=(WEATHER,), parallel_tools=True))
         self.assertNotIn("additionalModelRequestFields", body(parallel_tools=False))
-        self.refused("parallel_tool_calls", model=NOVA, tools=(WEATHER,), parallel_tools=False)
+        self.refused("parallel_tool_calls", model=NOVA, tools=(WEATHER, Tool("f")), parallel_tools=False)
+        self.assertEqual(body(model=NOVA, tools=(WEATHER,), parallel_tools=False), body(model=NOVA, tools=(WEATHER,)))
 
     def test_strict_tools(self) -> None:
         """Where the model has structured output; the schema is closed then."""

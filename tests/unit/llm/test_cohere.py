@@ -184,7 +184,8 @@ class RequestTests(unittest.TestCase):
         self.assertEqual(made["tool_choice"], "REQUIRED")
         error = self.assertRaises(BadRequest, body, tools=(WEATHER,), tool_choice=ToolChoice("one", "f"))
         self.assertEqual(error.param, "tool_choice")
-        self.refused("parallel_tool_calls", tools=(WEATHER,), parallel_tools=False)
+        self.refused("parallel_tool_calls", tools=(WEATHER, Tool("f")), parallel_tools=False)
+        self.assertEqual(body(tools=(WEATHER,), parallel_tools=False), body(tools=(WEATHER,)))
 
     def test_history(self) -> None:
         """A plan goes with the calls; results are messages of their own, before what the user says."""
@@ -393,9 +394,10 @@ class StreamTests(unittest.TestCase):
             ("STOP_SEQUENCE", r.STOP_SEQUENCE),
             ("MAX_TOKENS", r.LENGTH),
             ("TOOL_CALL", r.TOOL_CALLS),
-            ("SOMETHING_NEW", r.STOP),
         ):
             self.assertEqual(said(read(start() + end(reason)), r.Finish), [r.Finish(meaning)])
+        new = r.Finish(r.STOP, unknown="SOMETHING_NEW")
+        self.assertEqual(said(read(start() + end("SOMETHING_NEW")), r.Finish), [new])
 
     def test_failures_are_no_ends(self) -> None:
         """Whatever came before."""

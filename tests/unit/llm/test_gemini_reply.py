@@ -151,11 +151,11 @@ class WholeTests(unittest.TestCase):
             ("RECITATION", r.CONTENT_FILTER),
             ("PROHIBITED_CONTENT", r.CONTENT_FILTER),
             ("MODEL_ARMOR", r.CONTENT_FILTER),
-            ("FINISH_REASON_UNSPECIFIED", r.STOP),
-            ("MALFORMED_FUNCTION_CALL", r.STOP),
-            ("TO_BE_INVENTED", r.STOP),
         ):
             self.assertEqual(whole(answer("x", finish=reason))[-2], r.Finish(meaning), reason)
+        for reason in ("FINISH_REASON_UNSPECIFIED", "TO_BE_INVENTED"):
+            self.assertEqual(whole(answer("x", finish=reason))[-2], r.Finish(r.STOP, unknown=reason))
+            self.assertEqual(whole(answer(call_of("f"), finish=reason))[-2], r.Finish(r.TOOL_CALLS, unknown=reason))
         self.assertEqual(whole(answer(call_of("f"), finish="MAX_TOKENS"))[-2], r.Finish(r.LENGTH))
 
     def test_broken_before_a_word(self) -> None:
@@ -240,6 +240,30 @@ class WholeTests(unittest.TestCase):
                 "![image](data:image/png;base64,iVBORw0KGgo=)",
                 "[audio/L16](data:audio/L16;base64,AAA=)",
             ],
+        )
+
+    def test_what_googles_tools_did(self) -> None:
+        """Beside functions, Gemini 3 tells its searches as parts; their proofs belong to nothing that is sent back."""
+        search = {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s"}, "thoughtSignature": SIGNATURE}
+        found = {"toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s"}, "thoughtSignature": SIGNATURE}
+        self.assertEqual(whole(answer(search, found, "Found.")), whole(answer("Found.")))
+
+    def test_thoughts_in_code_and_pictures(self) -> None:
+        """Are thoughts: what an image model draws on its way, what a model tries out; not part of the answer."""
+        parts = [
+            {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}, "thought": True},
+            {"executableCode": {"language": "PYTHON", "code": "print(28)\n"}, "thought": True},
+            {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "28\n"}, "thought": True},
+            {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": SIGNATURE},
+        ]
+        events = whole(answer(*parts))
+        thoughts = [event.text for event in events if isinstance(event, r.ReasoningDelta)]
+        self.assertEqual(
+            thoughts,
+            ["![image](data:image/png;base64,iVBORw0KGgo=)", "\n```python\nprint(28)\n```\n", "\n```\n28\n```\n"],
+        )
+        self.assertEqual(
+            [event.text for event in events if isinstance(event, r.TextDelta)], ["![image](data:image/png;base64,AAAA)"]
         )
 
     def test_recorded(self) -> None:

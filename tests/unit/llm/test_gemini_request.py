@@ -44,6 +44,8 @@ WEATHER = {
     },
 }
 
+CLOCK = {"type": "function", "function": {"name": "clock"}}
+
 
 def chat(drop: bool = False, **fields: Any) -> Call:
     """The call of a chat client."""
@@ -172,7 +174,7 @@ class PlainTests(RequestCase):
         """What cannot be told back, or is not there at all."""
         self.refused("logprobs", logprobs=True)
         self.refused("logit_bias", logit_bias={"1": 2})
-        self.refused("parallel_tool_calls", tools=[WEATHER], parallel_tool_calls=False)
+        self.refused("parallel_tool_calls", tools=[WEATHER, CLOCK], parallel_tool_calls=False)
         self.refused("verbosity", verbosity="low")
         self.refused("tools[0]", tools=[{"type": "custom", "custom": {"name": "c"}}])
 
@@ -343,7 +345,34 @@ class ToolTests(RequestCase):
             [{"googleSearch": {}}, {"urlContext": {}}, {"googleSearch": {}}, {"codeExecution": {}}],
         )
         self.assertEqual(body(web_search_options={})["tools"], [{"googleSearch": {}}])
-        self.refused("tools[0]", "filters", tools=[{"type": "web_search", "filters": {}}])
+        filters = {"allowed_domains": ["example.com"]}
+        self.refused("tools[0]", "filters", tools=[{"type": "web_search", "filters": filters}])
+
+    def test_one_tool_at_a_time(self) -> None:
+        """Is no wish where there is one tool, or none to be called."""
+        for fields in (
+            {"tools": [WEATHER]},
+            {"tools": [WEATHER, CLOCK], "tool_choice": "none"},
+            {"tools": [WEATHER, CLOCK], "tool_choice": {"type": "function", "function": {"name": "clock"}}},
+            {},
+        ):
+            self.assertEqual(body(**fields, parallel_tool_calls=False), body(**fields))
+
+    def test_googles_tools_beside_functions(self) -> None:
+        """Since Gemini 3, and AI Studio wants to be told; before, it is the one or the other."""
+        search = {"type": "web_search"}
+        for fields in ({"tools": [WEATHER, search]}, {"tools": [WEATHER], "web_search_options": {}}):
+            asked = {"model": "gemini-3.1-pro", **fields}
+            written = body(**asked, tool_choice="auto")
+            self.assertEqual([*map(list, written["tools"])], [["functionDeclarations"], ["googleSearch"]])
+            told = {"functionCallingConfig": {"mode": "AUTO"}, "includeServerSideToolInvocations": True}
+            self.assertEqual(written["toolConfig"], told)
+            at_vertex = VertexWire("/v1").request(chat(**asked)).body
+            self.assertNotIn("toolConfig", at_vertex)
+            self.assertEqual(at_vertex["tools"], written["tools"])
+        self.refused("tools[1]", "not both", tools=[WEATHER, search])
+        self.refused("web_search_options", "not both", tools=[WEATHER], web_search_options={})
+        self.assertNotIn("toolConfig", body(model="gemini-3.1-pro", tools=[search]))
 
     def test_history(self) -> None:
         """Calls at once, answered in another order; results come in the order of the calls, names found by their ids.
@@ -585,6 +614,38 @@ class SchemaTests(unittest.TestCase):
         clean = cleaned(schema)
         self.assertEqual(clean["properties"]["tree"], {"properties": {"next": {"$ref": "#/$defs/Node"}}})
         self.assertEqual(clean["$defs"], {"Node": {"properties": {"next": {"$ref": "#/$defs/Node"}}}})
+
+    def test_circles_end(self) -> None:
+        """What a circle goes through is optional, or an array that may be empty: Gemini refuses any other."""
+        node = {"$ref": "#/$defs/Node"}
+        for way, released in (
+            (node, True),
+            ({"anyOf": [node, {"type": "null"}]}, True),
+            ({"type": "object", "properties": {"a": node}, "required": ["a"]}, False),  # "a" itself is released
+            ({"type": "array", "items": node}, False),
+            ({"type": "array", "items": node, "minItems": 1}, True),
+            ({"type": ["array", "null"], "items": node}, True),
+            ({"type": "string"}, False),
+        ):
+            definition = {"type": "object", "properties": {"way": way, "name": {}}, "required": ["way", "name"]}
+            clean = cleaned({"type": "object", "properties": {"top": node}, "$defs": {"Node": definition}})
+            required = ["name"] if released else ["way", "name"]
+            self.assertEqual(clean["properties"]["top"]["required"], required, way)
+            if "$defs" in clean:
+                self.assertEqual(clean["$defs"]["Node"]["required"], required, way)
+        inner = cleaned(
+            {"properties": {"top": node}, "$defs": {"Node": {"properties": {"a": node}, "required": ["a"]}}}
+        )
+        self.assertEqual(inner["$defs"]["Node"]["required"], [])
+
+    def test_circles_through_the_root(self) -> None:
+        """Keep a reference too: ``#`` is a definition of its own."""
+        schema = {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}
+        reference = {"$ref": "#/$defs/__root__"}
+        clean = cleaned({"$schema": "x", **schema, "required": ["children"]})
+        written = {"type": "object", "properties": {"children": {"type": "array", "items": reference}}}
+        root = {**written, "required": ["children"]}
+        self.assertEqual(clean, {**root, "$defs": {"__root__": root}})
 
     def test_references_to_nothing(self) -> None:
         """Say nothing."""

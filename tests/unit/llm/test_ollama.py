@@ -165,7 +165,8 @@ class RequestTests(unittest.TestCase):
         self.assertNotIn("tools", body(tools=(WEATHER,), tool_choice=ToolChoice("none")))
         self.refused("tool_choice", tools=(WEATHER,), tool_choice=ToolChoice("any"))
         self.refused("tool_choice", tools=(WEATHER,), tool_choice=ToolChoice("one", "get_weather"))
-        self.refused("parallel_tool_calls", tools=(WEATHER,), parallel_tools=False)
+        self.refused("parallel_tool_calls", tools=(WEATHER, Tool("f")), parallel_tools=False)
+        self.assertEqual(body(tools=(WEATHER,), parallel_tools=False), body(tools=(WEATHER,)))
         self.refused("tools[0]", tools=(Foreign("anthropic", {"type": "bash_20250124"}),))
 
     def test_history(self) -> None:
@@ -326,9 +327,9 @@ class StreamTests(unittest.TestCase):
             ("length", r.LENGTH),
             ("load", r.STOP),
             (None, r.STOP),
-            ("new", r.STOP),
         ):
             self.assertEqual(said(read(piece("x") + end(reason)), r.Finish), [r.Finish(meaning)])
+        self.assertEqual(said(read(piece("x") + end("new")), r.Finish), [r.Finish(r.STOP, unknown="new")])
 
     def test_failure_in_the_middle(self) -> None:
         """Is a line with an error under status 200."""

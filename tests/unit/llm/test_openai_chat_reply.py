@@ -103,11 +103,15 @@ class StreamTests(unittest.TestCase):
         late = sse(
             {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}], "usage": USAGE}
         )
+        ended = {"index": 0, "delta": {"content": "b"}, "finish_reason": "stop", "usage": USAGE}
+        moonshot = sse({"id": "c", "choices": [ended]})
         for stream in (
             (chunk("a"), chunk("b", "stop", usage=USAGE)),
             (chunk("a"), chunk("b", "stop", x_groq={"id": "req", "usage": USAGE})),
             (chunk("a"), chunk("b", "stop", x_groq={"usage": {"prompt_tokens": 1}}, usage=USAGE)),
             (chunk("a"), chunk("b", "stop"), late),
+            (chunk("a"), moonshot),
+            (chunk("a"), moonshot, usage_chunk()),
             (chunk("a", usage={"prompt_tokens": 9, "completion_tokens": 1}), chunk("b", "stop"), usage_chunk()),
         ):
             events = events_of(*stream, DONE)
@@ -162,10 +166,10 @@ class StreamTests(unittest.TestCase):
             ("SAFETY", r.CONTENT_FILTER),
             ("function_call", r.TOOL_CALLS),
             ("eos", r.STOP),
-            ("tomorrow", r.STOP),
-            (7, r.STOP),
         ):
-            self.assertIn(r.Finish(reason), events_of(chunk("a", word), DONE))  # type: ignore[arg-type]
+            self.assertIn(r.Finish(reason), events_of(chunk("a", word), DONE))
+        for odd, told in (("Tomorrow", "tomorrow"), (7, "int")):
+            self.assertIn(r.Finish(r.STOP, unknown=told), events_of(chunk("a", odd), DONE))  # type: ignore[arg-type]
 
     def test_stop_sequences_are_told(self) -> None:
         """By vLLM, which tells a token's number as well, and only those that were asked for."""

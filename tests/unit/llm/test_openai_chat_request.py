@@ -271,7 +271,8 @@ class ToolTests(RequestTests):
 
     def test_functions(self) -> None:
         """With an empty schema where there is none."""
-        tools = (attrs.evolve(WEATHER, strict=True), c.Tool("now"))
+        schema = {**(WEATHER.schema or {}), "required": ["city"], "additionalProperties": False}
+        tools = (attrs.evolve(WEATHER, schema=schema, strict=True), c.Tool("now"))
         self.assertEqual(
             body(call(tools=tools))["tools"],
             [
@@ -280,7 +281,7 @@ class ToolTests(RequestTests):
                     "function": {
                         "name": "get_weather",
                         "description": "Get the weather",
-                        "parameters": WEATHER.schema,
+                        "parameters": schema,
                         "strict": True,
                     },
                 },
@@ -330,14 +331,15 @@ class FormatTests(RequestTests):
 
     def test_schema(self) -> None:
         """With its name and its strictness."""
-        wanted = c.ResponseFormat("schema", {"type": "object"}, "answer", "An answer", True)
+        schema = {"type": "object", "additionalProperties": False}
+        wanted = c.ResponseFormat("schema", schema, "answer", "An answer", True)
         self.assertEqual(
             body(call(format=wanted))["response_format"],
             {
                 "type": "json_schema",
                 "json_schema": {
                     "name": "answer",
-                    "schema": {"type": "object"},
+                    "schema": schema,
                     "description": "An answer",
                     "strict": True,
                 },
@@ -477,6 +479,39 @@ class EffortTests(RequestTests):
         ):
             expected = {} if written is None else {"reasoning_effort": written}
             self.assertEqual(self.effort(model, asked, server.OPENAI), expected, (model, asked))
+
+    def test_models_that_take_few_efforts(self) -> None:
+        """Or none: what the API names in its refusal, and nothing for those that have no such field."""
+        wish = c.ReasoningWish
+        for model, asked, written in (
+            ("gpt-5-chat-latest", wish(effort="high"), None),
+            ("gpt-5-chat", wish(effort="none"), None),
+            ("gpt-5-chat-latest", wish(adaptive=True), None),
+            ("gpt-5-chat-latest", wish(effort="turbo"), None),
+            ("openai/gpt-5.1-chat", wish(effort="high"), "medium"),
+            ("gpt-5.1-chat-latest", wish(effort="none"), "medium"),
+            ("gpt-5.2-chat-latest", wish(effort="max"), "medium"),
+            ("gpt-5.3-chat-latest", wish(budget=100), "medium"),
+            ("gpt-5-pro", wish(effort="minimal"), "high"),
+            ("gpt-5-pro-2025-10-06", wish(effort="medium"), "high"),
+            ("gpt-5.2-pro", wish(effort="low"), "medium"),
+            ("gpt-5.4-pro", wish(effort="max"), "xhigh"),
+            ("gpt-5-codex", wish(effort="minimal"), "low"),
+            ("gpt-5.1-codex-max", wish(effort="xhigh"), "xhigh"),
+            ("gpt-5.1-codex-mini", wish(effort="xhigh"), "high"),
+            ("gpt-5.3-codex", wish(effort="none"), "none"),
+            ("o1-mini", wish(effort="low"), None),
+            ("ft:gpt-5-chat:acme::1", wish(effort="low"), None),
+        ):
+            expected = {} if written is None else {"reasoning_effort": written}
+            for at in (server.OPENAI, server.COMPATIBLE):
+                self.assertEqual(self.effort(model, asked, at), expected, (model, asked))
+
+    def test_models_with_one_effort_may_call_functions(self) -> None:
+        """They are not told "none", which they refuse."""
+        for model in ("gpt-5.3-chat-latest", "gpt-5.4-pro"):
+            for asked in (None, c.ReasoningWish(effort="high")):
+                self.assertEqual(self.effort(model, asked, server.OPENAI, tools=(WEATHER,)), {})
 
     def test_newer_gpt_does_not_think_where_it_may_call_functions(self) -> None:
         """Its chat completions refuse anything but "none" then (wire.md, case 59)."""

@@ -228,9 +228,68 @@ class ItemTests(unittest.TestCase):
         )
 
     def test_unknown_items(self) -> None:
-        """Items of hosted tools are for the provider to refuse."""
-        item = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+        """Are for the provider to refuse."""
+        item = {"type": "to_be_invented", "id": "x_1", "status": "completed"}
         self.assertEqual(turns(item), [("assistant", c.Foreign("responses", item))])
+
+    def test_what_hosted_tools_did(self) -> None:
+        """In a conversation that began at OpenAI, is left out: nobody else can do anything with it."""
+        for kind in (
+            "web_search_call",
+            "file_search_call",
+            "code_interpreter_call",
+            "image_generation_call",
+            "mcp_list_tools",
+            "mcp_call",
+            "mcp_approval_request",
+            "mcp_approval_response",
+            "tool_search_call",
+            "tool_search_output",
+            "program",
+            "program_output",
+        ):
+            item = {"type": kind, "id": "x_1", "call_id": "x", "status": "completed", "action": {"type": "search"}}
+            said = {"role": "assistant", "content": "Found."}
+            self.assertEqual(turns(item, said), [("assistant", c.Text("Found."))], kind)
+            asked = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+            answered = {"type": "function_call_output", "call_id": "c", "output": "o"}
+            self.assertEqual(turns(asked, item, answered), turns(asked, answered), kind)
+
+    def test_tools_that_clients_run_for_openai(self) -> None:
+        """Are called and answered as functions are, whatever their items are named."""
+        for call, output, expected in (
+            (
+                {"type": "local_shell_call", "call_id": "c", "id": "i", "action": {"command": ["ls"]}},
+                {"type": "local_shell_call_output", "id": "c", "output": "a.txt"},
+                (c.ToolCall("c", "local_shell", '{"command":["ls"]}'), c.ToolResult("c", (c.Text("a.txt"),))),
+            ),
+            (
+                {"type": "shell_call", "call_id": "c", "action": {"commands": ["ls"]}},
+                {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "a.txt"}]},
+                (
+                    c.ToolCall("c", "shell", '{"commands":["ls"]}'),
+                    c.ToolResult("c", (c.Text('[{"stdout":"a.txt"}]'),)),
+                ),
+            ),
+            (
+                {"type": "apply_patch_call", "call_id": "c", "operation": {"type": "delete_file", "path": "a"}},
+                {"type": "apply_patch_call_output", "call_id": "c", "output": "done"},
+                (
+                    c.ToolCall("c", "apply_patch", '{"type":"delete_file","path":"a"}'),
+                    c.ToolResult("c", (c.Text("done"),)),
+                ),
+            ),
+            (
+                {"type": "computer_call", "call_id": "c", "action": {"type": "click"}},
+                {"type": "computer_call_output", "call_id": "c", "output": {"image_url": "data:image/png;base64,AA=="}},
+                (
+                    c.ToolCall("c", "computer", '{"type":"click"}'),
+                    c.ToolResult("c", (c.Image("image/png", "AA=="),)),
+                ),
+            ),
+        ):
+            self.assertEqual(turns(call, output), [("assistant", expected[0]), ("user", expected[1])])
+            self.assertEqual(turns({"type": call["type"]}, {"type": output["type"]}), [])
 
     def test_what_is_stored_elsewhere(self) -> None:
         """References and compacted conversations are refused by name, with the remedy."""
@@ -238,6 +297,8 @@ class ItemTests(unittest.TestCase):
             error = self.assertRaises(BadRequest, read, [{"role": "user", "content": "Hi"}, item])
             self.assertEqual((error.param, error.code), ("input[1]", "unsupported_parameter"))
             self.assertIn("send", error.message)
+            if item.get("type") != "compaction":
+                self.assertIn("store: false", error.message)
 
     def test_more_tools(self) -> None:
         """Items may bring tools."""
@@ -313,6 +374,13 @@ class ToolTests(unittest.TestCase):
         """Tools that OpenAI runs itself are for the provider to refuse, or to leave out where that is allowed."""
         tool = {"type": "web_search", "search_context_size": "low"}
         self.assertEqual(read(tools=[tool]).tools, (c.Foreign("responses", tool),))
+
+    def test_search_among_tools(self) -> None:
+        """Is left out: what it would find is declared; where the client is to search, it is not."""
+        deferred = {**FUNCTION, "defer_loading": True}
+        self.assertEqual(read(tools=[deferred, {"type": "tool_search"}]).tools, read(tools=[FUNCTION]).tools)
+        asked = {"type": "tool_search", "execution": "client", "parameters": {}}
+        self.assertEqual(read(tools=[asked]).tools, (c.Foreign("responses", asked),))
 
     def test_choices(self) -> None:
         """All forms."""

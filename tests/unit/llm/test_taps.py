@@ -132,6 +132,8 @@ class ChatStreamTests(StreamCase):
             chunk(None, "stop", usage=USAGE),
             chunk("", None, usage=USAGE),
             chunk(None, "stop", x_groq={"id": "r", "usage": USAGE}),
+            sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}),  # Moonshot
+            sse({"usage": None, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]}),
         ):
             tap, visible = self.tapped(chunk("a"), event, DONE, hide=True)
             self.assertEqual(visible, chunk("a") + event + DONE)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from aigw.http.failures import CallFailure
 from aigw.llm.decoders import BrokenFrame, Frame
 from aigw.llm.usage import Usage
+from aigw.proxy import translated
 from tests.unit.llm.acme import lines, translation
 from tests.unit.proxy.fakes import Scene
 
@@ -100,6 +102,23 @@ class StreamTests(unittest.TestCase):
         s.head(200, NDJSON).on_data(lines("start", "Hi", "stop", "end"))
         s.pass_time(1.5)
         self.assertEqual(s.request.ended, "finished")
+
+    def test_unknown_reason_for_the_end(self) -> None:
+        """Is a plain end for the client, and a warning for the operator, once for each backend and word."""
+        heard: list[dict[str, Any]] = []
+        self.patch(translated, "_HEARD", {})
+        globalLogPublisher.addObserver(heard.append)
+        self.addCleanup(globalLogPublisher.removeObserver, heard.append)
+        for stream in (True, True, False):
+            s = scene(stream)
+            sink = s.head(200, NDJSON if stream else b"application/json")
+            sink.on_data(lines("start", "Hi", "odd", "end") if stream else b'["start","Hi","odd","end"]')
+            sink.on_end(True)
+            self.assertEqual((s.request.status, s.request.ended), (200, "finished"))
+        told = [formatEvent(event) for event in heard if event.get("log_namespace") == "aigw.proxy.translated"]
+        self.assertEqual(len(told), 1)
+        self.assertIn("backend openai", told[0])
+        self.assertIn("'odd'", told[0])
 
     def test_client_leaves(self) -> None:
         """What was seen is booked."""

@@ -3,6 +3,10 @@
 What the model said, thought and called in a row is one turn of its own, whatever number of items it was: providers
 want the calls of parallel tools together. The output of a tool belongs directly behind its call; a message that a
 client has put between the two (Codex does) is moved behind it.
+
+A conversation may have begun at OpenAI. What its own tools did there (searches, code that it ran, pictures) says
+nothing to others, who were not asked for it and have no call that it is the result of: it is left out. Tools that the
+client runs for OpenAI (shell, patches) are calls and outputs as those of functions are, and are told as such.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import orjson
 
 from aigw.llm import call as c
 from aigw.llm.dialects.chat import document_of, image_of
@@ -22,7 +27,26 @@ Item = dict[str, Any]
 
 _ROLES: dict[Any, c.Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 
-_STORED = "nothing is stored; send the item itself"
+_STORED = (
+    "nothing is stored, so no item can be referred to; have the client send items whole, as it does with store: false"
+    " (AI SDK: providerOptions.openai.store = false)"
+)
+
+#: What OpenAI's own tools did, and what it asked or was told about them.
+_HOSTED = frozenset(
+    (
+        *("code_interpreter_call", "configuration_update", "file_search_call", "image_generation_call"),
+        *("mcp_approval_request", "mcp_approval_response", "mcp_call", "mcp_list_tools", "program", "program_output"),
+        *("tool_search_call", "tool_search_output", "web_search_call"),
+    )
+)
+#: Calls of OpenAI's tools that the client runs, with the member that says what to do; their outputs end in ``_output``.
+_CLIENT_RUN = {
+    "apply_patch_call": "operation",
+    "computer_call": "action",
+    "local_shell_call": "action",
+    "shell_call": "action",
+}
 
 
 class Conversation:
@@ -70,7 +94,7 @@ class Conversation:
         read = _ITEMS.get(kind) if isinstance(kind, str) else None
         if read is not None:
             read(self, item, field)
-        else:
+        elif not isinstance(kind, str) or kind not in _HOSTED:
             self._say("assistant", (c.Foreign("responses", item),), field)
 
     def _say(self, role: c.Role, parts: tuple[c.Part, ...], field: str) -> None:
@@ -116,15 +140,39 @@ class Conversation:
         name = name_behind(name_of(item.get("name"), f"{field}.name"), optional_text(item.get("namespace")))
         self._say("assistant", (c.ToolCall(call_id, name, arguments, self._signatures.pop(call_id, None)),), field)
 
+    def _client_run(self, item: Item, field: str) -> None:
+        """A call of a tool that the client runs; one without an id is OpenAI's own affair."""
+        kind = item["type"]
+        call_id = optional_text(item.get("call_id")) or optional_text(item.get("id"))
+        asked = item.get(_CLIENT_RUN[kind])
+        if call_id is not None:
+            arguments = orjson.dumps(asked if isinstance(asked, dict) else {}).decode()
+            self._say("assistant", (c.ToolCall(call_id, kind.removesuffix("_call"), arguments),), field)
+
+    def _client_output(self, item: Item, field: str) -> None:
+        """Its output: a text, a picture of the screen, or something else that is told as JSON."""
+        call_id = optional_text(item.get("call_id")) or optional_text(item.get("id"))
+        output = item.get("output")
+        picture = optional_text(output.get("image_url")) if isinstance(output, dict) else None
+        part: c.Part
+        if picture is not None:
+            part = image_of(picture, None, f"{field}.output.image_url")
+        else:
+            part = c.Text(output if isinstance(output, str) else orjson.dumps(output).decode())
+        if call_id is not None:
+            self._answered(c.ToolResult(call_id, (part,)), field)
+
     def _output(self, item: Item, field: str) -> None:
         call_id = text_of(item.get("call_id"), f"{field}.call_id")
         parts = _content(item.get("output"), f"{field}.output")
-        turn = c.Turn("user", (c.ToolResult(call_id, parts, name=optional_text(item.get("name"))),), field)
-        # It belongs behind its call's turn and the outputs that follow that, one of no call where it is.
+        self._answered(c.ToolResult(call_id, parts, name=optional_text(item.get("name"))), field)
+
+    def _answered(self, result: c.ToolResult, field: str) -> None:
+        """A result belongs behind its call's turn and the outputs that follow that, one of no call where it is."""
         self._end_answer()
-        if self._behind and call_id not in self._calls:
+        if self._behind and result.id not in self._calls:
             self._take_behind()
-        self._turns.append(turn)
+        self._turns.append(c.Turn("user", (result,), field))
 
     def _reasoning(self, item: Item, field: str) -> None:
         texts = [*_texts(item.get("summary"), f"{field}.summary"), *_texts(item.get("content"), f"{field}.content")]
@@ -150,6 +198,8 @@ _ITEMS: dict[str, Callable[[Conversation, Item, str], None]] = {
     "function_call_output": Conversation._output,
     "custom_tool_call": Conversation._custom_call,
     "custom_tool_call_output": Conversation._output,
+    **dict.fromkeys(_CLIENT_RUN, Conversation._client_run),
+    **dict.fromkeys((f"{kind}_output" for kind in _CLIENT_RUN), Conversation._client_output),
     "reasoning": Conversation._reasoning,
     "additional_tools": Conversation._more_tools,
     "item_reference": Conversation._refuse_reference,

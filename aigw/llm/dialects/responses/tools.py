@@ -82,6 +82,8 @@ class Toolbox:
             case "namespace" if namespace is None:
                 name = name_of(tool.get("name"), f"{field}.name")
                 self.add_all(tool.get("tools"), f"{field}.tools", name)
+            case "tool_search" if tool.get("execution") != "client":
+                pass  # it would find the tools that are declared here anyway, though ``defer_loading`` says to wait
             case _:
                 self.tools.append(Foreign("responses", tool))
 

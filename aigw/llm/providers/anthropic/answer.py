@@ -19,7 +19,9 @@ from aigw.llm.providers.anthropic.errors import from_object
 from aigw.llm.providers.anthropic.request import FORMAT_TOOL
 from aigw.llm.usage import ANTHROPIC_COUNTS, from_anthropic
 
+#: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons; all of anthropic 2.15.0, betas too.
 _REASONS = {
+    "compaction": r.PAUSE,
     "end_turn": r.STOP,
     "max_tokens": r.LENGTH,
     "model_context_window_exceeded": r.LENGTH,
@@ -113,10 +115,10 @@ class AnthropicReader:
             why = _text(_object(delta.get("stop_details")).get("explanation"))
             if why:
                 yield r.RefusalDelta(why)
-        meaning = _REASONS.get(reason, r.STOP)
-        if meaning == r.TOOL_CALLS and self._formatted and not self._calls:
-            meaning = r.STOP
-        yield r.Finish(meaning, 0, _text(delta.get("stop_sequence")) or None)
+        finish = r.finish(reason, _REASONS, 0, _text(delta.get("stop_sequence")) or None)
+        if finish.reason == r.TOOL_CALLS and self._formatted and not self._calls:
+            finish = r.Finish(r.STOP, 0, finish.sequence)
+        yield finish
 
     def _message_stop(self, fields: dict[str, Any]) -> Iterator[r.Event]:
         if not self._finished:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from aigw.llm import call as c
+from aigw.llm import hosted_tools
 from aigw.llm.options import Table, To, at_most, number, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.anthropic.content import Conversation
@@ -18,6 +19,8 @@ from aigw.llm.providers.anthropic.models import Traits, traits
 from aigw.llm.providers.anthropic.thinking import check_sampling, output_config, write_thinking
 
 _SEARCH = "web_search_options"
+#: Of OpenAI's search tool, what Anthropic's has beside the hints.
+_SEARCH_FIELDS = frozenset(("filters",))
 
 #: The tool whose input is the answer, where a model has no structured output of its own.
 FORMAT_TOOL = "json_tool_call"
@@ -122,8 +125,10 @@ class MessagesRequest:
         if isinstance(tool, c.Foreign):
             if tool.dialect == "anthropic":
                 return tool.fields
-            kind = tool.fields.get("type")
-            self._call.unsupported(f"tools[{index}]", self._provider, f"it has no tools of type {kind}")
+            domains = hosted_tools.allowed_domains(tool)
+            if hosted_tools.is_search(tool) and domains is not None and not hosted_tools.unmet(tool, _SEARCH_FIELDS):
+                return search_tool(tool.fields.get("user_location"), domains)
+            self._call.unsupported(f"tools[{index}]", self._provider, hosted_tools.why_not(tool))
             return None
         strict = bool(tool.strict) and self._traits.formats
         written: dict[str, Any] = {"name": tool.name}
@@ -178,12 +183,22 @@ def web_search(wish: Any) -> list[dict[str, Any]]:
     """OpenAI's ``web_search_options`` as the tool with which Anthropic searches; none if nothing was wished for."""
     if not isinstance(wish, dict):
         return []
-    tool: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search"}
     place = wish.get("user_location")
-    near = place.get("approximate") if isinstance(place, dict) else None
+    return [search_tool(place.get("approximate") if isinstance(place, dict) else None, [])]
+
+
+def search_tool(near: Any, domains: list[Any]) -> dict[str, Any]:
+    """The tool with which Anthropic searches.
+
+    :param near: where the user is, as OpenAI's and Anthropic's fields have it alike.
+    :param domains: to search only; empty: all.
+    """
+    tool: dict[str, Any] = {"type": "web_search_20250305", "name": "web_search"}
+    if domains:
+        tool["allowed_domains"] = domains
     if isinstance(near, dict):
-        tool["user_location"] = {"type": "approximate", **near}
-    return [tool]
+        tool["user_location"] = {**near, "type": "approximate"}
+    return tool
 
 
 def _is_forced(body: dict[str, Any]) -> bool:

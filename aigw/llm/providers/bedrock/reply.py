@@ -18,6 +18,7 @@ from aigw.llm.providers.bedrock.request import FORMAT_TOOL
 from aigw.llm.providers.openai_chat.calls import made_up_id
 from aigw.llm.usage import from_bedrock, from_openai
 
+#: All of ``StopReason`` in botocore 1.44.8, but for those that are errors.
 _REASONS = {
     "content_filtered": r.CONTENT_FILTER,
     "end_turn": r.STOP,
@@ -189,11 +190,11 @@ class ConverseReader:
         if self._finished:
             return
         self._finished = True
-        meaning = _REASONS.get(reason, r.STOP)
-        if meaning == r.TOOL_CALLS and self._formatted and not self._calls:
-            meaning = r.STOP
         sequence = _text(_object(fields.get("additionalModelResponseFields")).get("stop_sequence"))
-        yield r.Finish(meaning, 0, sequence or None)
+        finish = r.finish(reason, _REASONS, 0, sequence or None)
+        if finish.reason == r.TOOL_CALLS and self._formatted and not self._calls:
+            finish = r.Finish(r.STOP, 0, finish.sequence)
+        yield finish
 
     def _metadata(self, fields: dict[str, Any]) -> Iterable[r.Event]:
         usage = from_bedrock(fields.get("usage")) or from_openai(fields.get("usage"))

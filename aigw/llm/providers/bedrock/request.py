@@ -14,6 +14,7 @@ import orjson
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm import hosted_tools
 from aigw.llm.options import Table, To, at_most, number, one_of, put, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.bedrock.content import Conversation, cache_point
@@ -166,8 +167,7 @@ class ConverseRequest:
         tools: list[dict[str, Any]] = []
         for index, tool in enumerate(self._call.tools):
             if isinstance(tool, c.Foreign):
-                kind = tool.fields.get("type")
-                self._call.unsupported(f"tools[{index}]", self._provider, f"it has no tools of type {kind}")
+                self._call.unsupported(f"tools[{index}]", self._provider, hosted_tools.why_not(tool))
                 continue
             tools.append({"toolSpec": self._spec(tool)})
             if tool.cache is not None and "tools" in self._family.caches:
@@ -217,9 +217,7 @@ class ConverseRequest:
     def _write_alone(self, mode: str, name: str | None, extra: dict[str, Any]) -> None:
         """One call at a time: Converse has no word for it, Claude has."""
         if self._family.reasoning != "claude":
-            self._call.unsupported(
-                self._call.spelt("parallel_tool_calls"), self._provider, f"{self._call.model} may call several tools"
-            )
+            self._call.check_parallel_tools(self._provider)
             return
         choice: dict[str, Any] = {"type": "tool", "name": name} if mode == "one" else {"type": mode}
         extra.setdefault("tool_choice", {**choice, "disable_parallel_tool_use": True})

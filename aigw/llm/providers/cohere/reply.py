@@ -140,7 +140,7 @@ class CohereReader:
             message = complaint or f"the provider broke off: {reason}"
             yield r.Failed(r.ProviderError(status, kind, message, reason.lower() or None))
             return
-        yield r.Finish(_REASONS.get(reason, r.STOP))
+        yield r.finish(reason, _REASONS)
         yield r.End()
 
 

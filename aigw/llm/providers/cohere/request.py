@@ -12,6 +12,7 @@ from typing import Any
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm import hosted_tools
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 
@@ -84,13 +85,12 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         body["strict_tools"] = True
     if choice is not None and choice.mode != "auto":
         body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
-    if call.parallel_tools is False:
-        call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
+    call.check_parallel_tools(NAME)
 
 
 def _is_function(call: c.Call, tool: c.Tool | c.Foreign, index: int) -> bool:
     if isinstance(tool, c.Foreign):
-        call.unsupported(f"tools[{index}]", NAME, f"it has no tools of type {tool.fields.get('type')}")
+        call.unsupported(f"tools[{index}]", NAME, hosted_tools.why_not(tool))
         return False
     return True
 
@@ -121,7 +121,7 @@ class Messages:
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        for turn in self._call.turns:
+        for turn in c.results_first(self._call.turns):
             if turn.role == "assistant":
                 self._assistant(turn)
             else:
@@ -170,7 +170,7 @@ class Messages:
             elif isinstance(part, c.Image) and not texts_only and part.file_id is None:
                 detail = {"detail": part.detail} if part.detail in ("auto", "low", "high") else {}
                 blocks.append({"type": "image_url", "image_url": {"url": parts.image_url(part), **detail}})
-            else:
+            elif not (isinstance(part, c.Foreign) and hosted_tools.is_trace(part)):
                 self._call.unsupported(field, NAME, _why(part))
         return blocks
 

@@ -14,6 +14,7 @@ import orjson
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm import hosted_tools, media_types
 from aigw.llm.providers.gemini import signatures
 from aigw.llm.providers.gemini.thinking import Model
 
@@ -154,6 +155,8 @@ class _Writing:
         url = video.get("url") if isinstance(video, dict) else video
         if part.fields.get("type") == "video_url" and isinstance(url, str):
             return self._video(url, field)
+        if hosted_tools.is_trace(part):
+            return []
         self._call.unsupported(field, self._provider, f"parts of type {part.fields.get('type')!r}")
         return []
 
@@ -161,7 +164,7 @@ class _Writing:
         """A video as compatible servers take it; YouTube's are Google's own."""
         if url.startswith("data:"):
             media_type, _, data = url[5:].partition(";base64,")
-            return [_inline(media_type, data)]
+            return [_inline(media_types.registered(media_type), data)]
         return self._elsewhere(url, None, None, "video/mp4", field)
 
     def _result(self, part: c.ToolResult, field: str) -> Iterable[Json]:

@@ -18,7 +18,7 @@ from aigw.llm.providers.gemini.citations import Sources
 from aigw.llm.providers.gemini.errors import error_object, from_object
 from aigw.llm.usage import from_gemini
 
-#: https://ai.google.dev/api/generate-content#FinishReason, and Vertex AI's. What is not here is a plain stop.
+#: https://ai.google.dev/api/generate-content#FinishReason, and Vertex AI's; all of google-genai 3.6.1.
 _REASONS = {
     "STOP": r.STOP,
     "MAX_TOKENS": r.LENGTH,
@@ -39,7 +39,7 @@ _REASONS = {
     "IMAGE_OTHER": r.CONTENT_FILTER,
     "NO_IMAGE": r.CONTENT_FILTER,
 }
-#: The model went wrong: an error if it had said nothing yet, so that another try or target gets its chance.
+#: The model went wrong: what it wanted to say or call is lost, so the answer is an error, whatever it had said before.
 _BROKEN = {
     "MALFORMED_FUNCTION_CALL": "the model wrote a call of a function that cannot be read",
     "MALFORMED_RESPONSE": "the model's answer cannot be read",
@@ -58,13 +58,12 @@ class _Choice:
     :ivar message: the ``finishMessage`` to it.
     """
 
-    __slots__ = ("calls", "finish", "message", "said", "sources")
+    __slots__ = ("calls", "finish", "message", "sources")
 
     def __init__(self) -> None:
         self.finish: str | None = None
         self.message: str | None = None
         self.calls = 0
-        self.said = False
         self.sources = Sources()
 
 
@@ -100,10 +99,10 @@ class GeminiReader:
         unfinished = any(choice.finish is None for choice in choices.values())
         if self._failed or unfinished or not (choices or self._blocked):
             return []
-        broken = next((each for each in choices.values() if each.finish in _BROKEN and not each.said), None)
+        broken = next((each for each in choices.values() if each.finish in _BROKEN), None)
         if broken is not None:
             return [self._fail(_broken(broken))]
-        finishes = [r.Finish(_meaning(choices[index]), index) for index in sorted(choices)]
+        finishes = [_finish(choices[index], index) for index in sorted(choices)]
         return [*(finishes or [r.Finish(r.CONTENT_FILTER)]), r.End()]
 
     # -- pieces
@@ -172,25 +171,25 @@ class GeminiReader:
     # -- parts
 
     def _part(self, part: dict[str, Any], index: int, choice: _Choice, events: list[r.Event]) -> None:
+        if "toolCall" in part or "toolResponse" in part:
+            return  # what Google's own tools did; it is not sent back, and neither may be its signature
         signature = part.get("thoughtSignature")
         signature = signature if type(signature) is str and signature else None
         if type(part.get("functionCall")) is dict:
             self._call(part["functionCall"], signature, index, choice, events)
             return
         text = part.get("text")
-        if isinstance(text, str):
-            if text and part.get("thought") is True:
-                events.append(r.ReasoningDelta(text, index))
-            elif text:
-                self._say(text, index, choice, events)
+        if not isinstance(text, str):
+            text = _shown(part)
+        if text and part.get("thought") is True:
+            events.append(r.ReasoningDelta(text, index))
         else:
-            self._say(_shown(part), index, choice, events)
+            self._say(text, index, choice, events)
         if signature is not None:
             events.append(r.ReasoningSignature(signature, index))
 
     def _say(self, text: str, index: int, choice: _Choice, events: list[r.Event]) -> None:
         if text:
-            choice.said = True
             choice.sources.said.add(text)
             events.append(r.TextDelta(text, index))
 
@@ -201,7 +200,7 @@ class GeminiReader:
         name = _text(call.get("name"))
         if name is None:
             return
-        number, choice.calls, choice.said = choice.calls, choice.calls + 1, True
+        number, choice.calls = choice.calls, choice.calls + 1
         call_id = _text(call.get("id")) or f"call_{uuid.uuid4().hex[:24]}"
         arguments = call.get("args")
         events.append(r.ToolStart(number, call_id, name, index, signature))
@@ -222,9 +221,11 @@ def _shown(part: dict[str, Any]) -> str:
     return ""
 
 
-def _meaning(choice: _Choice) -> str:
-    reason = _REASONS.get(choice.finish or "", r.STOP)
-    return r.TOOL_CALLS if choice.calls and reason == r.STOP else reason
+def _finish(choice: _Choice, index: int) -> r.Finish:
+    finish = r.finish(choice.finish or "", _REASONS, index)
+    if choice.calls and finish.reason == r.STOP:
+        return r.Finish(r.TOOL_CALLS, index, None, finish.unknown)
+    return finish
 
 
 def _broken(choice: _Choice) -> r.ProviderError:

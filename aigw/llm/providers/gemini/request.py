@@ -8,14 +8,17 @@ from typing import Any
 import attrs
 
 from aigw.llm import call as c
+from aigw.llm import hosted_tools
 from aigw.llm.options import To, asks_for_nothing, at_most, number, one_of, strings, whole_number, write_options
 from aigw.llm.providers.gemini.contents import contents, system_instruction
 from aigw.llm.providers.gemini.schema import Room, cleaned, parameters
-from aigw.llm.providers.gemini.thinking import thinking_config
+from aigw.llm.providers.gemini.thinking import Model, thinking_config
 
 Json = dict[str, Any]
 
 _CONFIG = "generationConfig"
+#: The provider's name of Gemini on AI Studio.
+_STUDIO = "gemini"
 _ELSEWHERE = frozenset((_CONFIG, "extra_body", "google", "web_search_options"))
 
 
@@ -63,9 +66,8 @@ _GOOGLE_TOOLS = {
     "enterpriseWebSearch": "enterpriseWebSearch",
     "enterprise_web_search": "enterpriseWebSearch",
 }
-#: … and OpenAI's and Anthropic's, by how their ``type`` begins; with what these may say and Google has no field for.
+#: … and OpenAI's and Anthropic's, by how their ``type`` begins.
 _SIMILAR = (("web_search", "googleSearch"), ("code_interpreter", "codeExecution"), ("code_execution", "codeExecution"))
-_HARMLESS = frozenset(("type", "name", "search_context_size", "container", "max_uses", "external_web_access"))
 
 
 def generate_content(call: c.Call, provider: str, table: Mapping[str, To]) -> Json:
@@ -133,20 +135,34 @@ def _format(call: c.Call, room: Room) -> Json:
 
 def _tools(call: c.Call, provider: str, room: Room) -> Json:
     functions = [_declaration(tool, room) for tool in call.tools if isinstance(tool, c.Tool)]
-    written: list[Json] = [{"functionDeclarations": functions}] if functions else []
-    for index, tool in enumerate(call.tools):
-        if isinstance(tool, c.Foreign):
-            written += _foreign(call, tool, f"tools[{index}]", provider)
-    if call.options.get("web_search_options") is not None:
-        written.append({"googleSearch": {}})
+    own = _own_tools(call, provider, bool(functions))
+    written: list[Json] = [{"functionDeclarations": functions}, *own] if functions else own
     if not written:
         return {}
-    body: Json = {"tools": written}
+    config: Json = {}
     if functions and call.tool_choice is not None:
-        body["toolConfig"] = {"functionCallingConfig": _choice(call.tool_choice)}
-    if functions and call.parallel_tools is False:
-        call.unsupported(call.spelt("parallel_tool_calls"), provider, "Gemini decides how many tools it calls at once")
-    return body
+        config["functionCallingConfig"] = _choice(call.tool_choice)
+    if functions and own and provider == _STUDIO:
+        # AI Studio refuses the two together otherwise; Vertex AI does not know the field.
+        config["includeServerSideToolInvocations"] = True
+    call.check_parallel_tools(provider)
+    return {"tools": written} | ({"toolConfig": config} if config else {})
+
+
+def _own_tools(call: c.Call, provider: str, beside_functions: bool) -> list[Json]:
+    """Tools that Google runs itself. Only since Gemini 3 beside functions (https://ai.google.dev/gemini-api/docs)."""
+    wanted: list[tuple[str, list[Json]]] = []
+    for index, tool in enumerate(call.tools):
+        if isinstance(tool, c.Foreign):
+            wanted.append((f"tools[{index}]", _foreign(call, tool, f"tools[{index}]", provider)))
+    if call.options.get("web_search_options") is not None:
+        wanted.append((call.spelt("web_search_options"), [{"googleSearch": {}}]))
+    version = Model.of(call.model).version
+    if not beside_functions or version is None or version >= (3, 0):
+        return [tool for _, tools in wanted for tool in tools]
+    for field in (field for field, tools in wanted if tools):
+        call.unsupported(field, provider, f"{call.model} runs Google's tools or calls functions, not both")
+    return []
 
 
 def _declaration(tool: c.Tool, room: Room) -> Json:
@@ -173,7 +189,9 @@ def _foreign(call: c.Call, tool: c.Foreign, field: str, provider: str) -> list[J
         return [{name: value if isinstance(value, dict) else {}} for name, value in own.items()]
     kind = str(tool.fields.get("type"))
     similar = next((name for begin, name in _SIMILAR if kind.startswith(begin)), None)
-    if similar is not None and tool.fields.keys() <= _HARMLESS:
+    unmet = hosted_tools.unmet(tool)
+    if similar is not None and not unmet:
         return [{similar: {}}]
-    call.unsupported(field, provider, f"tools of type {kind!r} with {', '.join(sorted(tool.fields))}")
+    why = f"its {similar} has no {', '.join(unmet)}" if similar is not None else hosted_tools.why_not(tool)
+    call.unsupported(field, provider, why)
     return []

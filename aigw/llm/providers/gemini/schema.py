@@ -4,14 +4,20 @@ Both fields take JSON Schema itself; the older ``parameters`` and ``responseSche
 and refuse a whole request for one ``$schema`` or ``additionalProperties``. What is left to do is little: a ``$ref``
 must stand alone in its schema and point into ``$defs`` (https://ai.google.dev/api/generate-content, under
 ``responseJsonSchema``), and ``const`` is not known. Keywords that Gemini does not know are ignored there, so they stay.
+
+References that lead back to where they stand may only do so through something that can be absent: "ref loops are only
+supported if they include optional or nullable property values, or a potentially-zero-length array items". Nullable is
+not enough, whatever that says ("Nullable properties are not sufficient": ``response_json_schema`` in google-genai), so
+what a loop goes through becomes optional.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
+
+from aigw.llm.json_schema import DEFINITIONS, MANY, NAMED, ONE, target
 
 #: How deep references are written out, and how many schemas that may make: a client's schema must not become a bomb.
 _DEPTH = 40
@@ -22,11 +28,8 @@ _TIMES = 8
 #: Levels below which nothing is changed any more.
 _BOTTOM = 120
 
-#: Keywords whose value is a schema, a list of schemas, or schemas by name.
-_ONE = frozenset(("items", "additionalProperties", "not", "contains", "if", "then", "else", "propertyNames"))
-_MANY = frozenset(("anyOf", "oneOf", "allOf", "prefixItems"))
-_NAMED = frozenset(("properties", "patternProperties", "dependentSchemas"))
-_DEFINITIONS = ("$defs", "definitions")
+#: What the schema itself is called among the definitions, where something in it leads back to it (``#``).
+_ROOT = "__root__"
 
 
 class Room:
@@ -53,10 +56,11 @@ def cleaned(schema: dict[str, Any], room: Room | None = None) -> dict[str, Any]:
     :param room: of the request that the schema is in; None: of the schema alone.
     """
     cleaning = _Cleaning(schema, room or Room())
-    clean = cleaning.schema(schema, ())
+    clean = cleaning.schema(schema, (_ROOT,))
     clean.pop("$schema", None)
     if cleaning.kept:
         clean["$defs"] = cleaning.definitions()
+        _loosen(clean, 0)
     return clean
 
 
@@ -100,7 +104,7 @@ class _Cleaning:
 
     def _plain(self, schema: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
         self._left -= 1
-        clean = {name: self._value(name, value, inside) for name, value in schema.items() if name not in _DEFINITIONS}
+        clean = {name: self._value(name, value, inside) for name, value in schema.items() if name not in DEFINITIONS}
         constant = clean.get("const")
         if type(constant) in (str, int, float):
             del clean["const"]
@@ -118,7 +122,8 @@ class _Cleaning:
             if definition is None or known != name:
                 clean[name] = {"$ref": f"#/$defs/{known}"} if definition is not None else {}
             else:
-                clean[name] = self.schema(definition, (name,))
+                clean[name] = self.schema(definition, (_ROOT, name))
+                clean[name].pop("$schema", None)
         return clean
 
     def _keep(self, name: str) -> None:
@@ -128,35 +133,35 @@ class _Cleaning:
 
     def _reference(self, reference: Any, schema: dict[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
         name = _name(reference)
-        target = _target(self._root, reference)
-        remains = target is None or name in inside or self._depth > _DEPTH or self._left <= 0
-        if target is None or remains or not self._has_room(target):
+        meant = target(self._root, reference)
+        remains = meant is None or name in inside or self._depth > _DEPTH or self._left <= 0
+        if meant is None or remains or not self._has_room(meant):
             if name == reference:  # into no definition: nothing could be kept for it
                 return {}
             self._keep(name)
             return {"$ref": f"#/$defs/{name}"}
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        return self.schema({**target, **beside}, (*inside, name))
+        return self.schema({**meant, **beside}, (*inside, name))
 
-    def _has_room(self, target: dict[str, Any]) -> bool:
-        """Whether ``target`` may be written out once more."""
+    def _has_room(self, meant: dict[str, Any]) -> bool:
+        """Whether ``meant`` may be written out once more."""
         if not self._sizes:
             self._sizes[id(self._root)] = size = len(orjson.dumps(self._root))
             self._room.left += _TIMES * size
         if self._room.left < 0:
             return False
-        size = self._sizes.get(id(target), -1)
+        size = self._sizes.get(id(meant), -1)
         if size < 0:
-            size = self._sizes[id(target)] = len(orjson.dumps(target))
+            size = self._sizes[id(meant)] = len(orjson.dumps(meant))
         return self._room.take(size)
 
     def _value(self, name: str, value: Any, inside: tuple[str, ...]) -> Any:
         if isinstance(value, dict):
-            if name in _ONE:
+            if name in ONE:
                 return self.schema(value, inside)
-            if name in _NAMED:
+            if name in NAMED:
                 return {key: self._any(each, inside) for key, each in value.items()}
-        if isinstance(value, list) and name in _MANY:
+        if isinstance(value, list) and name in MANY:
             return [self._any(each, inside) for each in value]
         return value
 
@@ -164,22 +169,55 @@ class _Cleaning:
         return self.schema(schema, inside) if isinstance(schema, dict) else schema
 
 
+def _loosen(schema: Any, depth: int) -> bool:
+    """Make optional what a loop of references goes through; returns whether one goes through ``schema`` all the same.
+
+    An array that may be empty, and an object that need not have the property, end it.
+    """
+    if not isinstance(schema, dict) or depth > _BOTTOM:
+        return False
+    leads = "$ref" in schema
+    for name, value in schema.items():
+        if name in ONE or (name in MANY and isinstance(value, list)):
+            parts = value if isinstance(value, list) else [value]
+            led = [_loosen(each, depth + 1) for each in parts]  # all of them, whatever the first says
+            leads = leads or (any(led) and _needs(schema, name))
+        elif (name in NAMED or name in DEFINITIONS) and isinstance(value, dict):
+            leading = {each for each, one in value.items() if _loosen(one, depth + 1)}
+            if name == "properties" and leading:
+                _release(schema, leading)
+    return leads
+
+
+def _needs(schema: dict[str, Any], name: str) -> bool:
+    """Whether every value of ``schema`` has one of what the word ``name`` is about, as far as Gemini can tell."""
+    if name in ("items", "prefixItems"):
+        return not _may_be_empty(schema)
+    return name in ("anyOf", "oneOf", "allOf")
+
+
+def _release(schema: dict[str, Any], names: set[str]) -> None:
+    required = schema.get("required")
+    if isinstance(required, list):
+        schema["required"] = [name for name in required if not (isinstance(name, str) and name in names)]
+
+
+def _may_be_empty(schema: dict[str, Any]) -> bool:
+    """Whether Gemini takes an array's schema for one that may be empty: not if it may also be null."""
+    return schema.get("type") == "array" and not schema.get("minItems") and not schema.get("minContains")
+
+
 def _name(reference: str) -> str:
     """The definition that a reference is to; the reference itself where it is to something else."""
-    for place in _DEFINITIONS:
+    if reference == "#":
+        return _ROOT
+    for place in DEFINITIONS:
         if reference.startswith(f"#/{place}/") and "/" not in reference[len(place) + 3 :]:
             return reference[len(place) + 3 :]
     return reference
 
 
 def _definition(root: dict[str, Any], name: str) -> dict[str, Any] | None:
-    return _target(root, f"#/$defs/{name}") or _target(root, f"#/definitions/{name}")
-
-
-def _target(root: dict[str, Any], reference: str) -> dict[str, Any] | None:
-    """What a reference within the document points to (RFC 6901); None for any other."""
-    place: Any = root if reference.startswith("#/") else None
-    for step in reference[2:].split("/"):
-        key = unquote(step).replace("~1", "/").replace("~0", "~")
-        place = place.get(key) if isinstance(place, dict) else None
-    return place if isinstance(place, dict) else None
+    if name == _ROOT:
+        return root
+    return target(root, f"#/$defs/{name}") or target(root, f"#/definitions/{name}")

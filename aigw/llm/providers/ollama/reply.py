@@ -16,7 +16,8 @@ from aigw.llm.providers.openai_chat.calls import made_up_id
 from aigw.llm.providers.openai_chat.errors import stream_error
 from aigw.llm.usage import from_ollama
 
-_REASONS = {"length": r.LENGTH}
+#: ``load`` and ``unload`` are for requests without messages (https://docs.ollama.com/api: "Load a model").
+_REASONS = {"stop": r.STOP, "length": r.LENGTH, "load": r.STOP, "unload": r.STOP}
 _NO_MESSAGE = r.ProviderError(502, "server_error", "the provider's answer is no message", "invalid_answer")
 
 
@@ -60,9 +61,10 @@ class OllamaReader:
             usage = from_ollama(fields)
             if usage is not None:
                 yield r.UsageTold(usage)
-            meaning = _REASONS.get(_text(fields.get("done_reason")), r.STOP)
+            finish = r.finish(_text(fields.get("done_reason")), _REASONS)
             # The reason for an end with a call of a tool is "stop", too (wire.md, case 24).
-            yield r.Finish(r.TOOL_CALLS if self._calls and meaning == r.STOP else meaning)
+            called = self._calls and finish.reason == r.STOP
+            yield r.Finish(r.TOOL_CALLS, unknown=finish.unknown) if called else finish
             yield r.End()
 
     def _message(self, message: dict[str, Any]) -> Iterator[r.Event]:

@@ -13,7 +13,7 @@ import attrs
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
-from aigw.llm import events
+from aigw.llm import events, hosted_tools
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 from aigw.llm.providers.openai_chat.efforts import effort_of
@@ -90,12 +90,11 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         return
     if choice is not None and choice.mode != "auto":
         call.unsupported("tool_choice", NAME, "models call tools as they like")
-    if call.parallel_tools is False and call.tools:
-        call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
+    call.check_parallel_tools(NAME)
     tools = []
     for index, tool in enumerate(call.tools):
         if isinstance(tool, c.Foreign):
-            call.unsupported(f"tools[{index}]", NAME, f"it has no tools of type {tool.fields.get('type')}")
+            call.unsupported(f"tools[{index}]", NAME, hosted_tools.why_not(tool))
             continue
         function: dict[str, Any] = {"name": tool.name, "description": tool.description or ""}
         tools.append({"type": "function", "function": {**function, "parameters": tool.schema or _NO_PARAMETERS}})
@@ -110,20 +109,38 @@ class Messages:
         self._call = call
         self._names = c.tool_names(call.turns)
         self._written: list[dict[str, Any]] = []
+        self._shown: list[c.Part] = []
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        for turn in self._call.turns:
+        for turn in c.results_first(self._call.turns):
+            if turn.role == "user":
+                self._user(turn)
+                continue
+            self._show(turn.field)
             if turn.role == "assistant":
                 self._assistant(turn)
-                continue
-            rest: list[c.Part] = []
-            for part in turn.parts:
-                if isinstance(part, c.ToolResult):
-                    rest += self._result(part, turn.field)
-            rest += [part for part in turn.parts if not isinstance(part, c.ToolResult)]
-            self._add(turn.role, rest, turn.field)
+            else:
+                self._add(turn.role, turn.parts, turn.field)
+        self._show("messages")
         return self._written
+
+    def _user(self, turn: c.Turn) -> None:
+        """The result of a tool, whose pictures are kept for later; or what the user says, behind these."""
+        said: list[c.Part] = []
+        for part in turn.parts:
+            if isinstance(part, c.ToolResult):
+                self._shown += self._result(part, turn.field)
+            else:
+                said.append(part)
+        if said:
+            shown, self._shown = self._shown, []
+            self._add("user", [*shown, *said], turn.field)
+
+    def _show(self, field: str) -> None:
+        """Write the pictures of results as the user's message, if no word of the user's own took them along."""
+        shown, self._shown = self._shown, []
+        self._add("user", shown, field)
 
     def _add(self, role: str, given: Iterable[c.Part], field: str, **more: Any) -> None:
         texts, images = self._content(given, field)
@@ -166,7 +183,7 @@ class Messages:
                 texts.append(parts.titled(part))
             elif isinstance(part, c.Image) and part.data is not None:
                 images.append(part.data)
-            else:
+            elif not (isinstance(part, c.Foreign) and hosted_tools.is_trace(part)):
                 self._call.unsupported(field, NAME, _why(part))
         return texts, images
 

@@ -7,10 +7,17 @@ are asked only where the server is known to have something like it or to ignore 
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from aigw.llm.call import Call, Foreign, ReasoningWish
-from aigw.llm.providers.openai_chat.models import is_plain, reasons, refuses_tools_with_reasoning, version
+from aigw.llm.providers.openai_chat.models import (
+    bare_name,
+    is_plain,
+    reasons,
+    refuses_tools_with_reasoning,
+    version,
+)
 
 #: Budgets of tokens from which on an effort counts.
 _THRESHOLDS = ((4096, "high"), (2048, "medium"), (1024, "low"))
@@ -40,32 +47,63 @@ def _written(effort: str | None) -> dict[str, Any]:
 
 
 def openai(call: Call) -> dict[str, Any]:
-    """OpenAI's, within what a model has. Models that do not think are not asked to."""
+    """OpenAI's, within what a model takes. Models that do not think are not asked to."""
     wish, model = call.reasoning, call.model
     if refuses_tools_with_reasoning(model) and any(not isinstance(tool, Foreign) for tool in call.tools):
-        return {"reasoning_effort": "none"}
+        return _written("none" if "none" in taken(model) else None)
     if wish is None or is_plain(model) or (wish.effort is None and not reasons(model)):
         return {}
     effort = effort_of(wish) or ("medium" if wish.adaptive else None)
     if effort is None or not reasons(model):  # a deployment of any name
         return _written(effort)
-    return _written(_of_model(effort, version(model)))
+    return _written(closest(effort, taken(model)))
 
 
-def _of_model(effort: str, version: tuple[int, int] | None) -> str:
-    """The effort of a model that comes closest; see :data:`_RANGES`."""
-    least, most, none = next(has for since, has in _RANGES if (version or (0, 0)) >= since)
-    return effort if effort == "none" and none else _clipped(effort, least, most)
+def taken(model: str) -> tuple[str, ...]:
+    """The efforts that one of OpenAI's models takes, from the least; empty if it refuses the field."""
+    name = bare_name(model)
+    for pattern, efforts in _BY_NAME:
+        if fnmatchcase(name, pattern):
+            return efforts
+    return next(efforts for since, efforts in _BY_VERSION if (version(model) or (0, 0)) >= since)
 
 
-#: Since which version which efforts there are, ``none`` apart; the o-series has no version.
+def closest(effort: str, efforts: tuple[str, ...]) -> str | None:
+    """Of ``efforts`` the one that comes closest, rather more than less; ``none`` only where that is asked for.
+
+    A word that is not known stays as it is, for the server to judge. None: there are none.
+    """
+    if effort in efforts or effort not in _ORDER:
+        return effort if efforts else None
+    thinking = [each for each in efforts if each != "none"]
+    at_least = [each for each in thinking if _ORDER.index(each) >= _ORDER.index(effort)]
+    return at_least[0] if at_least else thinking[-1] if thinking else None
+
+
+#: What the models take that do not take what their version does, by patterns of their names (fnmatch); the first that
+#: fits counts. Errors of the API name the values ("Supported values are: 'medium'."): those of gpt-5-pro, the chat and
+#: the pro models are recorded in pydantic-ai (tests/models), those of gpt-5-chat and gpt-5.1-chat-latest told in
+#: Laisky/one-api#120 and #266.
+_BY_NAME: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("gpt-5-chat*", ()),
+    ("gpt-5.[0-9]-chat*", ("medium",)),
+    ("gpt-5-pro*", ("high",)),
+    ("gpt-5.[0-9]-pro*", ("medium", "high", "xhigh")),
+    ("gpt-5-codex*", ("low", "medium", "high")),
+    ("gpt-5.1-codex-max*", ("low", "medium", "high", "xhigh")),
+    ("gpt-5.1-codex*", ("low", "medium", "high")),
+    ("gpt-5.2-codex*", ("low", "medium", "high", "xhigh")),
+    ("o1-mini*", ()),
+    ("o1-preview*", ()),
+)
+#: What all other models take, since which version; the o-series has no version.
 #: https://developers.openai.com/api/docs/guides/reasoning
-_RANGES: tuple[tuple[tuple[int, int], tuple[str, str, bool]], ...] = (
-    ((5, 6), ("low", "max", True)),
-    ((5, 2), ("low", "xhigh", True)),
-    ((5, 1), ("low", "high", True)),
-    ((5, 0), ("minimal", "high", False)),
-    ((0, 0), ("low", "high", False)),
+_BY_VERSION: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = (
+    ((5, 6), ("none", "low", "medium", "high", "xhigh", "max")),
+    ((5, 2), ("none", "low", "medium", "high", "xhigh")),
+    ((5, 1), ("none", "low", "medium", "high")),
+    ((5, 0), ("minimal", "low", "medium", "high")),
+    ((0, 0), ("low", "medium", "high")),
 )
 
 

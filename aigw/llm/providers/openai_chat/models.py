@@ -15,6 +15,12 @@ _LAST_WITH_BOTH = (5, 2)
 _REPLAYING = re.compile(r"deepseek|kimi|glm-|minimax", re.IGNORECASE)
 
 
+def bare_name(model: str) -> str:
+    """A model's name without a vendor or a fine-tune's mark before it, and without what a fine-tune has behind it."""
+    name = model.removeprefix("ft:").partition(":")[0]
+    return name.rpartition("/")[2]
+
+
 def reasons(model: str) -> bool:
     """Whether this is one of OpenAI's models that think, as far as its name tells."""
     return _REASONING.match(model) is not None

@@ -17,6 +17,7 @@ from typing import Any
 
 from aigw.llm import halves, lenient, reply
 from aigw.llm.decoders import Frame
+from aigw.llm.providers.openai_chat import reasons
 from aigw.llm.providers.openai_chat.calls import Calls, Seed
 from aigw.llm.providers.openai_chat.decoding import WHOLE
 from aigw.llm.providers.openai_chat.errors import error_in, stream_error
@@ -28,28 +29,6 @@ _MOST_CHOICES = 128
 #: Characters of an answer's id that ids of its calls are made of; a longer one is left alone.
 _LONGEST_ID = 256
 
-#: Words for why an answer ended, in lower case, and what they mean. Any other means that it ended.
-_REASONS = {
-    "content_filter": reply.CONTENT_FILTER,
-    "function_call": reply.TOOL_CALLS,
-    "length": reply.LENGTH,
-    "max_tokens": reply.LENGTH,
-    "model_length": reply.LENGTH,
-    "prohibited_content": reply.CONTENT_FILTER,
-    "recitation": reply.CONTENT_FILTER,
-    "refusal": reply.REFUSAL,
-    "safety": reply.CONTENT_FILTER,
-    "tool_calls": reply.TOOL_CALLS,
-    "tool_use": reply.TOOL_CALLS,
-}
-#: Those that mean that it failed.
-_FAILURES = {
-    "abort": ProviderError(502, "server_error", "the provider aborted the answer", "aborted"),
-    "error": ProviderError(502, "server_error", "the provider ended the answer with an error", "upstream_error"),
-    "insufficient_system_resource": ProviderError(
-        503, "overloaded_error", "the provider ran out of resources in the middle of the answer", "overloaded"
-    ),
-}
 _NO_ANSWER = ProviderError(502, "server_error", "the provider's answer has no choices", "invalid_answer")
 
 _Pieces = Sequence[Any]
@@ -58,12 +37,11 @@ _Pieces = Sequence[Any]
 class _Choice:
     """What was seen of one choice."""
 
-    __slots__ = ("calls", "reason", "sequence")
+    __slots__ = ("calls", "finish")
 
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
-        self.reason: str | None = None
-        self.sequence: str | None = None
+        self.finish: reply.Finish | None = None
 
 
 class ChatReader:
@@ -103,7 +81,7 @@ class ChatReader:
 
     def end(self) -> Sequence[Event]:
         """See :class:`aigw.llm.wire.Reader`."""
-        if self._over or not self._choices or any(choice.reason is None for choice in self._choices.values()):
+        if self._over or not self._choices or any(choice.finish is None for choice in self._choices.values()):
             return ()
         events: list[Event] = []
         self._finish(events)
@@ -172,10 +150,10 @@ class ChatReader:
         for index in sorted(self._choices):
             choice = self._choices[index]
             choice.calls.finish(events)
-            reason = choice.reason or reply.STOP
-            if reason == reply.STOP and choice.calls:
-                reason = reply.TOOL_CALLS
-            events.append(reply.Finish(reason, index, choice.sequence))
+            finish = choice.finish or reply.Finish(reply.STOP, index)
+            if finish.reason == reply.STOP and choice.calls:
+                finish = reply.Finish(reply.TOOL_CALLS, index, finish.sequence, finish.unknown)
+            events.append(finish)
         self._over = True
         events.append(reply.End())
 
@@ -198,11 +176,15 @@ class ChatReader:
                 self._delta(delta, index, seen.calls, events)
         else:
             self._message(choice, index, seen.calls, events)
+        if "usage" in choice:  # Moonshot's streams, on the chunk that ends the choice
+            told = from_openai(choice["usage"])
+            if told is not None:
+                events.append(reply.UsageTold(told))
         if choice.get("error"):  # OpenRouter has it there, whatever the reason is
             self._over = True
             events.append(reply.Failed(stream_error({"error": choice["error"]})))
         elif choice.get("finish_reason"):
-            self._reason(choice, seen, events)
+            self._reason(choice, index, seen, events)
 
     def _message(self, choice: dict[str, Any], index: int, calls: Calls, events: list[Event]) -> None:
         """What a choice without a delta says: in a whole answer, or at a server that takes neither form seriously."""
@@ -235,18 +217,19 @@ class ChatReader:
         if isinstance(delta.get("function_call"), dict):
             calls.take_legacy(delta["function_call"], events)
 
-    def _reason(self, choice: dict[str, Any], seen: _Choice, events: list[Event]) -> None:
-        word = choice["finish_reason"]
-        word = word.lower() if isinstance(word, str) else ""
-        if word in _FAILURES:
+    def _reason(self, choice: dict[str, Any], index: int, seen: _Choice, events: list[Event]) -> None:
+        """Why a choice ends: the first reason counts, but that it failed counts whenever it is told."""
+        word, sequence = choice["finish_reason"], choice.get("stop_reason")
+        word = word.lower() if isinstance(word, str) else type(word).__name__
+        failure = reasons.FAILURES.get(word)
+        if failure is not None:
             self._over = True
-            events.append(reply.Failed(_FAILURES[word]))
-            return
-        reason, sequence = _REASONS.get(word, reply.STOP), choice.get("stop_reason")
-        if reason == reply.STOP and isinstance(sequence, str) and sequence in self._stops:
-            reason, seen.sequence = reply.STOP_SEQUENCE, sequence
-        if seen.reason is None:
-            seen.reason = reason
+            events.append(reply.Failed(failure))
+        elif seen.finish is None:
+            finish = reply.finish(word, reasons.REASONS, index)
+            if finish.reason == reply.STOP and isinstance(sequence, str) and sequence in self._stops:
+                finish = reply.Finish(reply.STOP_SEQUENCE, index, sequence)
+            seen.finish = finish
 
 
 def _has_error(fields: Any) -> bool:

@@ -1,8 +1,8 @@
 """Writing a call as a request for chat completions.
 
 Turns become messages, one each but for the users': the results of tools are messages of their own there, and come
-first, so that they follow their calls directly. A tool's message can hold text only; pictures and files that a tool
-returned follow in the user's message behind them.
+first, so that they follow their calls directly, whichever turns they were in. A tool's message can hold text only;
+pictures and files that tools returned follow in the user's message behind the last of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aigw.llm import call as c
+from aigw.llm import hosted_tools, json_schema
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
 
@@ -79,8 +80,7 @@ def _tool(
 ) -> dict[str, Any] | None:
     if isinstance(tool, c.Foreign):
         if tool.dialect != "openai":
-            kind = tool.fields.get("type")
-            call.unsupported(field, server.name, f"it has no tools of type {kind}")
+            call.unsupported(field, server.name, hosted_tools.why_not(tool))
             return None
         return tool.fields
     function: dict[str, Any] = {"name": names.get(tool.name, tool.name)}
@@ -88,8 +88,13 @@ def _tool(
         function["description"] = tool.description
     function["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
     if tool.strict is not None and server.strict:
-        function["strict"] = tool.strict
+        function["strict"] = _strict(tool.strict, tool.schema, server)
     return {"type": "function", "function": function}
+
+
+def _strict(wanted: bool, schema: dict[str, Any] | None, server: Server) -> bool:
+    """Whether to ask for ``strict``: a schema that strict mode does not take is a 400, without it it is a wish."""
+    return wanted and (not server.strict_subset or json_schema.is_strict(schema))
 
 
 _MODES = {"auto": "auto", "any": "required", "none": "none"}
@@ -112,7 +117,7 @@ def _format(call: c.Call, wanted: c.ResponseFormat, server: Server) -> dict[str,
     if wanted.description is not None:
         schema["description"] = wanted.description
     if wanted.strict is not None:
-        schema["strict"] = wanted.strict
+        schema["strict"] = _strict(wanted.strict, wanted.schema, server)
     return {"type": "json_schema", "json_schema": schema}
 
 
@@ -127,19 +132,23 @@ class Messages:
         self.server = server
         self.names = names
         self.written: list[dict[str, Any]] = []
+        self._shown: list[c.Part] = []
         self._system = server.system(call.model)
         self._wants_thoughts = server.wants_thoughts(call.model)
 
     def all(self) -> list[dict[str, Any]]:
         """Of all turns."""
-        for turn in self.call.turns:
+        for turn in c.results_first(self.call.turns):
             # Not by a table of bound methods: it would know us, and the call would wait for the garbage collector.
             if turn.role == "user":
                 self.user(turn)
-            elif turn.role == "assistant":
+                continue
+            self._show(turn.field)
+            if turn.role == "assistant":
                 self.assistant(turn)
             else:
                 self.system(turn)
+        self._show("messages")
         return self.written
 
     def system(self, turn: c.Turn) -> None:
@@ -147,13 +156,21 @@ class Messages:
         self.add(self._system, self.content(turn.parts, turn.field), turn.name)
 
     def user(self, turn: c.Turn) -> None:
-        """The results of tools, then what the user says."""
-        rest: list[c.Part] = []
+        """The result of a tool, of which what is no text is kept for later; or what the user says, behind that."""
+        said: list[c.Part] = []
         for part in turn.parts:
             if isinstance(part, c.ToolResult):
-                rest += self.result(part, turn.field)
-        rest += [part for part in turn.parts if not isinstance(part, c.ToolResult)]
-        self.add("user", self.content(rest, turn.field), turn.name)
+                self._shown += self.result(part, turn.field)
+            else:
+                said.append(part)
+        if said:
+            shown, self._shown = self._shown, []
+            self.add("user", self.content([*shown, *said], turn.field), turn.name)
+
+    def _show(self, field: str) -> None:
+        """Write what results had beside text, as the user's message, if no word of the user's own took it along."""
+        shown, self._shown = self._shown, []
+        self.add("user", self.content(shown, field), None)
 
     def result(self, result: c.ToolResult, field: str) -> list[c.Part]:
         """Write a tool's result; returns what of it must follow in the user's message."""
@@ -224,7 +241,7 @@ class Messages:
         """Parts one by one; empty texts are left out, since half of the servers refuse them."""
         written = []
         for part in parts:
-            if isinstance(part, c.Text) and not part.text:
+            if (isinstance(part, c.Text) and not part.text) or _is_trace(part):
                 continue
             write = self.server.parts.get(type(part))
             one = write(part) if write is not None else None
@@ -237,6 +254,10 @@ class Messages:
 
 def _is_text(part: c.Part) -> bool:
     return isinstance(part, c.Text) or (isinstance(part, c.Document) and part.text is not None)
+
+
+def _is_trace(part: c.Part) -> bool:
+    return isinstance(part, c.Foreign) and hosted_tools.is_trace(part)
 
 
 def _is_call(part: c.Part) -> bool:

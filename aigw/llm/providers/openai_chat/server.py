@@ -42,6 +42,8 @@ class Server:
     :ivar lists: whether several texts in a row stay several; otherwise they are joined, since many servers read
         a content of text only as a string.
     :ivar strict: whether functions may have ``strict``.
+    :ivar strict_subset: whether ``strict`` may only be asked of a schema that OpenAI's strict mode takes; see
+        :func:`aigw.llm.json_schema.is_strict`.
     :ivar schemas: whether ``response_format`` may have a schema.
     :ivar tool_id: what becomes of a tool call's id, in the call and in its result.
     :ivar parts: what writes parts of turns; see :mod:`aigw.llm.providers.openai_chat.parts`.
@@ -60,6 +62,7 @@ class Server:
     signatures: bool = False
     lists: bool = False
     strict: bool = True
+    strict_subset: bool = True
     schemas: bool = True
     tool_id: Callable[[str], str] = lambda tool_id: short(tool_id, _MOST_ID, "call_")
     parts: Parts = PARTS
