@@ -129,7 +129,7 @@ class MessagesRequest:
         written: dict[str, Any] = {"name": tool.name}
         if tool.description:
             written["description"] = tool.description
-        written["input_schema"] = schema.of_tool(schema.closed(tool.schema) if strict else tool.schema)
+        written["input_schema"] = schema.of_tool(tool.schema, strict=strict)
         if strict:
             written["strict"] = True
         if tool.cache is not None:

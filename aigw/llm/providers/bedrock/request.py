@@ -179,13 +179,13 @@ class ConverseRequest:
         spec: dict[str, Any] = {"name": self._names.get(tool.name, tool.name)}
         if tool.description and tool.description.strip():
             spec["description"] = tool.description
-        spec["inputSchema"] = {"json": self._schema(schema.closed(tool.schema) if strict else tool.schema)}
+        spec["inputSchema"] = {"json": self._schema(tool.schema, strict)}
         if strict:
             spec["strict"] = True
         return spec
 
-    def _schema(self, given: dict[str, Any] | None) -> dict[str, Any]:
-        whole = schema.of_tool(given)
+    def _schema(self, given: dict[str, Any] | None, strict: bool = False) -> dict[str, Any]:
+        whole = schema.of_tool(given, strict=strict)
         if not self._family.bare_schemas:
             return whole
         kept = ("type", "properties", "required", "$defs", "definitions")
