@@ -87,7 +87,7 @@ class Conversation:
             block = _WRITE[type(part)](self, part, field)
             if block is not None:
                 blocks.append(block)
-                blocks += self._mark(getattr(part, "cache", None), where)
+                blocks += self._mark(_cache_of(part), where)
         return blocks
 
     def _mark(self, cache: dict[str, Any] | None, where: str) -> list[Block]:
@@ -201,6 +201,14 @@ _WRITE: dict[type, Callable[[Conversation, Any, str], Block | None]] = {
     c.ToolResult: Conversation._tool_result,
     c.Foreign: Conversation._foreign,
 }
+
+
+def _cache_of(part: c.Part) -> dict[str, Any] | None:
+    """The mark of a part. Inside of a tool's result there can be none, so one that is there is behind the result."""
+    cache: Any = getattr(part, "cache", None)
+    if cache is None and isinstance(part, c.ToolResult):
+        cache = next((mark for each in reversed(part.parts) if (mark := getattr(each, "cache", None))), None)
+    return cache if isinstance(cache, dict) else None
 
 
 def cache_point(cache: dict[str, Any]) -> Block:
