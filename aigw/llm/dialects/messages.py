@@ -273,10 +273,11 @@ def _place(source: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def _tool_use(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:
-    arguments = block.get("input")
-    written = orjson.dumps(object_of(arguments, f"{field}.input")).decode() if arguments is not None else "{}"
+    given = block.get("input")
+    # What is no object was broken by whoever sent it, and is wrapped by the provider's side.
+    written = given if isinstance(given, str) else orjson.dumps(given).decode()
     call_id, name = text_of(block.get("id"), f"{field}.id"), name_of(block.get("name"), f"{field}.name")
-    return (c.ToolCall(call_id, name, written, cache=_cache(block)),)
+    return (c.ToolCall(call_id, name, written if given is not None else "{}", cache=_cache(block)),)
 
 
 def _tool_result(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:

@@ -504,11 +504,10 @@ class ToolTests(Asking):
         self.assertEqual(reader._names, {use["name"]: name})
 
     def test_arguments_that_are_no_object(self) -> None:
-        """Are refused, or kept as they are under a name."""
-        turns = (*HELLO, assistant(ToolCall("t", "f", "[1]")), user(ToolResult("t", (Text("r"),))))
-        self.refused("messages[1]", *turns)
-        made = body(*turns, drop_unsupported=True)
-        self.assertEqual(made["messages"][1]["content"][0]["toolUse"]["input"], {"_raw": "[1]"})
+        """Are wrapped as they are; ``null`` is none."""
+        for arguments, expected in (("[1]", {"INVALID_JSON": "[1]"}), ("null", {})):
+            made = body(*HELLO, assistant(ToolCall("t", "f", arguments)), user(ToolResult("t", (Text("r"),))))
+            self.assertEqual(made["messages"][1]["content"][0]["toolUse"]["input"], expected)
 
     def test_choices(self) -> None:
         """``auto`` goes without saying."""

@@ -252,11 +252,6 @@ class RequestTests(unittest.TestCase):
             "messages[0].content[0].source.type": {
                 "messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "x"}}]}]
             },
-            "messages[0].content[0].input": {
-                "messages": [
-                    {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": "{}"}]}
-                ]
-            },
             "messages[0].content[0].tool_use_id": {
                 "messages": [{"role": "user", "content": [{"type": "tool_result"}]}]
             },
@@ -278,6 +273,13 @@ class RequestTests(unittest.TestCase):
             error = self.assertRaises(BadRequest, read, **fields)
             self.assertEqual((error.param, error.status), (field, 400))
             self.assertTrue(error.message.startswith(field + " must "), error.message)
+
+    def test_inputs_that_are_no_objects(self) -> None:
+        """Are what a model once wrote: the provider's side wraps them."""
+        for sent, expected in (('{"a":', '{"a":'), ([1], "[1]"), (None, "{}"), ({"a": 1}, '{"a":1}')):
+            block = {"type": "tool_use", "id": "t", "name": "f", "input": sent}
+            part = read(messages=[{"role": "assistant", "content": [block]}]).turns[0].parts[0]
+            self.assertEqual(part, ToolCall("t", "f", expected))
 
     def test_recorded_requests_are_read(self) -> None:
         """All of them."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aigw.llm import call as c
-from aigw.llm import events
+from aigw.llm.arguments import as_object
 from aigw.llm.providers.bedrock.media import AUDIO, DOCUMENTS, IMAGES, VIDEOS, format_of
 from aigw.llm.providers.bedrock.models import Family
 from aigw.llm.providers.bedrock.names import DocumentNames, tool_id
@@ -151,12 +151,8 @@ class Conversation:
 
     def _tool_call(self, part: c.ToolCall, field: str) -> Block | None:
         self.calls = True
-        given = events.read(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
-        if not isinstance(given, dict):
-            self._call.unsupported(field, self._provider, f"the arguments of {part.name} must be a JSON object")
-            given = {"_raw": part.arguments}
         name = self._names.get(part.name, part.name)
-        return {"toolUse": {"toolUseId": tool_id(part.id), "name": name, "input": given}}
+        return {"toolUse": {"toolUseId": tool_id(part.id), "name": name, "input": as_object(part.arguments)}}
 
     def _tool_result(self, part: c.ToolResult, field: str) -> Block | None:
         self.calls = True

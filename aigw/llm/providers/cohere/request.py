@@ -12,6 +12,7 @@ from typing import Any
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm.arguments import as_text
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 
@@ -176,7 +177,7 @@ class Messages:
 
 
 def _call(part: c.ToolCall) -> dict[str, Any]:
-    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
+    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": as_text(part.arguments)}}
 
 
 def _why(part: c.Part) -> str:

@@ -13,7 +13,7 @@ import attrs
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
-from aigw.llm import events
+from aigw.llm.arguments import as_object
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 from aigw.llm.providers.openai_chat.efforts import effort_of
@@ -142,18 +142,11 @@ class Messages:
         return list(shown)
 
     def _assistant(self, turn: c.Turn) -> None:
-        calls = [self._called(part, turn.field) for part in turn.parts if isinstance(part, c.ToolCall)]
+        calls = [_called(part) for part in turn.parts if isinstance(part, c.ToolCall)]
         thoughts = "".join(part.text for part in turn.parts if isinstance(part, c.Reasoning))
         said = [part for part in turn.parts if not isinstance(part, c.ToolCall | c.Reasoning)]
         more = ({"thinking": thoughts} if thoughts else {}) | ({"tool_calls": calls} if calls else {})
         self._add("assistant", said, turn.field, **more)
-
-    def _called(self, part: c.ToolCall, field: str) -> dict[str, Any]:
-        given = events.read(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
-        if not isinstance(given, dict):
-            self._call.unsupported(field, NAME, f"the arguments of {part.name} must be a JSON object")
-            given = {"_raw": part.arguments}
-        return {"id": part.id, "function": {"name": part.name, "arguments": given}}
 
     def _content(self, given: Iterable[c.Part], field: str) -> tuple[list[str], list[str]]:
         """The texts, and the pictures in base64."""
@@ -169,6 +162,10 @@ class Messages:
             else:
                 self._call.unsupported(field, NAME, _why(part))
         return texts, images
+
+
+def _called(part: c.ToolCall) -> dict[str, Any]:
+    return {"id": part.id, "function": {"name": part.name, "arguments": as_object(part.arguments)}}
 
 
 def _why(part: c.Part) -> str:

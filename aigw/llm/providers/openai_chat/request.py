@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aigw.llm import call as c
+from aigw.llm.arguments import as_text
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
 
@@ -194,7 +195,7 @@ class Messages:
         """A tool that the model called."""
         if isinstance(part, c.Foreign):
             return part.fields
-        function = {"name": self.names.get(part.name, part.name), "arguments": part.arguments}
+        function = {"name": self.names.get(part.name, part.name), "arguments": as_text(part.arguments)}
         written: dict[str, Any] = {"id": self.server.tool_id(part.id), "type": "function", "function": function}
         if part.signature is not None and self.server.signatures:
             written["extra_content"] = {"google": {"thought_signature": part.signature}}
