@@ -27,6 +27,7 @@ from aigw.llm.providers.gemini.errors import error_object, google_error
 from aigw.llm.providers.gemini.reply import GeminiReader
 from aigw.llm.providers.gemini.request import OPTIONS, generate_content
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import GOOGLE, own_names
 from aigw.llm.usage import MOST_TOKENS, Usage
 from aigw.llm.wire import EmbeddingCall, Embeddings, Headers, Reader, WireRequest
 
@@ -118,7 +119,7 @@ class VertexWire:
     def reader(self, call: Call) -> Reader:
         """See :class:`aigw.llm.wire.Wire`."""
         claude = _claude(call)
-        return GeminiReader() if claude is None else self._claude.reader(claude)
+        return GeminiReader(own_names(call, GOOGLE)) if claude is None else self._claude.reader(claude)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`. Google's, Anthropic's, or Anthropic's as a text in one of Google's."""

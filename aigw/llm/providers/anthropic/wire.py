@@ -17,6 +17,7 @@ from aigw.llm.providers.anthropic import errors
 from aigw.llm.providers.anthropic.answer import AnthropicReader
 from aigw.llm.providers.anthropic.request import MessagesRequest, uses_format_tool
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import PLAIN, fitted, own_names
 from aigw.llm.usage import MOST_TOKENS
 from aigw.llm.wire import Headers, WireRequest
 
@@ -90,14 +91,14 @@ class AnthropicWire:
 
     def reader(self, call: Call) -> AnthropicReader:
         """See :class:`aigw.llm.wire.Wire`."""
-        return AnthropicReader(format_tool=uses_format_tool(call))
+        return AnthropicReader(uses_format_tool(call), own_names(call, PLAIN))
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`."""
         return errors.from_body(status, body)
 
     def _made(self, call: Call) -> MessagesRequest:
-        return MessagesRequest(call, self.name, fetches_urls=self.fetches_urls, has_files=self.has_files)
+        return MessagesRequest(fitted(call, PLAIN), self.name, fetches_urls=self.fetches_urls, has_files=self.has_files)
 
     def _headers(self, made: MessagesRequest) -> tuple[tuple[bytes, bytes], ...]:
         headers = []

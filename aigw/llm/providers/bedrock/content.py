@@ -34,7 +34,7 @@ _OWN_BLOCKS = frozenset(("audio", "cachePoint", "document", "guardContent", "ima
 class Conversation:
     """Writes the turns of one call.
 
-    :param names: see :func:`~aigw.llm.providers.bedrock.names.short_names`.
+    :param names: see :func:`aigw.llm.tool_names.fitting_names`.
     :ivar calls: whether there are calls of tools, or results of them.
     """
 

@@ -18,8 +18,8 @@ from aigw.llm.options import Table, To, at_most, number, one_of, put, strings, w
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.bedrock.content import Conversation, cache_point
 from aigw.llm.providers.bedrock.models import Family, family
-from aigw.llm.providers.bedrock.names import short_names
 from aigw.llm.providers.bedrock.thinking import claude_traits, write_reasoning
+from aigw.llm.tool_names import PLAIN, fitting_names
 
 #: The tool whose input is the answer, where a model has no structured output of its own.
 FORMAT_TOOL = "json_tool_call"
@@ -89,7 +89,7 @@ class ConverseRequest:
         self._call = call
         self._provider = provider
         self._family = family(call.model)
-        self._names = short_names(call)
+        self._names = fitting_names(call, PLAIN)
         self._formats = _has_formats(call.model, self._family)
 
     def body(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from aigw.llm.options import To, asks_for_nothing, at_most, number, one_of, stri
 from aigw.llm.providers.gemini.contents import contents, system_instruction
 from aigw.llm.providers.gemini.schema import Room, cleaned, parameters
 from aigw.llm.providers.gemini.thinking import thinking_config
+from aigw.llm.tool_names import GOOGLE, fitted
 
 Json = dict[str, Any]
 
@@ -73,6 +74,7 @@ def generate_content(call: c.Call, provider: str, table: Mapping[str, To]) -> Js
 
     :raises aigw.errors.BadRequest: the call cannot be expressed; names the client's field.
     """
+    call = fitted(call, GOOGLE)
     body: Json = {"contents": contents(call, provider)}
     system = system_instruction(call, provider)
     if system is not None:

@@ -7,7 +7,6 @@ returned follow in the user's message behind them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,9 +14,8 @@ from aigw.llm import call as c
 from aigw.llm.arguments import as_text
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
+from aigw.llm.tool_names import PLAIN, fitting_names
 
-#: Characters of a function's name.
-_MOST_NAME = 64
 #: What a result is called whose content is no text.
 _ELSEWHERE = "The result is in the message that follows."
 #: For servers that want thoughts where there are none; DeepSeek takes an empty text for a missing one.
@@ -31,7 +29,7 @@ def chat_body(call: c.Call, server: Server, messages: type[Messages] | None = No
     :param messages: what writes them, if not :class:`Messages`.
     :raises aigw.errors.BadRequest: it cannot be expressed; names the client's field.
     """
-    names = short_names(call)
+    names = fitting_names(call, PLAIN)
     body: dict[str, Any] = {"model": call.model, "messages": (messages or Messages)(call, server, names).all()}
     if call.stream:
         body["stream"] = True
@@ -44,16 +42,6 @@ def chat_body(call: c.Call, server: Server, messages: type[Messages] | None = No
     write_options(call, {**server.table, **MAX_TOKENS[server.max_tokens(call.model)]}, body, server.name)
     _cut_stops(call, server, body)
     return body
-
-
-def short_names(call: c.Call) -> dict[str, str]:
-    """The names of tools that are too long, and what they are called instead: their beginning and a digest."""
-    names = {tool.name for tool in call.tools if isinstance(tool, c.Tool)} | set(c.tool_names(call.turns).values())
-    return {name: _short_name(name) for name in names if len(name) > _MOST_NAME}
-
-
-def _short_name(name: str) -> str:
-    return f"{name[: _MOST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _cut_stops(call: c.Call, server: Server, body: dict[str, Any]) -> None:
@@ -120,7 +108,7 @@ def _format(call: c.Call, wanted: c.ResponseFormat, server: Server) -> dict[str,
 class Messages:
     """The messages of a call.
 
-    :param names: see :func:`short_names`.
+    :param names: see :func:`aigw.llm.tool_names.fitting_names`.
     """
 
     def __init__(self, call: c.Call, server: Server, names: dict[str, str]) -> None:
