@@ -96,10 +96,12 @@ def _has(call: Call, name: str) -> bool:
 
 def _set(call: Call, name: str, value: Any) -> None:
     place = _PLACES.get(name)
+    option = name if place is not None else _SAME.get(name, name)
     if place is not None:
         place[1](call, value)
     else:
-        call.options[_SAME.get(name, name)] = value
+        call.options[option] = value
+    call.configured.add(option)
 
 
 def adjust_request(body: dict[str, Any], adjustments: Adjustments) -> None:

@@ -22,6 +22,7 @@ from aigw.errors import BadRequest
 from aigw.llm.adjusting import natively
 from aigw.llm.body import Adjustments
 from aigw.llm.listing import list_translation
+from aigw.llm.messages_pair import MessagesPair
 from aigw.llm.operations import MODELS, RAW
 from aigw.llm.pairing import pairing
 from aigw.llm.providers import Place, Provider, provider
@@ -215,6 +216,7 @@ class PlanBook:
             listing=functools.partial(list_translation, kind) if operation == MODELS else None,
             queue_timeout=backend.queue.timeout,
             rescue=_rescue(operation, model, backend, kind, parts.adjustments),
+            version=(_text(set_headers.get(b"anthropic-version")), _text(kind.headers.get(b"anthropic-version"))),
             origin=address.origin if address is not None else b"",
             secrets=secrets,
             redactor=self._redactor(secrets),
@@ -247,7 +249,13 @@ def _rescue(
     if model is None or model.on_stream_cut != "continue" or operation not in RESCUED:
         return None
     found = pairing(operation, kind, adjustments, backend.drop_unsupported)
+    if isinstance(found, MessagesPair):
+        return found.translated
     return found if isinstance(found, Pair) else None
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode("latin-1") if value is not None else None
 
 
 def _passed_name(public: str | None) -> str | None:

@@ -20,6 +20,7 @@ from aigw.http.client import Call
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.http.server import ServerFactory, ServerLimits
+from aigw.llm.messages_pair import OwnMessages
 from aigw.llm.translation import StreamTranslation, Translation
 from aigw.logs import AccessLog
 from aigw.metrics import Metrics
@@ -48,7 +49,7 @@ TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", 
 #: What a call is made of, besides its request and its account.
 OF_A_CALL = (
     *(Exchange, Attempt, ClientCall, ClientBody, Payload, Patience, Course, Call, EchoCall, AuthorisedCall),
-    *(WholeBody, PassedBody, EventBody, TranslatedBody, TranslatedEvents, Translation, StreamTranslation),
+    *(WholeBody, PassedBody, EventBody, TranslatedBody, TranslatedEvents, Translation, OwnMessages, StreamTranslation),
 )
 
 

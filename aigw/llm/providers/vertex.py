@@ -16,6 +16,8 @@ import attrs
 from aigw import numbers
 from aigw.errors import BadRequest
 from aigw.llm import lenient
+from aigw.llm.betas import VERTEX as VERTEX_BETAS
+from aigw.llm.betas import beta_header, betas_at, betas_in, without_scopes
 from aigw.llm.call import Call
 from aigw.llm.decoders import Decoder, SseDecoder
 from aigw.llm.providers.anthropic import AnthropicWire
@@ -79,8 +81,8 @@ def _claude(call: Call) -> Call | None:
 
 
 class VertexWire:
-    """Gemini's wire or Claude's, by the model of a call; see :class:`aigw.llm.wire.Wire`, ``EmbeddingWire`` and
-    ``CountWire``.
+    """Gemini's wire or Claude's, by the model of a call; see :class:`aigw.llm.wire.Wire`, ``MessagesWire``,
+    ``EmbeddingWire`` and ``CountWire``.
 
     :param base: the path down to the location.
     """
@@ -101,7 +103,23 @@ class VertexWire:
             constants=_CLAUDE,
             fetches_urls=False,
             has_files=False,
+            platform=VERTEX_BETAS,
         )
+
+    # -- Claude's own messages
+
+    def has_messages(self, model: str) -> bool:
+        """See :class:`aigw.llm.wire.MessagesWire`."""
+        return _claude(Call(model, ())) is not None
+
+    def messages_request(self, fields: dict[str, Any], betas: tuple[str, ...]) -> WireRequest:
+        """See :class:`aigw.llm.wire.MessagesWire`."""
+        call = _claude(Call(fields.pop("model"), (), stream=fields.get("stream") is True))
+        assert call is not None
+        told = betas_in(fields.pop("anthropic_beta", None), fields.pop("betas", None))
+        without_scopes(fields)
+        headers = beta_header(betas_at(VERTEX_BETAS, (*betas, *told)))
+        return WireRequest(self._claude.path(call), {**fields, **_CLAUDE}, headers)
 
     # -- conversations
 
@@ -226,7 +244,7 @@ def _at(provider: Provider, place: Place) -> Provider:
     version = quote(place.api_version or "v1", safe="")
     wire = VertexWire(f"/{version}/projects/{quote(place.project or '', safe='')}/locations/{quote(location, safe='')}")
     url = f"https://{host}"
-    return attrs.evolve(provider, default_url=url, wire=wire, embedding_wire=wire, count_wire=wire)
+    return attrs.evolve(provider, default_url=url, wire=wire, messages_wire=wire, embedding_wire=wire, count_wire=wire)
 
 
 VERTEX = Provider(

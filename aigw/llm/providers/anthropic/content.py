@@ -109,6 +109,8 @@ class Conversation:
         return _cached({"type": "image", "source": source}, part.cache) if source is not None else None
 
     def _document(self, part: c.Document, field: str) -> Block | None:
+        if part.own is not None:
+            return part.own
         source = self._document_source(part, field)
         if source is None:
             return None

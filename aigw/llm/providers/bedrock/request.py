@@ -14,11 +14,14 @@ import orjson
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
+from aigw.llm.betas import BEDROCK, betas_at
 from aigw.llm.options import Table, To, at_most, number, one_of, put, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.bedrock.content import Conversation, cache_point
 from aigw.llm.providers.bedrock.models import Family, family
+from aigw.llm.providers.bedrock.own_blocks import is_clients_tool
 from aigw.llm.providers.bedrock.thinking import claude_traits, write_reasoning
+from aigw.llm.tool_fields import description, refuse_fields, streams_eagerly
 from aigw.llm.tool_names import PLAIN, fitting_names
 
 #: The tool whose input is the answer, where a model has no structured output of its own.
@@ -44,6 +47,8 @@ _OWN: dict[str, type] = {
     "serviceTier": dict,
 }
 _EXTRA = "additionalModelRequestFields"
+#: How Claude is told here to stream the inputs of tools before they are checked.
+_EAGER_BETA = "fine-grained-tool-streaming-2025-05-14"
 _TIERS = {"standard_only": "default"}
 
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -91,6 +96,7 @@ class ConverseRequest:
         self._family = family(call.model)
         self._names = fitting_names(call, PLAIN)
         self._formats = _has_formats(call.model, self._family)
+        self._takes_own = self._family.reasoning == "claude"
 
     def body(self) -> dict[str, Any]:
         """The request's body.
@@ -104,7 +110,7 @@ class ConverseRequest:
         body: dict[str, Any] = {"messages": messages} | ({"system": system} if system else {})
         extra: dict[str, Any] = {}
         inference = self._write_options(body, extra)
-        tools = self._tools()
+        tools = self._tools(extra)
         forced = self._write_choice(tools, extra)
         forced = self._write_format(body, tools, extra) or forced
         if tools.get("tools") or conversation.calls:
@@ -138,10 +144,20 @@ class ConverseRequest:
             body["requestMetadata"] = metadata
         for name, value in written.items():
             extra.setdefault(name, value)
-        betas = extra.get("anthropic_beta")
-        if isinstance(betas, str):  # as in the header of that name
-            extra["anthropic_beta"] = [beta.strip() for beta in betas.split(",") if beta.strip()]
+        self._write_betas(extra)
         return inference
+
+    def _write_betas(self, extra: dict[str, Any]) -> None:
+        """Those of the client's that Bedrock has, behind those that its body names."""
+        given = extra.get("anthropic_beta")
+        if isinstance(given, str):  # as in the header of that name
+            given = [beta.strip() for beta in given.split(",") if beta.strip()]
+        told = betas_at(BEDROCK, self._call.betas) if self._takes_own else []
+        if self._takes_own and self._call.stream and streams_eagerly(self._call):
+            told.append(_EAGER_BETA)
+        betas = [*given, *(beta for beta in told if beta not in given)] if isinstance(given, list) else given or told
+        if betas:
+            extra["anthropic_beta"] = betas
 
     def _write_own(self, body: dict[str, Any], extra: dict[str, Any]) -> None:
         """What the client says in Converse's own words wins."""
@@ -158,13 +174,20 @@ class ConverseRequest:
 
     # -- tools
 
-    def _tools(self) -> dict[str, Any]:
-        """``toolConfig`` without its choice; empty if nothing may be called."""
+    def _tools(self, extra: dict[str, Any]) -> dict[str, Any]:
+        """``toolConfig`` without its choice; empty if nothing of it may be called.
+
+        :param extra: gets the tools that Claude knows by heart.
+        """
         choice = self._call.tool_choice
+        refuse_fields(self._call, self._provider)
         if choice is not None and choice.mode == "none":
             return {}
         tools: list[dict[str, Any]] = []
         for index, tool in enumerate(self._call.tools):
+            if isinstance(tool, c.Foreign) and self._takes_own and is_clients_tool(tool.fields):
+                extra.setdefault("tools", []).append(tool.fields)
+                continue
             if isinstance(tool, c.Foreign):
                 kind = tool.fields.get("type")
                 self._call.unsupported(f"tools[{index}]", self._provider, f"it has no tools of type {kind}")
@@ -177,8 +200,9 @@ class ConverseRequest:
     def _spec(self, tool: c.Tool) -> dict[str, Any]:
         strict = bool(tool.strict) and self._formats
         spec: dict[str, Any] = {"name": self._names.get(tool.name, tool.name)}
-        if tool.description and tool.description.strip():
-            spec["description"] = tool.description
+        told = description(tool)
+        if told and told.strip():
+            spec["description"] = told
         spec["inputSchema"] = {"json": self._schema(tool.schema, strict)}
         if strict:
             spec["strict"] = True
@@ -194,9 +218,12 @@ class ConverseRequest:
     def _write_choice(self, tools: dict[str, Any], extra: dict[str, Any]) -> bool:
         """Put the choice of a tool where it goes; returns whether one must be called. ``auto`` goes without saying."""
         call, choice = self._call, self._call.tool_choice
-        if not tools:
-            return False
         mode = choice.mode if choice is not None else "auto"
+        if not tools:
+            if "tools" in extra and mode in ("any", "one"):
+                only = {"name": choice.name} if choice is not None and mode == "one" else {}
+                extra.setdefault("tool_choice", {"type": "tool" if only else "any", **only})
+            return "tools" in extra and mode in ("any", "one")
         if mode in ("any", "one") and not self._can(mode):
             call.unsupported("tool_choice", self._provider, f"{call.model} cannot be made to call a tool")
             mode = "auto"

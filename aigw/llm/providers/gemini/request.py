@@ -12,6 +12,7 @@ from aigw.llm.options import To, asks_for_nothing, at_most, number, one_of, stri
 from aigw.llm.providers.gemini.contents import contents, system_instruction
 from aigw.llm.providers.gemini.schema import Room, cleaned, parameters
 from aigw.llm.providers.gemini.thinking import thinking_config
+from aigw.llm.tool_fields import description, refuse_fields
 from aigw.llm.tool_names import GOOGLE, fitted
 
 Json = dict[str, Any]
@@ -134,6 +135,7 @@ def _format(call: c.Call, room: Room) -> Json:
 
 
 def _tools(call: c.Call, provider: str, room: Room) -> Json:
+    refuse_fields(call, provider)
     functions = [_declaration(tool, room) for tool in call.tools if isinstance(tool, c.Tool)]
     written: list[Json] = [{"functionDeclarations": functions}] if functions else []
     for index, tool in enumerate(call.tools):
@@ -154,8 +156,9 @@ def _tools(call: c.Call, provider: str, room: Room) -> Json:
 def _declaration(tool: c.Tool, room: Room) -> Json:
     """A function. ``strict`` asks for what Gemini does anyway."""
     declaration: Json = {"name": tool.name}
-    if tool.description:
-        declaration["description"] = tool.description
+    told = description(tool)
+    if told:
+        declaration["description"] = told
     schema = parameters(tool.schema, room)
     if schema is not None:
         declaration["parametersJsonSchema"] = schema

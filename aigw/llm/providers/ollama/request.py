@@ -17,6 +17,7 @@ from aigw.llm.arguments import as_object
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 from aigw.llm.providers.openai_chat.efforts import effort_of
+from aigw.llm.tool_fields import description, refuse_fields
 
 NAME = "ollama"
 
@@ -92,12 +93,13 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
         call.unsupported("tool_choice", NAME, "models call tools as they like")
     if call.parallel_tools is False and call.tools:
         call.unsupported(call.spelt("parallel_tool_calls"), NAME, "the model may call several tools")
+    refuse_fields(call, NAME)
     tools = []
     for index, tool in enumerate(call.tools):
         if isinstance(tool, c.Foreign):
             call.unsupported(f"tools[{index}]", NAME, f"it has no tools of type {tool.fields.get('type')}")
             continue
-        function: dict[str, Any] = {"name": tool.name, "description": tool.description or ""}
+        function: dict[str, Any] = {"name": tool.name, "description": description(tool) or ""}
         tools.append({"type": "function", "function": {**function, "parameters": tool.schema or _NO_PARAMETERS}})
     if tools:
         body["tools"] = tools

@@ -14,6 +14,7 @@ from aigw.llm import call as c
 from aigw.llm.arguments import as_text
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
+from aigw.llm.tool_fields import description, refuse_fields
 from aigw.llm.tool_names import PLAIN, fitting_names
 
 #: What a result is called whose content is no text.
@@ -52,6 +53,7 @@ def _cut_stops(call: c.Call, server: Server, body: dict[str, Any]) -> None:
 
 
 def _write_tools(call: c.Call, server: Server, names: dict[str, str], body: dict[str, Any]) -> None:
+    refuse_fields(call, server.name)
     written = [_tool(call, tool, server, names, f"tools[{index}]") for index, tool in enumerate(call.tools)]
     tools = [tool for tool in written if tool is not None]
     if tools:
@@ -73,8 +75,9 @@ def _tool(
             return None
         return tool.fields
     function: dict[str, Any] = {"name": names.get(tool.name, tool.name)}
-    if tool.description is not None:
-        function["description"] = tool.description
+    told = description(tool)
+    if told is not None:
+        function["description"] = told
     function["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
     if tool.strict is not None and server.strict:
         function["strict"] = tool.strict
