@@ -92,6 +92,20 @@ class BedrockTests(unittest.TestCase):
         made = body("bedrock", shell, model=CLAUDE, tool_choice={"type": "tool", "name": "bash"})
         expected = {"tools": [shell], "tool_choice": {"type": "tool", "name": "bash"}}
         self.assertEqual((made["additionalModelRequestFields"], "toolConfig" in made), (expected, False))
+        choice = {"type": "any", "disable_parallel_tool_use": True}
+        for wish in ({"type": "any"}, choice):
+            made = body("bedrock", shell, model=CLAUDE, tool_choice=wish)["additionalModelRequestFields"]
+            self.assertEqual(made, {"tools": [shell], "tool_choice": wish})
+        made = body("bedrock", shell, model=CLAUDE, tool_choice={"type": "none"})
+        self.assertNotIn("additionalModelRequestFields", made)
+
+    def test_one_of_them_beside_others(self) -> None:
+        """Is chosen where it is."""
+        shell = {"type": "bash_20250124", "name": "bash"}
+        for name, where in (("bash", "additionalModelRequestFields"), ("f", "toolConfig")):
+            made = body("bedrock", shell, tool(), model=CLAUDE, tool_choice={"type": "tool", "name": name})
+            self.assertEqual("tool_choice" in made["additionalModelRequestFields"], where != "toolConfig")
+            self.assertEqual("toolChoice" in made["toolConfig"], where == "toolConfig")
 
     def test_what_anthropic_runs(self) -> None:
         """Is not there; other models know none of them."""

@@ -218,12 +218,10 @@ class ConverseRequest:
     def _write_choice(self, tools: dict[str, Any], extra: dict[str, Any]) -> bool:
         """Put the choice of a tool where it goes; returns whether one must be called. ``auto`` goes without saying."""
         call, choice = self._call, self._call.tool_choice
+        own = extra.get("tools", [])
+        if not tools and not own:
+            return False
         mode = choice.mode if choice is not None else "auto"
-        if not tools:
-            if "tools" in extra and mode in ("any", "one"):
-                only = {"name": choice.name} if choice is not None and mode == "one" else {}
-                extra.setdefault("tool_choice", {"type": "tool" if only else "any", **only})
-            return "tools" in extra and mode in ("any", "one")
         if mode in ("any", "one") and not self._can(mode):
             call.unsupported("tool_choice", self._provider, f"{call.model} cannot be made to call a tool")
             mode = "auto"
@@ -232,7 +230,9 @@ class ConverseRequest:
             self._write_alone(mode, name, extra)
             if "tool_choice" in extra:
                 return mode != "auto"
-        if mode != "auto":
+        if mode != "auto" and (not tools or any(each.get("name") == name for each in own)):
+            extra["tool_choice"] = {"type": "tool", "name": name} if mode == "one" else {"type": mode}
+        elif mode != "auto":
             tools["toolChoice"] = {"tool": {"name": name}} if mode == "one" else {"any": {}}
         return mode != "auto"
 
