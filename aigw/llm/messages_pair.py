@@ -7,12 +7,12 @@ along, by the reader that translates them elsewhere, for what the gateway wants 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from aigw.llm import lenient
 from aigw.llm import reply as r
-from aigw.llm.adjusting import is_common, natively
+from aigw.llm.adjusting import left_out_natively, natively
 from aigw.llm.body import Adjustments
 from aigw.llm.decoders import Frame
 from aigw.llm.dialects.messages import Messages, refuse_thread
@@ -32,15 +32,6 @@ _BLOCK = b"content_block"
 _HEAD = 64
 
 
-#: Words of the common vocabulary that messages have as well.
-_COMMON = frozenset(
-    (
-        *("container", "context_management", "max_tokens", "mcp_servers", "metadata"),
-        *("stop_sequences", "temperature", "tool_choice", "top_k", "top_p"),
-    )
-)
-
-
 class MessagesPair:
     """See :class:`aigw.llm.translation.Pairing`.
 
@@ -49,11 +40,10 @@ class MessagesPair:
     """
 
     def __init__(self, wire: MessagesWire, adjustments: Adjustments, translated: Pair) -> None:
-        own = natively(adjustments, MESSAGES)
         self.translated = translated
         self._wire = wire
-        self._adjustments = Adjustments(_kept(own.defaults), _kept(own.overrides))
-        self._left_out = tuple(name for name in (*own.defaults, *own.overrides) if not _is_own(name))
+        self._adjustments = natively(adjustments, MESSAGES)
+        self._left_out = left_out_natively(adjustments, MESSAGES)
 
     def translate(
         self, fields: dict[str, Any], answer_id: str, now: float, betas: tuple[str, ...] = ()
@@ -71,14 +61,6 @@ class MessagesPair:
         writer = MessagesWriter(model, answer_id)
         request = self._wire.messages_request(dict(fields), betas)
         return OwnMessages(self._wire, request, writer, streams, left_out)
-
-
-def _is_own(name: str) -> bool:
-    return name in _COMMON or not is_common(name)
-
-
-def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if _is_own(name)}
 
 
 class OwnMessages:

@@ -19,7 +19,7 @@ from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest
-from aigw.llm.adjusting import natively
+from aigw.llm.adjusting import left_out_natively, natively
 from aigw.llm.body import Adjustments
 from aigw.llm.listing import list_translation
 from aigw.llm.messages_pair import MessagesPair
@@ -189,7 +189,7 @@ class PlanBook:
         if operation not in (RAW, MODELS):
             # What was read as JSON is sent as JSON, whatever the client called it (curl -d calls it a form).
             set_headers.setdefault(b"content-type", b"application/json")
-        return Plan(
+        plan = Plan(
             backend=choice.backend,
             provider=backend.provider,
             genai_name=kind.genai_name,
@@ -221,6 +221,9 @@ class PlanBook:
             secrets=secrets,
             redactor=self._redactor(secrets),
         )
+        if native:
+            plan.leave_out(left_out_natively(parts.adjustments, operation))
+        return plan
 
     def _redactor(self, secrets: tuple[str, ...]) -> Redactor:
         """One for all plans with the same secrets: it prepares what it looks for."""
