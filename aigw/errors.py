@@ -11,7 +11,7 @@ says, and the answer would be its base's, a 500.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -26,6 +26,7 @@ class GatewayError(Exception):
     :param code: a stable word for programs; each subclass has its own default.
     :param headers: further response headers.
     :param retry_after: seconds after which a new try makes sense; sent as ``Retry-After``, rounded up.
+    :param details: what Anthropic's SDKs tell errors of one status apart by (``error.details``).
     """
 
     status = 500
@@ -40,6 +41,7 @@ class GatewayError(Exception):
         code: str | None = None,
         headers: Sequence[Header] = (),
         retry_after: float | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -47,6 +49,7 @@ class GatewayError(Exception):
         self.code = code or self.default_code
         self.headers: tuple[Header, ...] = tuple(headers)
         self.retry_after = retry_after
+        self.details = details
 
     def response_headers(self) -> list[Header]:
         """The headers that belong to this error, ``Retry-After`` included; not the content type."""
@@ -55,9 +58,15 @@ class GatewayError(Exception):
             headers.append((b"retry-after", b"%d" % max(1, -(-self.retry_after // 1))))
         return headers
 
-    def as_dict(self) -> dict[str, str | None]:
+    def as_dict(self) -> dict[str, object]:
         """The ``error`` object as the SDKs read it."""
-        return {"message": self.message, "type": self.type, "code": self.code, "param": self.param}
+        fields: dict[str, object] = {
+            "message": self.message,
+            "type": self.type,
+            "code": self.code,
+            "param": self.param,
+        }
+        return fields if self.details is None else {**fields, "details": dict(self.details)}
 
     def body(self, request_id: str, *, anthropic: bool = False) -> bytes:
         """The JSON body for every kind of client (contract section 4).

@@ -59,6 +59,13 @@ _SPELT: dict[str, dict[str, str]] = {
     MESSAGES: {"max_completion_tokens": "max_tokens", "stop": "stop_sequences"},
     RESPONSES: {"max_completion_tokens": "max_output_tokens", "max_tokens": "max_output_tokens"},
 }
+#: What messages have of the common vocabulary, by its own names.
+_OF_MESSAGES = frozenset(
+    (
+        *("container", "context_management", "max_tokens", "mcp_servers", "metadata", "service_tier"),
+        *("stop_sequences", "temperature", "tool_choice", "top_k", "top_p"),
+    )
+)
 #: Operations that are no conversations, and what of their fields a conversation has as well.
 _NO_CONVERSATIONS = {COUNT_TOKENS: ("tool_choice",), EMBEDDINGS: ("user",)}
 
@@ -68,13 +75,27 @@ def natively(adjustments: Adjustments, operation: str) -> Adjustments:
 
     Providers refuse fields that an operation does not have; one backend has many.
     """
-    spelt, kept = _SPELT.get(operation, {}), _NO_CONVERSATIONS.get(operation)
 
     def own(fields: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = fields if kept is None else {n: v for n, v in fields.items() if n in kept or not is_common(n)}
-        return {spelt.get(name, name): value for name, value in wanted.items()}
+        named = {_native_name(name, operation): value for name, value in fields.items()}
+        return {name: value for name, value in named.items() if name is not None}
 
     return Adjustments(defaults=own(adjustments.defaults), overrides=own(adjustments.overrides))
+
+
+def left_out_natively(adjustments: Adjustments, operation: str) -> tuple[str, ...]:
+    """The fields of a conversation that this one does not have, and that :func:`natively` leaves out."""
+    if operation in _NO_CONVERSATIONS:
+        return ()  # they were never meant for it
+    names = (*adjustments.defaults, *adjustments.overrides)
+    return tuple(name for name in names if _native_name(name, operation) is None)
+
+
+def _native_name(name: str, operation: str) -> str | None:
+    """What ``operation`` calls a field; None if it has none such."""
+    name = _SPELT.get(operation, {}).get(name, name)
+    kept = _OF_MESSAGES if operation == MESSAGES else _NO_CONVERSATIONS.get(operation)
+    return name if kept is None or name in kept or not is_common(name) else None
 
 
 def adjust_call(call: Call, adjustments: Adjustments) -> None:
@@ -96,10 +117,12 @@ def _has(call: Call, name: str) -> bool:
 
 def _set(call: Call, name: str, value: Any) -> None:
     place = _PLACES.get(name)
+    option = name if place is not None else _SAME.get(name, name)
     if place is not None:
         place[1](call, value)
     else:
-        call.options[_SAME.get(name, name)] = value
+        call.options[option] = value
+    call.configured.add(option)
 
 
 def adjust_request(body: dict[str, Any], adjustments: Adjustments) -> None:

@@ -1,17 +1,41 @@
-"""The JSON text of a tool call's arguments, as it arrives piece by piece.
+"""The JSON text of a tool call's arguments: as it arrives piece by piece, and as it comes back in a history.
 
 Whether it is all there is asked again and again, since what follows depends on it. So the pieces are not joined and
 parsed each time: their brackets are counted once, and only a text whose brackets are all closed is parsed. A text that
 is no JSON then never becomes any, whatever follows.
+
+A history is no new call: what a model once wrote, and an agent has answered with an error, comes back with every turn
+that follows. So arguments that are broken (a limit of tokens has cut them, or nobody has validated them) are passed on
+as the object in which Anthropic advises to wrap them
+(https://platform.claude.com/docs/en/agents-and-tools/tool-use/fine-grained-tool-streaming).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from aigw.llm import lenient
 
 _BACKSLASH: Final = "\\"
+#: What broken arguments are wrapped in.
+_INVALID: Final = "INVALID_JSON"
+
+
+def as_object(text: str) -> dict[str, Any]:
+    """The arguments of an earlier call; ``null``, which some servers have for none, and blanks are none."""
+    if text.strip() in ("", "null"):
+        return {}
+    fields = lenient.loads(text.encode("utf-8", "replace"))
+    return fields if isinstance(fields, dict) else {_INVALID: text}
+
+
+def as_text(text: str) -> str:
+    """The same for providers that take the text, many of which parse it again: as it is, if it is an object's."""
+    if isinstance(lenient.loads(text.encode("utf-8", "replace")), dict):
+        return text
+    return orjson.dumps(as_object(text)).decode()
 
 
 class Arguments:

@@ -58,7 +58,10 @@ class Audio:
 
 @attrs.frozen
 class Document:
-    """A file to read: its bytes in base64 with their media type, or its plain text, or where it is."""
+    """A file to read: its bytes in base64 with their media type, or its plain text, or where it is.
+
+    :ivar own: the block of Anthropic's that it was, where Claude knows better what that is (``search_result``).
+    """
 
     media_type: str | None = None
     data: str | None = attrs.field(default=None, repr=False)
@@ -67,6 +70,7 @@ class Document:
     file_id: str | None = None
     name: str | None = None
     cache: dict[str, Any] | None = None
+    own: dict[str, Any] | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -145,6 +149,7 @@ class Tool:
     """A function that the model may call.
 
     :ivar schema: JSON Schema of its arguments; None if the client gave none.
+    :ivar own: what an Anthropic client says of it besides (``input_examples``); see :mod:`aigw.llm.tool_fields`.
     """
 
     name: str
@@ -152,6 +157,7 @@ class Tool:
     schema: dict[str, Any] | None = None
     strict: bool | None = None
     cache: dict[str, Any] | None = None
+    own: dict[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
 
 @attrs.frozen
@@ -199,6 +205,10 @@ class Call:
         Fields that no dialect here knows are among them, and go to the provider as they are.
     :ivar names: what the client called an option, where its dialect has another name for it.
     :ivar drop_unsupported: leave out what the provider has nothing like, instead of refusing it.
+    :ivar betas: Anthropic's, that the client wants.
+    :ivar own: fields that only Anthropic's own service has, and Claude wherever else it speaks Anthropic's dialect.
+    :ivar configured: the options that are the configuration's, not the client's.
+    :ivar left_out: of these, what the provider has nothing like. The client did not ask for it, and cannot mend it.
     """
 
     model: str
@@ -213,15 +223,24 @@ class Call:
     options: dict[str, Any] = attrs.field(factory=dict, repr=False)
     names: dict[str, str] = attrs.field(factory=dict, repr=False)
     drop_unsupported: bool = False
+    betas: tuple[str, ...] = ()
+    own: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    configured: set[str] = attrs.field(factory=set)
+    left_out: list[str] = attrs.field(factory=list)
 
     def unsupported(self, field: str, provider: str, why: str = "") -> None:
         """``provider`` has nothing like the client's ``field``: leave it out if that is allowed.
+
+        What is the configuration's is left out in any case, and noted.
 
         :param field: the client's own name for it, as a path (``messages[2].content[0]``).
         :param why: what would be possible instead, or what exactly is not.
         :raises BadRequest: it is not allowed.
         """
-        if not self.drop_unsupported:
+        configured = next((name for name in self.configured if self.spelt(name) == field), None)
+        if configured is not None:
+            self.left_out.append(configured)
+        elif not self.drop_unsupported:
             reason = f": {why}" if why else ""
             raise BadRequest(
                 f"{field} is not supported by provider {provider}{reason}", param=field, code="unsupported_parameter"

@@ -136,7 +136,7 @@ class Collected:
                 self.id, self.model = answer_id or self.id, model or self.model
             case reply.UsageTold(usage):
                 self.usage = usage
-            case reply.Ping() | reply.Failed() | reply.End():
+            case reply.Ping() | reply.Own() | reply.Failed() | reply.End():
                 pass
             case _:
                 _add(self.choice(event.choice), event)

@@ -33,10 +33,14 @@ class CountPair:
 
     wire: CountWire | None = None
 
-    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> CountTranslation:
+    def translate(
+        self, fields: dict[str, Any], answer_id: str, now: float, betas: tuple[str, ...] = ()
+    ) -> CountTranslation:
         """See :class:`aigw.llm.translation.Pairing`."""
         fields.pop("stream", None)  # a route may stream always; a count is no stream
+        fields.pop("thread", None)  # what is sent of one can be counted
         call = attrs.evolve(_FRONT.read(fields), drop_unsupported=True)
+        call.betas += betas
         if self.wire is None:
             return CountTranslation(call, None, WireRequest(b"", {}))
         return CountTranslation(call, self.wire, self.wire.count_request(call))
@@ -44,6 +48,8 @@ class CountPair:
 
 class CountTranslation:
     """See :class:`aigw.llm.translation.Translating`."""
+
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, call: Call, wire: CountWire | None, request: WireRequest) -> None:
         self.request = request

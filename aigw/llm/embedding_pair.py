@@ -35,7 +35,9 @@ class EmbeddingPair:
         self._before = _only(adjustments, lambda name: name in _IN_FRONT)
         self._behind = _only(adjustments, lambda name: name not in _IN_FRONT and not is_common(name))
 
-    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> EmbeddingTranslation:
+    def translate(
+        self, fields: dict[str, Any], answer_id: str, now: float, betas: tuple[str, ...] = ()
+    ) -> EmbeddingTranslation:
         """See :class:`aigw.llm.translation.Pairing`."""
         self._before.apply(fields)
         call = attrs.evolve(_FRONT.read(fields), drop_unsupported=self._drop)
@@ -55,6 +57,7 @@ class EmbeddingTranslation:
     """See :class:`aigw.llm.translation.Translating`."""
 
     ready: Answer | None = None
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, wire: EmbeddingWire, request: WireRequest, writer: EmbeddingsWriter) -> None:
         self.request = request

@@ -32,7 +32,7 @@ def loads(text: bytes) -> Any:
     if len(text) > _LARGE:
         return _loads_large(text)
     value = peek(text)
-    return value if len(text) <= 2 * _MOST_DEPTH or _is_writable(text, value) else None
+    return value if value is None or len(text) <= 2 * _MOST_DEPTH or _is_writable(text, value) else None
 
 
 def _loads_large(text: bytes) -> Any:

@@ -34,6 +34,7 @@ class ListTranslation:
 
     request = WireRequest(b"", {})
     ready: Answer | None = None
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, provider: Provider, anthropic: bool) -> None:
         self.provider = provider

@@ -155,6 +155,17 @@ class Ping:
 
 
 @attrs.define
+class Own:
+    """An event of a stream as it came, between a provider and a client of one dialect.
+
+    :ivar begins: the answer itself has begun with it, or before.
+    """
+
+    data: bytes
+    begins: bool
+
+
+@attrs.define
 class Failed:
     """The provider reports that the answer failed."""
 
@@ -202,6 +213,7 @@ Event = (
     | Finish
     | UsageTold
     | Ping
+    | Own
     | Failed
     | End
 )

@@ -17,12 +17,16 @@ from typing import Any
 
 import attrs
 
+from aigw.errors import BadRequest
 from aigw.llm import reply as r
 from aigw.llm.adjusting import adjust_call, adjust_request
-from aigw.llm.call import Call, Text, Turn
+from aigw.llm.call import Call, Foreign, Text, Turn
 from aigw.llm.decoders import Frame
+from aigw.llm.dialects.messages import Messages
 from aigw.llm.halves import Halves
 from aigw.llm.operations import CHAT, MESSAGES
+from aigw.llm.providers.anthropic import AnthropicWire
+from aigw.llm.providers.vertex import VertexWire
 from aigw.llm.reply import ProviderError
 from aigw.llm.translation import Pair, Translation
 from aigw.llm.usage import Usage
@@ -221,7 +225,13 @@ class RescuableTranslation(Translation):
 
 
 def rescuable(
-    pair: Pair, fields: dict[str, Any], answer_id: str, now: float, said: Said, prefill: bool
+    pair: Pair,
+    fields: dict[str, Any],
+    answer_id: str,
+    now: float,
+    said: Said,
+    prefill: bool,
+    betas: tuple[str, ...] = (),
 ) -> RescuableTranslation:
     """The translation of a client's call, whatever it has got of an answer.
 
@@ -230,6 +240,9 @@ def rescuable(
     """
     call = pair.dialect.read(fields)
     call.drop_unsupported = pair.drop_unsupported
+    call.betas += betas
+    if _is_own(call, pair):
+        raise BadRequest("what only Anthropic's own models say cannot be taken up by others")
     adjust_call(call, pair.adjustments)
     skip, given = said.text, said.text.rstrip()
     prefill = bool(prefill and given and call.reasoning is None)
@@ -243,6 +256,19 @@ def rescuable(
     if said.writer is None:
         said.writer = pair.dialect.writer(call, answer_id=answer_id, now=now)
     return RescuableTranslation(pair, call, request, said, skip, prefill)
+
+
+def _is_own(call: Call, pair: Pair) -> bool:
+    """Whether the answer may have blocks that no other dialect has, from a model that speaks the client's own.
+
+    Such a stream passes as it comes.
+    """
+    wire = pair.wire
+    speaks = isinstance(wire, AnthropicWire) or (isinstance(wire, VertexWire) and wire.has_messages(call.model))
+    if not speaks or not isinstance(pair.dialect, Messages):
+        return False
+    parts = (part for turn in call.turns for part in turn.parts)
+    return any(isinstance(each, Foreign) for each in (*call.tools, *parts)) or "mcp_servers" in call.options
 
 
 def _shorten(call: Call, given: str) -> None:

@@ -77,10 +77,12 @@ class Translating(Protocol):
 
     :ivar request: taken away with :data:`TAKEN` by whoever has made a payload of it: it is no longer needed then.
     :ivar ready: the answer, where no provider has to be asked for it; then ``request`` is nobody's.
+    :ivar left_out: the fields of the configuration that the provider has nothing like.
     """
 
     request: WireRequest
     ready: Answer | None
+    left_out: tuple[str, ...]
 
     def is_stream(self, content_type: bytes) -> bool:
         """Whether an answer of that type is a stream to be read by :meth:`stream`."""
@@ -101,12 +103,13 @@ class Translating(Protocol):
 class Pairing(Protocol):
     """What makes translations; compiled once for a plan."""
 
-    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translating:
+    def translate(self, fields: dict[str, Any], answer_id: str, now: float, betas: tuple[str, ...] = ()) -> Translating:
         """The translation of a client's request.
 
         :param fields: the client's body, with the model that the provider is to be asked for.
         :param answer_id: unique letters and digits.
         :param now: seconds since the epoch.
+        :param betas: those of Anthropic's that the client's header names.
         :raises BadRequest: it is malformed, or cannot be expressed.
         """
 
@@ -123,10 +126,11 @@ class Pair:
     adjustments: Adjustments
     drop_unsupported: bool = False
 
-    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translation:
+    def translate(self, fields: dict[str, Any], answer_id: str, now: float, betas: tuple[str, ...] = ()) -> Translation:
         """See :class:`Pairing`."""
         call = self.dialect.read(fields)
         call.drop_unsupported = self.drop_unsupported
+        call.betas += betas
         adjust_call(call, self.adjustments)
         request = self.wire.request(call)
         adjust_request(request.body, self.adjustments)
@@ -147,6 +151,7 @@ class Translation:
         # All that the answer needs of the call, which is not kept: a conversation is many times its body's bytes.
         self._streams = call.stream
         self._reader = wire.reader(call)
+        self.left_out = tuple(call.left_out)
 
     def is_stream(self, content_type: bytes) -> bool:
         """See :class:`Translating`."""
@@ -178,7 +183,7 @@ class Translation:
             return self._refused(failed.error, request_id)
         write = self._writer.events if self._streams else self._writer.whole
         told = [event.usage for event in events if isinstance(event, reply.UsageTold)]
-        models = [event.model for event in events if isinstance(event, reply.Start) and _names_model(event)]
+        models = [event.model for event in events if isinstance(event, reply.Start) and model_named(event)]
         words = [event.unknown[:_LONGEST_WORD] for event in events if isinstance(event, reply.Finish) and event.unknown]
         return Answer(
             200,
@@ -331,11 +336,13 @@ class StreamTranslation:
                 self.error = error
                 return False
             case reply.Start():
-                self.model = self.model or _names_model(event)
+                self.model = self.model or model_named(event)
             case reply.UsageTold(usage):
                 self.usage = usage
             case reply.Ping():
                 return self.begun or self._held_size < _MOST_HELD
+            case reply.Own(data, begins):
+                self.begun = self.begun or begins or self._held_size + len(data) > _MOST_HELD
             case reply.End():
                 self.begun = self.done = True
             case reply.Finish():
@@ -364,7 +371,7 @@ class StreamTranslation:
             self._halves = Halves()
 
 
-def _names_model(event: reply.Start) -> str | None:
+def model_named(event: reply.Start) -> str | None:
     """The model that ``event`` tells; a name of any length is taken out of it."""
     if event.model is not None and len(event.model) > _LONGEST_MODEL:
         event.model = None

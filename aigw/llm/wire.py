@@ -67,6 +67,26 @@ class Wire(Protocol):
         """What an answer of status 400 or above complains of. Never raises."""
 
 
+class MessagesWire(Protocol):
+    """A provider's side of messages that are its own."""
+
+    def has_messages(self, model: str) -> bool:
+        """Whether a model of it speaks them."""
+
+    def messages_request(self, fields: dict[str, Any], betas: tuple[str, ...]) -> WireRequest:
+        """A client's body as the provider's request.
+
+        :param fields: with the model that is asked for; changed in place.
+        :param betas: that the client wants.
+        """
+
+    def decoder(self, content_type: bytes) -> Decoder:
+        """See :class:`Wire`."""
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """See :class:`Wire`."""
+
+
 class CountWire(Protocol):
     """A provider's side of counting the tokens of a call without making it."""
 

@@ -16,6 +16,8 @@ from typing import Final, Protocol
 from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest
 from aigw.http.request import Request
+from aigw.llm.betas import betas_in
+from aigw.llm.messages_pair import MessagesPair
 from aigw.llm.operations import RAW, RESPONSES
 from aigw.llm.rescue import Said
 from aigw.llm.translation import TAKEN
@@ -126,7 +128,8 @@ class ClientCall:
                 try:
                     return self._rescuable(candidate, plan)
                 except BadRequest:
-                    if plan.pairing is not None or (self.said is not None and self.said.text):
+                    own = plan.pairing is None or isinstance(plan.pairing, MessagesPair)
+                    if not own or (self.said is not None and self.said.text):
                         raise
                     # The target itself knows what no other dialect does; nobody can take its stream up then.
             if plan.pairing is not None:
@@ -140,7 +143,8 @@ class ClientCall:
         model = fields = None
         if self.body.read:
             fields = self.body.take()
-            body, hide_usage = plan.adjust(body, fields, large=self.body.large)
+            version = request.header(b"anthropic-version") if plan.adjusts else None
+            body, hide_usage = plan.adjust(body, fields, large=self.body.large, version=version)
             stream, model = fields.get("stream") is True, fields.get("model")
         elif self.renamed is not None:
             model = plan.wanted_model(self.account.asked_model)
@@ -158,7 +162,7 @@ class ClientCall:
     def _translated(self, candidate: Candidate, plan: Plan) -> Attempt:
         """To a target that speaks another dialect."""
         request, fields = self.request, self.body.take()
-        translation = plan.translate(fields, new_id(), time.time())
+        translation = plan.translate(fields, new_id(), time.time(), self._betas())
         payload = plan.translated_payload(
             translation.request, request.headers, request.request_id, request.nominated, self.body
         )
@@ -172,11 +176,16 @@ class ClientCall:
         fields = self.body.take()
         if self.said is None:
             self.said = Said()
-        translation = plan.translate_rescuable(fields, new_id(), time.time(), self.said, prefill)
+        translation = plan.translate_rescuable(fields, new_id(), time.time(), self.said, prefill, self._betas())
         foreign = request.nominated | DIALECT_HEADERS
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, foreign, self.body)
         translation.request = TAKEN
         return Attempt(candidate, plan, payload, True, header_value(fields.get("model")), False, translation)
+
+    def _betas(self) -> tuple[str, ...]:
+        """Anthropic's, that the client asks for; a translation tells them in the provider's way."""
+        told = self.request.header_values(b"anthropic-beta")
+        return betas_in(*told) if told else ()
 
 
 def new_id() -> str:

@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from twisted.logger import Logger
+
 from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest
 from aigw.http.headers import Header
 from aigw.llm.body import Adjustments, serialise, serialise_translated
-from aigw.llm.operations import CHAT, RAW, STREAMED
+from aigw.llm.operations import CHAT, MESSAGES, RAW, STREAMED
+from aigw.llm.providers.anthropic.sampling import leave_out_sampling
 from aigw.llm.rescue import RescuableTranslation, Said, rescuable, takes_prefill
 from aigw.llm.signatures import SIGNED, leave_out_others, may_have_others
 from aigw.llm.taps import add_usage_option, asks_for_usage
@@ -28,6 +31,8 @@ from aigw.upstream.authoriser import Authoriser
 from aigw.upstream.credential import Credential, Passthrough
 from aigw.upstream.target import PathRule, raw_path
 from aigw.upstream.upstream import Payload, Upstream
+
+_log: Final = Logger()
 
 #: Further ones where the call is translated: they speak of the client's dialect, not of the provider's.
 DIALECT_HEADERS: Final = frozenset(
@@ -82,6 +87,8 @@ class Plan:
     :ivar rescue: translates streams that another target may have to take up, also where the dialect is the same.
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
     :ivar listing: translates lists of models, by whether the client reads Anthropic's shape.
+    :ivar version: the version of Anthropic's API that requests name whatever the client's do, or where they name none.
+    :ivar told: of the configuration's fields those of which the log says that they were left out.
     :ivar origin: scheme, host and port of the backend, as in ``https://api.example.com:443``; empty where it has none.
     :ivar secrets: what the upstream is sent that nobody else may know; of a credential that is made, what does not
         change.
@@ -115,6 +122,8 @@ class Plan:
     listing: Callable[[bool], Translating | None] | None = None
     queue_timeout: float = 10.0
     rescue: Pair | None = None
+    version: tuple[str | None, str | None] = (None, None)
+    told: set[str] = field(default_factory=set)
     origin: bytes = b""
     secrets: tuple[str, ...] = ()
     redactor: Redactor = field(default_factory=Redactor)
@@ -156,11 +165,14 @@ class Plan:
             )
         return self.model
 
-    def adjust(self, body: bytes, fields: dict[str, Any], *, large: bool = False) -> tuple[bytes, bool]:
+    def adjust(
+        self, body: bytes, fields: dict[str, Any], *, large: bool = False, version: bytes | None = None
+    ) -> tuple[bytes, bool]:
         """The body to send upstream, byte for byte the client's where nothing needs to change.
 
         :param fields: ``body``, parsed; changed in place to what is sent.
         :param large: see :func:`aigw.llm.body.serialise`.
+        :param version: of Anthropic's API, as the client's header names it.
         :returns: the body, and whether usage was asked for on the gateway's own account and must be hidden.
         :raises BadRequest: the model, or streaming, is refused.
         """
@@ -170,7 +182,7 @@ class Plan:
         if wanted is not None and wanted != fields.get("model"):
             fields["model"] = wanted
             changed = True
-        if self.adjusts and self.adjustments.apply(fields):
+        if self.adjusts and self._apply(fields, version):
             changed = True
         if (
             self.operation in SIGNED
@@ -186,20 +198,52 @@ class Plan:
             hide_usage = changed = True
         return (serialise(fields, large=large) if changed else body), hide_usage
 
-    def translate(self, fields: dict[str, Any], answer_id: str, now: float) -> Translating:
+    def _apply(self, fields: dict[str, Any], version: bytes | None) -> bool:
+        """The adjustments, but for what Anthropic's model or API does not take; returns whether anything changed."""
+        if self.operation != MESSAGES:
+            return self.adjustments.apply(fields)
+        sent = dict(fields)
+        changed = self.adjustments.apply(fields)
+        always, usually = self.version
+        asked = version.decode("latin-1") if version is not None else usually
+        self.leave_out(leave_out_sampling(fields, sent, str(fields.get("model")), always or asked))
+        return changed
+
+    def leave_out(self, names: Sequence[str]) -> None:
+        """Say once that fields of the configuration were left out, since the provider would refuse the call."""
+        new = [name for name in names if name not in self.told]
+        if new:
+            self.told.update(new)
+            _log.warn(
+                "backend {backend}: {names} of its defaults and overrides left out: {model} does not take it",
+                backend=self.backend,
+                names=", ".join(new),
+                model=self.model or "the model",
+            )
+
+    def translate(self, fields: dict[str, Any], answer_id: str, now: float, betas: tuple[str, ...] = ()) -> Translating:
         """The translation of the client's request.
 
         :param fields: its body, parsed; changed in place.
         :param answer_id: see :class:`~aigw.llm.translation.Pairing`.
         :param now: seconds since the epoch.
+        :param betas: those of Anthropic's that the client's header names.
         :raises BadRequest: the model, streaming, or something that has no counterpart is refused.
         """
         assert self.pairing is not None
         self._settle(fields)
-        return self.pairing.translate(fields, answer_id, now)
+        translation = self.pairing.translate(fields, answer_id, now, betas)
+        self.leave_out(translation.left_out)
+        return translation
 
     def translate_rescuable(
-        self, fields: dict[str, Any], answer_id: str, now: float, said: Said, prefill: bool | None
+        self,
+        fields: dict[str, Any],
+        answer_id: str,
+        now: float,
+        said: Said,
+        prefill: bool | None,
+        betas: tuple[str, ...] = (),
     ) -> RescuableTranslation:
         """The same, for a stream that another target may have to take up, or that takes up one.
 
@@ -210,7 +254,9 @@ class Plan:
         self._settle(fields)
         if prefill is None:
             prefill = takes_prefill(self.provider, fields["model"] or "")
-        return rescuable(self.rescue, fields, answer_id, now, said, prefill)
+        translation = rescuable(self.rescue, fields, answer_id, now, said, prefill, betas)
+        self.leave_out(translation.left_out)
+        return translation
 
     def _settle(self, fields: dict[str, Any]) -> None:
         fields["model"] = self.wanted_model(fields.get("model") or None)

@@ -19,9 +19,10 @@ from aigw.config.settings import Route as RouteSettings
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import BadRequest
-from aigw.llm.adjusting import natively
+from aigw.llm.adjusting import left_out_natively, natively
 from aigw.llm.body import Adjustments
 from aigw.llm.listing import list_translation
+from aigw.llm.messages_pair import MessagesPair
 from aigw.llm.operations import MODELS, RAW
 from aigw.llm.pairing import pairing
 from aigw.llm.providers import Place, Provider, provider
@@ -188,7 +189,7 @@ class PlanBook:
         if operation not in (RAW, MODELS):
             # What was read as JSON is sent as JSON, whatever the client called it (curl -d calls it a form).
             set_headers.setdefault(b"content-type", b"application/json")
-        return Plan(
+        plan = Plan(
             backend=choice.backend,
             provider=backend.provider,
             genai_name=kind.genai_name,
@@ -215,10 +216,14 @@ class PlanBook:
             listing=functools.partial(list_translation, kind) if operation == MODELS else None,
             queue_timeout=backend.queue.timeout,
             rescue=_rescue(operation, model, backend, kind, parts.adjustments),
+            version=(_text(set_headers.get(b"anthropic-version")), _text(kind.headers.get(b"anthropic-version"))),
             origin=address.origin if address is not None else b"",
             secrets=secrets,
             redactor=self._redactor(secrets),
         )
+        if native:
+            plan.leave_out(left_out_natively(parts.adjustments, operation))
+        return plan
 
     def _redactor(self, secrets: tuple[str, ...]) -> Redactor:
         """One for all plans with the same secrets: it prepares what it looks for."""
@@ -247,7 +252,13 @@ def _rescue(
     if model is None or model.on_stream_cut != "continue" or operation not in RESCUED:
         return None
     found = pairing(operation, kind, adjustments, backend.drop_unsupported)
+    if isinstance(found, MessagesPair):
+        return found.translated
     return found if isinstance(found, Pair) else None
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode("latin-1") if value is not None else None
 
 
 def _passed_name(public: str | None) -> str | None:

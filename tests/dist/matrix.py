@@ -98,6 +98,7 @@ BACKENDS: dict[str, Backend] = {
         anthropic,
         'url = "http://127.0.0.1:{port}"\nproject = "project-1"\nlocation = "europe-west4"',
         "claude-sonnet-4-5@20250929",
+        native=frozenset(("messages",)),
         lacks=frozenset(("embeddings",)),
         estimated=False,
         provider="vertex",

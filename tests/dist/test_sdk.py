@@ -16,8 +16,9 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from aigw.testing import ReceivedRequest, ScriptedUpstream, answers
+from aigw.testing import ReceivedRequest, ScriptedUpstream, answers, chat
 from aigw.testing.openai import TEXT, words
+from aigw.testing.said import TOOLS, Said
 from tests.dist.daemon import Daemon, DaemonTestCase
 
 CONFIG = """
@@ -372,3 +373,33 @@ class AnthropicTests(SDKTestCase):
         self.assertEqual(error.body["error"]["message"], "Unauthorized")
         self.assertEqual(error.response.headers["x-request-id"], error.body["request_id"])
         self.assertEqual(self.upstream.requests, [])
+
+    async def test_tool_runner(self) -> None:
+        """Falls back to sending all of a conversation, where nothing keeps the beginning of it (``thread``)."""
+        await self.start()
+        client = anthropic.Anthropic(base_url=self.daemon.url, api_key="tester-key", **NO_RETRIES)
+        self.addCleanup(client.close)
+        self.upstream.script(chat.answer(TOOLS), chat.answer(Said("It is warm.")))
+
+        @anthropic.beta_tool
+        def get_weather(city: str) -> str:
+            """Tells the weather."""
+            return f"21 degrees in {city}"
+
+        @anthropic.beta_tool
+        def get_time() -> str:
+            """Tells the time."""
+            return "noon"
+
+        def run() -> Any:
+            tools = [get_weather, get_time]
+            return client.beta.messages.tool_runner(
+                model="gpt-4o", max_tokens=99, messages=HELLO, tools=tools
+            ).until_done()
+
+        answer = await in_thread(run)
+        self.assertEqual(answer.content[0].text, "It is warm.")
+        first, second = [request.fields() for request in self.upstream.requests]
+        self.assertEqual([each["role"] for each in first["messages"]], ["user"])
+        self.assertEqual([each["role"] for each in second["messages"]], ["user", "assistant", "tool", "tool"])
+        self.assertNotIn("thread", first)

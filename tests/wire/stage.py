@@ -20,6 +20,7 @@ from aigw.http.client import Call
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.http.server import ServerFactory, ServerLimits
+from aigw.llm.messages_pair import OwnMessages
 from aigw.llm.translation import StreamTranslation, Translation
 from aigw.logs import AccessLog
 from aigw.metrics import Metrics
@@ -58,6 +59,7 @@ OF_A_CALL = (
         TranslatedBody,
         TranslatedEvents,
         Translation,
+        OwnMessages,
         StreamTranslation,
     ),
 )

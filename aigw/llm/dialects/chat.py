@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import attrs
+
 from aigw.llm import call as c
 from aigw.llm import json_schema, media_types
 from aigw.llm.dialects.chat_reply import ChatWriter
@@ -77,7 +79,28 @@ def _turn(message: Any, field: str) -> c.Turn:
     read = _ROLES.get(role) if isinstance(role, str) else None
     if read is None:
         raise wrong(f"{field}.role", f"must be one of {', '.join(_ROLES)}")
-    return read(message, field)
+    turn, cache = read(message, field), cache_of(message)
+    return turn if cache is None else attrs.evolve(turn, parts=_marked(turn.parts, cache))
+
+
+def cache_of(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The cache mark of a message, a part or a tool, as Anthropic has it.
+
+    OpenAI has none; clients that know that Claude answers put it wherever LiteLLM and OpenRouter take it
+    (https://openrouter.ai/docs/features/prompt-caching, https://docs.litellm.ai/docs/completion/prompt_caching).
+    """
+    cache = fields.get("cache_control")
+    return cache if isinstance(cache, dict) else None
+
+
+def _marked(parts: tuple[c.Part, ...], cache: dict[str, Any]) -> tuple[c.Part, ...]:
+    """A mark of a whole message is behind the last of its parts that can have one."""
+    for at in reversed(range(len(parts))):
+        part = parts[at]
+        if isinstance(part, c.Text | c.Image | c.Document | c.ToolCall | c.ToolResult):
+            marked = part if part.cache is not None else attrs.evolve(part, cache=cache)
+            return (*parts[:at], marked, *parts[at + 1 :])
+    return parts
 
 
 def _system(message: dict[str, Any], field: str) -> c.Turn:
@@ -191,8 +214,7 @@ def _part(part: Any, field: str) -> c.Part:
 
 
 def _text_part(part: dict[str, Any], field: str) -> c.Part:
-    cache = part.get("cache_control")
-    return c.Text(text_of(part.get("text"), f"{field}.text"), cache if isinstance(cache, dict) else None)
+    return c.Text(text_of(part.get("text"), f"{field}.text"), cache_of(part))
 
 
 def _refusal_part(part: dict[str, Any], field: str) -> c.Part:
@@ -203,7 +225,7 @@ def _image_part(part: dict[str, Any], field: str) -> c.Part:
     image = part.get("image_url")
     detail = image.get("detail") if isinstance(image, dict) else None
     url = image.get("url") if isinstance(image, dict) else image
-    return image_of(text_of(url, f"{field}.image_url.url"), detail, f"{field}.image_url.url")
+    return _cached(image_of(text_of(url, f"{field}.image_url.url"), detail, f"{field}.image_url.url"), part)
 
 
 def _audio_part(part: dict[str, Any], field: str) -> c.Part:
@@ -216,7 +238,12 @@ def _audio_part(part: dict[str, Any], field: str) -> c.Part:
 
 def _file_part(part: dict[str, Any], field: str) -> c.Part:
     file = object_of(part.get("file"), f"{field}.file")
-    return document_of(file.get("file_data"), file.get("file_id"), file.get("filename"), f"{field}.file")
+    return _cached(document_of(file.get("file_data"), file.get("file_id"), file.get("filename"), f"{field}.file"), part)
+
+
+def _cached(part: c.Image | c.Document, fields: Mapping[str, Any]) -> c.Part:
+    cache = cache_of(fields)
+    return part if cache is None else attrs.evolve(part, cache=cache)
 
 
 _PARTS: dict[str, Callable[[dict[str, Any], str], c.Part]] = {
@@ -284,7 +311,8 @@ def _tool_of(tool: Any, field: str) -> c.Tool | c.Foreign:
     function = tool.get("function")
     if not isinstance(function, dict):
         return c.Foreign("openai", tool)
-    return tool_of(function, f"{field}.function")
+    written, cache = tool_of(function, f"{field}.function"), cache_of(tool)
+    return written if cache is None else attrs.evolve(written, cache=cache)
 
 
 def tool_of(function: Mapping[str, Any], field: str) -> c.Tool:
@@ -298,6 +326,7 @@ def tool_of(function: Mapping[str, Any], field: str) -> c.Tool:
         description if isinstance(description, str) else None,
         json_schema.normalised(schema) if schema is not None else None,
         strict if isinstance(strict, bool) else None,
+        cache_of(function),
     )
 
 

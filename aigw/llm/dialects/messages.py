@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 
+from aigw.errors import BadRequest
 from aigw.llm import call as c
 from aigw.llm import json_schema, media_types
+from aigw.llm.betas import betas_in
 from aigw.llm.dialects.fields import array_of, name_of, object_of, text_of, wrong
 from aigw.llm.dialects.messages_reply import TOOL_SIGNATURE, MessagesWriter
 from aigw.llm.dialects.messages_shapes import error_body
@@ -40,11 +42,15 @@ _OWN = frozenset(
         "stream",
         "system",
         "thinking",
+        "thread",
         "tool_choice",
         "tools",
         "user_profile_id",
     )
 )
+
+#: Of these, what Claude takes wherever it speaks this dialect.
+_CLAUDES = ("cache_control", "context_management", "diagnostics", "speed")
 
 #: What the client calls fields that have another name in a call.
 _NAMES = {
@@ -65,6 +71,7 @@ class Messages:
 
     def read(self, fields: Mapping[str, Any]) -> c.Call:
         """See :class:`aigw.llm.wire.Dialect`."""
+        refuse_thread(fields)
         output = _optional(fields.get("output_config"), "output_config")
         choice, parallel = _tool_choice(fields.get("tool_choice"))
         return c.Call(
@@ -81,6 +88,8 @@ class Messages:
             reasoning=_reasoning(fields.get("thinking"), output.get("effort")),
             options=_options(fields),
             names=dict(_NAMES),
+            betas=betas_in(fields.get("anthropic_beta"), fields.get("betas")),
+            own={name: fields[name] for name in _CLAUDES if fields.get(name) is not None},
         )
 
     def writer(self, call: c.Call, *, answer_id: str, now: float) -> MessagesWriter:
@@ -90,6 +99,23 @@ class Messages:
     def error(self, error: ProviderError, request_id: str) -> bytes:
         """See :class:`aigw.llm.wire.Dialect`."""
         return error_body(error, request_id)
+
+
+def refuse_thread(fields: Mapping[str, Any]) -> None:
+    """A conversation of which Anthropic keeps the beginning (``thread``, beta ``message-threads``) is only there.
+
+    Anthropic's SDKs and Claude Code know this error by its details, and send all of the conversation from then on
+    (``ThreadUnsupportedRequestErrorDetails`` of anthropic-sdk-python 2.15).
+
+    :raises BadRequest: the client wants one.
+    """
+    if fields.get("thread") is not None:
+        raise BadRequest(
+            "thread is not supported here: nothing keeps conversations; send the full conversation without thread",
+            param="thread",
+            code="unsupported_parameter",
+            details={"error_code": "thread_unsupported_request"},
+        )
 
 
 # -- options
@@ -155,6 +181,7 @@ def _tool(tool: Any, field: str) -> c.Tool | c.Foreign:
         json_schema.normalised(object_of(schema, f"{field}.input_schema")) if schema is not None else None,
         strict if isinstance(strict, bool) else None,
         _cache(tool),
+        tool,
     )
 
 
@@ -260,6 +287,20 @@ def _document(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:
     return (*before, c.Document(**_place(source, f"{field}.source"), name=name, cache=_cache(block)))
 
 
+def _search_result(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:
+    """A text for whoever reads it; the passages are cited by Claude only."""
+    source, title = text_of(block.get("source"), f"{field}.source"), text_of(block.get("title"), f"{field}.title")
+    if _optional(block.get("citations"), f"{field}.citations").get("enabled") is True:
+        return (c.Foreign("anthropic", block),)
+    texts = [text_of(object_of(each, field).get("text"), f"{field}.content.text") for each in _listed(block, field)]
+    text = "\n\n".join((source, *texts))
+    return (c.Document("text/plain", text=text, name=title or None, cache=_cache(block), own=block),)
+
+
+def _listed(block: dict[str, Any], field: str) -> list[Any]:
+    return array_of(block.get("content"), f"{field}.content")
+
+
 def _place(source: dict[str, Any], field: str) -> dict[str, Any]:
     """Where the bytes of an image or a document are."""
     kind = source.get("type")
@@ -274,10 +315,11 @@ def _place(source: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 def _tool_use(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:
-    arguments = block.get("input")
-    written = orjson.dumps(object_of(arguments, f"{field}.input")).decode() if arguments is not None else "{}"
+    given = block.get("input")
+    # What is no object was broken by whoever sent it, and is wrapped by the provider's side.
+    written = given if isinstance(given, str) else orjson.dumps(given).decode()
     call_id, name = text_of(block.get("id"), f"{field}.id"), name_of(block.get("name"), f"{field}.name")
-    return (c.ToolCall(call_id, name, written, cache=_cache(block)),)
+    return (c.ToolCall(call_id, name, written if given is not None else "{}", cache=_cache(block)),)
 
 
 def _tool_result(block: dict[str, Any], field: str) -> tuple[c.Part, ...]:
@@ -302,6 +344,7 @@ _BLOCKS: dict[str, Callable[[dict[str, Any], str], tuple[c.Part, ...]]] = {
     "document": _document,
     "image": _image,
     "redacted_thinking": _redacted,
+    "search_result": _search_result,
     "text": _text_block,
     "thinking": _thinking,
     "tool_result": _tool_result,

@@ -56,6 +56,10 @@ def usage_fields(usage: Usage | None) -> dict[str, Any]:
         "cache_read_input_tokens": told.cached_input,
         "output_tokens": told.output,
     }
+    hour = told.cache_write_1h
+    if hour is not None:
+        five = max(0, told.cache_write - hour)
+        fields["cache_creation"] = {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour}
     if told.reasoning:
         fields["output_tokens_details"] = {"thinking_tokens": told.reasoning}
     return fields

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from aigw.llm.wire import CountWire, EmbeddingWire, Wire
+from aigw.llm.wire import CountWire, EmbeddingWire, MessagesWire, Wire
 
 
 @attrs.frozen
@@ -35,6 +35,7 @@ class Provider:
     :ivar query: what the query of each of those has, where the client's own does not say it.
     :ivar headers: what their requests have, where the client's own do not say it. In lower case.
     :ivar wire: translates the operations of a conversation that are not in ``paths``.
+    :ivar messages_wire: passes Anthropic's messages on as they are to models of it that speak them.
     :ivar embedding_wire: translates embeddings, if they are not in ``paths``.
     :ivar count_wire: counts a call's tokens, if it can; else they are estimated.
     :ivar lists: whose shape its list of models has, as :func:`aigw.llm.dialects.models.read_models` knows them.
@@ -51,6 +52,7 @@ class Provider:
     query: Mapping[str, str] = attrs.field(factory=dict)
     headers: Mapping[bytes, bytes] = attrs.field(factory=dict)
     wire: Wire | None = None
+    messages_wire: MessagesWire | None = None
     embedding_wire: EmbeddingWire | None = None
     count_wire: CountWire | None = None
     lists: str = "openai"

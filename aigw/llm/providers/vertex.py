@@ -16,6 +16,8 @@ import attrs
 from aigw import numbers
 from aigw.errors import BadRequest
 from aigw.llm import lenient
+from aigw.llm.betas import VERTEX as VERTEX_BETAS
+from aigw.llm.betas import beta_header, betas_at, betas_in, without_scopes
 from aigw.llm.call import Call
 from aigw.llm.decoders import Decoder, SseDecoder
 from aigw.llm.providers.anthropic import AnthropicWire
@@ -27,6 +29,7 @@ from aigw.llm.providers.gemini.errors import error_object, google_error
 from aigw.llm.providers.gemini.reply import GeminiReader
 from aigw.llm.providers.gemini.request import OPTIONS, generate_content
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import GOOGLE, own_names
 from aigw.llm.usage import MOST_TOKENS, Usage
 from aigw.llm.wire import EmbeddingCall, Embeddings, Headers, Reader, WireRequest
 
@@ -78,8 +81,8 @@ def _claude(call: Call) -> Call | None:
 
 
 class VertexWire:
-    """Gemini's wire or Claude's, by the model of a call; see :class:`aigw.llm.wire.Wire`, ``EmbeddingWire`` and
-    ``CountWire``.
+    """Gemini's wire or Claude's, by the model of a call; see :class:`aigw.llm.wire.Wire`, ``MessagesWire``,
+    ``EmbeddingWire`` and ``CountWire``.
 
     :param base: the path down to the location.
     """
@@ -100,7 +103,23 @@ class VertexWire:
             constants=_CLAUDE,
             fetches_urls=False,
             has_files=False,
+            platform=VERTEX_BETAS,
         )
+
+    # -- Claude's own messages
+
+    def has_messages(self, model: str) -> bool:
+        """See :class:`aigw.llm.wire.MessagesWire`."""
+        return _claude(Call(model, ())) is not None
+
+    def messages_request(self, fields: dict[str, Any], betas: tuple[str, ...]) -> WireRequest:
+        """See :class:`aigw.llm.wire.MessagesWire`."""
+        call = _claude(Call(fields.pop("model"), (), stream=fields.get("stream") is True))
+        assert call is not None
+        told = betas_in(fields.pop("anthropic_beta", None), fields.pop("betas", None))
+        without_scopes(fields)
+        headers = beta_header(betas_at(VERTEX_BETAS, (*betas, *told)))
+        return WireRequest(self._claude.path(call), {**fields, **_CLAUDE}, headers)
 
     # -- conversations
 
@@ -118,7 +137,7 @@ class VertexWire:
     def reader(self, call: Call) -> Reader:
         """See :class:`aigw.llm.wire.Wire`."""
         claude = _claude(call)
-        return GeminiReader() if claude is None else self._claude.reader(claude)
+        return GeminiReader(own_names(call, GOOGLE)) if claude is None else self._claude.reader(claude)
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`. Google's, Anthropic's, or Anthropic's as a text in one of Google's."""
@@ -225,7 +244,7 @@ def _at(provider: Provider, place: Place) -> Provider:
     version = quote(place.api_version or "v1", safe="")
     wire = VertexWire(f"/{version}/projects/{quote(place.project or '', safe='')}/locations/{quote(location, safe='')}")
     url = f"https://{host}"
-    return attrs.evolve(provider, default_url=url, wire=wire, embedding_wire=wire, count_wire=wire)
+    return attrs.evolve(provider, default_url=url, wire=wire, messages_wire=wire, embedding_wire=wire, count_wire=wire)
 
 
 VERTEX = Provider(

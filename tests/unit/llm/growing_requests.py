@@ -97,7 +97,40 @@ def _deep(n: int) -> Fields:
     return schema
 
 
+def _branches(n: int, branch: Callable[[int], Fields], word: str = "anyOf", **more: Any) -> Fields:
+    """A tool with so many branches at the top of its schema."""
+    return _tool({"type": "object", word: [branch(i) for i in range(n)], **more})
+
+
+def _many_required(n: int) -> Fields:
+    names = [f"p{i}" for i in range(n)]
+    return {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": names}
+
+
 CHAT: dict[str, Family] = {
+    "branches": lambda n: _branches(n, lambda i: _schema({f"p{i}": {}}, required=[f"p{i}"])),
+    "branches that all apply": lambda n: _branches(n, lambda i: _schema({f"p{i}": {}}, required=[f"p{i}"]), "allOf"),
+    "branches of one property": lambda n: _branches(n, lambda i: _schema({"p": {"const": i}}, required=["p"])),
+    "branches of one definition": lambda n: _branches(
+        n, lambda i: {"$ref": "#/$defs/a"}, "oneOf", **{"$defs": {"a": _many_required(n)}}
+    ),
+    "branches in branches of one definition": lambda n: _branches(
+        n, lambda i: {"allOf": [{"$ref": "#/$defs/a"}]}, "oneOf", **{"$defs": {"a": _many_required(n)}}
+    ),
+    "branches of a chain": lambda n: _branches(
+        1, lambda i: {"$ref": "#/$defs/d0"}, **{"$defs": {f"d{i}": {"$ref": f"#/$defs/d{i + 1}"} for i in range(n)}}
+    ),
+    "names that do not fit": lambda n: asked(
+        _calls(n, lambda number: f"t.{number}"), *_results(n), tools=[_function(f"t.{i}") for i in range(n)]
+    ),
+    "broken arguments": lambda n: asked(
+        {"role": "assistant", "tool_calls": [{**_called(0), "function": {"name": "f", "arguments": '{"a' * n}}]}, *_results(1)
+    ),
+    "marked messages": lambda n: asked(*[{**ASKED, "cache_control": {"type": "ephemeral"}}] * n),
+    "a marked message of many pictures": lambda n: asked(
+        {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "QUFB", "format": "wav"}}] * n}
+        | {"cache_control": {"type": "ephemeral"}}
+    ),
     "users": lambda n: asked(*[ASKED] * n),
     "turns": lambda n: asked(*[{"role": "assistant", "content": "y"}, ASKED] * n),
     "assistants": lambda n: asked(*[{"role": "assistant", "content": "y"}] * n),
@@ -234,6 +267,22 @@ MESSAGES: dict[str, Family] = {
     ),
     "tools": lambda n: asked(tools=[{"name": f"t{i}", "input_schema": _schema({})} for i in range(n)]),
     "marked tools": lambda n: asked(tools=[{"name": f"t{i}", "cache_control": {}} for i in range(n)]),
+    "examples of a tool": lambda n: asked(tools=[{"name": "t", "input_examples": [{"a": 1}] * n}]),
+    "tools with fields of their own": lambda n: asked(
+        tools=[{"name": f"t{i}", "defer_loading": True, "eager_input_streaming": True} for i in range(n)], stream=True
+    ),
+    "tools that claude knows": lambda n: asked(tools=[{"type": "bash_20250124", "name": "bash"}] * n),
+    "search results": lambda n: _blocks(
+        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x"}]}, n
+    ),
+    "parts of a search result": lambda n: _blocks(
+        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "x"}] * n}, 1
+    ),
+    "documents to cite from": lambda n: _blocks(
+        {"type": "document", "citations": {"enabled": True}, "source": {"type": "text", "data": "x"}, "context": "c"}, n
+    ),
+    "betas": lambda n: asked(betas=["computer-use-2025-01-24"] * n, anthropic_beta="a," * n),
+    "scopes of marks": lambda n: _blocks({"type": "text", "text": "x", "cache_control": {"scope": "global"}}, n),
     "a pdf": lambda n: _blocks(
         {"type": "document", **_source("application/pdf", base64.b64encode(b"/Type   " * n).decode())}, 1
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial import unittest
 
-from aigw.llm.adjusting import natively
+from aigw.llm.adjusting import left_out_natively, natively
 from aigw.llm.body import Adjustments
 
 CONFIGURED = {"max_tokens": 5, "temperature": 1, "stop": ["x"], "thinking": {}, "user": "u", "tool_choice": "auto"}
@@ -30,6 +30,16 @@ class NativeTests(unittest.TestCase):
             self.assertEqual(own("responses", {name: 5, "top_p": 1}), {"max_output_tokens": 5, "top_p": 1})
             self.assertEqual(own("messages", {name: 5, "stop": "x"}), {"max_tokens": 5, "stop_sequences": "x"})
             self.assertEqual(own("completions", {name: 5, "stop": "x"}), {"max_tokens": 5, "stop": "x"})
+
+    def test_what_messages_have_not(self) -> None:
+        """Is left out and named: Anthropic would refuse each call. Its own fields stay, known or not."""
+        fields = {"seed": 5, "reasoning_effort": "high", "frequency_penalty": 1, "user": "u", "stop": "x"}
+        own_fields = {"top_k": 5, "metadata": {}, "service_tier": "auto", "of_tomorrow": 1}
+        self.assertEqual(own("messages", {**fields, **own_fields}), {"stop_sequences": "x", **own_fields})
+        named = left_out_natively(Adjustments(fields, {"n": 1}), "messages")
+        self.assertEqual(named, ("seed", "reasoning_effort", "frequency_penalty", "user", "n"))
+        for operation in ("chat", "responses", "embeddings", "count_tokens"):
+            self.assertEqual(left_out_natively(Adjustments(fields, {}), operation), ())
 
     def test_others(self) -> None:
         """Embeddings and counts are refused with a field that only conversations have."""

@@ -304,13 +304,14 @@ class TurnTests(RequestCase):
         self.assertEqual(made["messages"][0]["content"][0]["id"], "call_1_x")
         self.assertEqual(made["messages"][1]["content"][0]["tool_use_id"], "call_1_x")
 
-    def test_arguments_that_are_no_object_are_refused(self) -> None:
-        """Or kept as text, where that is allowed."""
-        for arguments in ("[1]", '"x"', '{"a": ', "null"):
-            turn = Turn("assistant", (ToolCall("c1", "f", arguments),), "messages[1]")
-            self.refused("messages[1]", *HELLO, turn)
-            made = body(*HELLO, turn, drop_unsupported=True)
-            self.assertEqual(made["messages"][1]["content"][0]["input"], {"_raw": arguments})
+    def test_arguments_that_are_no_object(self) -> None:
+        """Are wrapped as Anthropic advises; ``null`` is none."""
+        for arguments in ("[1]", '"x"', '{"a": '):
+            made = body(*HELLO, Turn("assistant", (ToolCall("c1", "f", arguments),), "messages[1]"))
+            self.assertEqual(made["messages"][1]["content"][0]["input"], {"INVALID_JSON": arguments})
+        for arguments in ("null", " ", ""):
+            made = body(*HELLO, Turn("assistant", (ToolCall("c1", "f", arguments),), "messages[1]"))
+            self.assertEqual(made["messages"][1]["content"][0]["input"], {})
 
     def test_thoughts_go_back_with_their_proof(self) -> None:
         """Those without one are another provider's."""

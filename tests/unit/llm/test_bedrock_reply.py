@@ -178,6 +178,8 @@ class StreamTests(unittest.TestCase):
         """As annotations of the block's text; pages of the web as OpenAI has them."""
         web = {"title": "T", "location": {"web": {"url": "https://a", "domain": "a"}}}
         page = {"title": "D", "location": {"documentPage": {"documentIndex": 0, "start": 1, "end": 2}}}
+        page["sourceContent"] = [{"text": "a"}, {"text": "b"}]
+        cited = {"cited_text": "ab", "document_title": "D", "document_index": 0}
         stream = start() + text(0, "abc") + deltas(1, {"text": "de"}, {"citation": web}, {"citation": page}) + end()
         self.assertEqual(
             [each.annotation for each in read(stream) if isinstance(each, r.Citation)],
@@ -186,9 +188,65 @@ class StreamTests(unittest.TestCase):
                     "type": "url_citation",
                     "url_citation": {"url": "https://a", "title": "T", "start_index": 3, "end_index": 5},
                 },
-                {"type": "citation", "citation": {**page, "start_index": 3, "end_index": 5}},
+                {
+                    "type": "page_location",
+                    "page_location": {
+                        **cited,
+                        "start_page_number": 1,
+                        "end_page_number": 2,
+                        "start_index": 3,
+                        "end_index": 5,
+                    },
+                },
             ],
         )
+
+    def test_citations_for_anthropic_s_clients(self) -> None:
+        """Have Anthropic's own names, which its SDK reads: of documents, of search results."""
+        places: dict[str, Any] = {
+            "documentChar": {"documentIndex": 1, "start": 2, "end": 5},
+            "documentChunk": {"documentIndex": 1, "start": 0, "end": 1},
+            "searchResultLocation": {"searchResultIndex": 3, "start": 0, "end": 1},
+        }
+        told = [
+            {"title": "T", "source": "https://s", "sourceContent": [{"text": "c"}], "location": {kind: place}}
+            for kind, place in places.items()
+        ]
+        block = {"citationsContent": {"content": [{"text": "abc"}], "citations": told}}
+        body = orjson.loads(MessagesWriter("m", "a1").whole(whole(block)))
+        document = {"cited_text": "c", "document_title": "T", "document_index": 1}
+        self.assertEqual(
+            body["content"][0]["citations"],
+            [
+                {"type": "char_location", **document, "start_char_index": 2, "end_char_index": 5},
+                {"type": "content_block_location", **document, "start_block_index": 0, "end_block_index": 1},
+                {
+                    "type": "search_result_location",
+                    "cited_text": "c",
+                    "source": "https://s",
+                    "title": "T",
+                    "search_result_index": 3,
+                    "start_block_index": 0,
+                    "end_block_index": 1,
+                },
+            ],
+        )
+
+    def test_what_was_written_to_caches_for_how_long(self) -> None:
+        """Is told to Anthropic's clients in their own words; to nobody where it was not told."""
+        usage = {"inputTokens": 1, "outputTokens": 2, "cacheWriteInputTokens": 400}
+        details = [{"ttl": "1h", "inputTokens": 100}, {"ttl": "5m", "inputTokens": 300}]
+        for told, expected in (
+            ({"cacheDetails": details}, {"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 100}),
+            ({"cacheDetails": []}, None),
+            ({"cacheDetails": "x"}, None),
+            ({}, None),
+        ):
+            stream = start() + text(0, "x") + event("messageStop", stopReason="end_turn")
+            events = read(stream + event("metadata", usage={**usage, **told}))
+            body = orjson.loads(MessagesWriter("m", "a1").whole(events))
+            self.assertEqual(body["usage"].get("cache_creation"), expected)
+            self.assertEqual(body["usage"]["cache_creation_input_tokens"], 400)
 
     def test_what_bedrock_does_itself(self) -> None:
         """Tools of its own and their results are not for the client to call."""

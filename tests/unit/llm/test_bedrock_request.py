@@ -415,6 +415,46 @@ class FileTests(Asking):
         self.assertEqual(content(Text("x"), Foreign("openai", {"type": "guard", **guard}))[1], guard)
         self.refused("messages[0]", user(Text("x"), Foreign("anthropic", {"type": "search_result", "document": {}})))
 
+    def test_search_results_of_anthropic_s(self) -> None:
+        """Are Converse's for Claude, also in a tool's result; other models are not known to have any."""
+        found = {"type": "search_result", "source": "https://s", "title": "T", "citations": {"enabled": True}}
+        found["content"] = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, 5]
+        block = {"source": "https://s", "title": "T", "content": [{"text": "a"}, {"text": "b"}]}
+        expected = {"searchResult": {**block, "citations": {"enabled": True}}}
+        part = Foreign("anthropic", {**found, "cache_control": {"type": "ephemeral"}})
+        self.assertEqual(content(part), [expected, {"cachePoint": {"type": "default"}}])
+        result = content(Text("x"), ToolResult("t", (Foreign("anthropic", found),)))[0]["toolResult"]
+        self.assertEqual(result["content"], [expected])
+        plain = Foreign("anthropic", {**found, "citations": {"enabled": False}})
+        self.assertEqual(content(plain), [{"searchResult": block}])
+        uncited = Document("text/plain", text="x", name="T", own={**found, "citations": None})
+        self.assertEqual(content(uncited), [{"searchResult": block}])
+        self.assertEqual(list(content(Text("x"), uncited, model=NOVA)[1]), ["document"])
+        for wrong in ({"source": 5}, {"title": None}):
+            self.refused("messages[0]", user(Foreign("anthropic", {**found, **wrong})))
+        self.refused("messages[0]", user(Foreign("anthropic", found)), model=NOVA)
+
+    def test_documents_to_cite_from(self) -> None:
+        """Keep their context; a text stays a text, since it is cited by its characters."""
+        asked = {"type": "document", "citations": {"enabled": True}, "title": "A.pdf", "context": "c"}
+        more = {"name": "A", "context": "c", "citations": {"enabled": True}}
+        for source, expected in (
+            ({"type": "text", "data": "abc"}, {"format": "txt", "source": {"text": "abc"}}),
+            (
+                {"type": "base64", "media_type": "application/pdf", "data": PIXEL},
+                {"format": "pdf", "source": {"bytes": PIXEL}},
+            ),
+            (
+                {"type": "content", "content": [{"type": "text", "text": "a"}]},
+                {"format": "txt", "source": {"content": [{"text": "a"}]}},
+            ),
+            ({"type": "content", "content": "a"}, {"format": "txt", "source": {"content": [{"text": "a"}]}}),
+        ):
+            made = content(Text("x"), Foreign("anthropic", {**asked, "source": source}))
+            self.assertEqual(made[1], {"document": {**more, **expected}})
+        for wrong in (None, {"type": "url", "url": "https://x"}, {"type": "text", "data": 5}):
+            self.refused("messages[0]", user(Foreign("anthropic", {**asked, "source": wrong})))
+
 
 class ToolTests(Asking):
     """Tools, their calls and their results."""
@@ -504,11 +544,10 @@ class ToolTests(Asking):
         self.assertEqual(reader._names, {use["name"]: name})
 
     def test_arguments_that_are_no_object(self) -> None:
-        """Are refused, or kept as they are under a name."""
-        turns = (*HELLO, assistant(ToolCall("t", "f", "[1]")), user(ToolResult("t", (Text("r"),))))
-        self.refused("messages[1]", *turns)
-        made = body(*turns, drop_unsupported=True)
-        self.assertEqual(made["messages"][1]["content"][0]["toolUse"]["input"], {"_raw": "[1]"})
+        """Are wrapped as they are; ``null`` is none."""
+        for arguments, expected in (("[1]", {"INVALID_JSON": "[1]"}), ("null", {})):
+            made = body(*HELLO, assistant(ToolCall("t", "f", arguments)), user(ToolResult("t", (Text("r"),))))
+            self.assertEqual(made["messages"][1]["content"][0]["toolUse"]["input"], expected)
 
     def test_choices(self) -> None:
         """``auto`` goes without saying."""

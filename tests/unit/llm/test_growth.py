@@ -181,6 +181,55 @@ class AnswerTests(unittest.TestCase):
         self.hold("completions")
 
 
+class OwnMessagesTests(unittest.TestCase):
+    """Anthropic's messages to Vertex AI's Claude, which are read along."""
+
+    def translation(self, fields: Mapping[str, Any]) -> Any:
+        """Of a request to it."""
+        return translating("messages", "vertex", {"model": "claude-sonnet-4-5", **fields})
+
+    def test_requests(self) -> None:
+        """Of everything that clients send."""
+
+        def measured(family: requests.Family) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                fields = family(size)
+                return lambda: self.translation(fields)
+
+            return at
+
+        self.translation(ASKED["messages"])
+        hold(self, ((name, measured(family)) for name, family in requests.MESSAGES.items()))
+
+    def test_answers(self) -> None:
+        """Whole and streamed."""
+
+        def whole(family: answers.Whole) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                body, made = orjson.dumps(family(size)), self.translation(ASKED["messages"])
+                return lambda: made.whole(body, "r")
+
+            return at
+
+        def stream(family: answers.Stream, cut: int) -> Callable[[int], Measured]:
+            def at(size: int) -> Measured:
+                events = pieces(b"".join(family(size // 4)), cut) if cut else family(size)
+                made = self.translation({**ASKED["messages"], "stream": True}).stream(b"text/event-stream")
+                return lambda: (*map(made.feed, events), made.end())
+
+            return at
+
+        def table() -> Table:
+            for name, each in answers.WHOLE["anthropic"].items():
+                yield name, whole(each)
+            for name, streamed in answers.ANTHROPIC_STREAMS.items():
+                yield f"stream: {name}", stream(streamed, 0)
+                yield f"stream in pieces: {name}", stream(streamed, 64)
+
+        whole(next(iter(answers.WHOLE["anthropic"].values())))(1)()
+        hold(self, table(), _SMALLEST_ANSWER)
+
+
 class EmbeddingTests(unittest.TestCase):
     """Embeddings, at every provider that has its own."""
 

@@ -252,11 +252,6 @@ class RequestTests(unittest.TestCase):
             "messages[0].content[0].source.type": {
                 "messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "x"}}]}]
             },
-            "messages[0].content[0].input": {
-                "messages": [
-                    {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": "{}"}]}
-                ]
-            },
             "messages[0].content[0].tool_use_id": {
                 "messages": [{"role": "user", "content": [{"type": "tool_result"}]}]
             },
@@ -278,6 +273,35 @@ class RequestTests(unittest.TestCase):
             error = self.assertRaises(BadRequest, read, **fields)
             self.assertEqual((error.param, error.status), (field, 400))
             self.assertTrue(error.message.startswith(field + " must "), error.message)
+
+    def test_inputs_that_are_no_objects(self) -> None:
+        """Are what a model once wrote: the provider's side wraps them."""
+        for sent, expected in (('{"a":', '{"a":'), ([1], "[1]"), (None, "{}"), ({"a": 1}, '{"a":1}')):
+            block = {"type": "tool_use", "id": "t", "name": "f", "input": sent}
+            part = read(messages=[{"role": "assistant", "content": [block]}]).turns[0].parts[0]
+            self.assertEqual(part, ToolCall("t", "f", expected))
+
+    def test_search_results(self) -> None:
+        """Are texts, unless they are to be cited; Claude gets them as they were."""
+        texts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+        block = {"type": "search_result", "source": "https://s", "title": "T", "content": texts, "cache_control": MARK}
+        part = read(messages=[{"role": "user", "content": [block]}]).turns[0].parts[0]
+        self.assertEqual(part, Document("text/plain", text="https://s\n\na\n\nb", name="T", cache=MARK))
+        self.assertIs(part.own, block)  # type: ignore[union-attr]
+        cited = {**block, "citations": {"enabled": True}}
+        part = read(messages=[{"role": "user", "content": [cited]}]).turns[0].parts[0]
+        self.assertEqual(part, Foreign("anthropic", cited))
+        for wrong in ({"source": 5}, {"title": None}, {"content": "x"}, {"content": [5]}, {"citations": 5}):
+            error = self.assertRaises(BadRequest, read, messages=[{"role": "user", "content": [{**block, **wrong}]}])
+            self.assertTrue(str(error.param).startswith("messages[0].content[0]"))
+
+    def test_threads(self) -> None:
+        """Are refused in the words by which Anthropic's SDKs fall back; one that is null is none."""
+        for thread in ({"type": "create"}, {"type": "continue", "previous_message_id": "m"}, "x"):
+            error = self.assertRaises(BadRequest, read, thread=thread)
+            self.assertEqual((error.param, error.status), ("thread", 400))
+            self.assertEqual(error.details, {"error_code": "thread_unsupported_request"})
+        self.assertEqual(read(thread=None).options, {})
 
     def test_recorded_requests_are_read(self) -> None:
         """All of them."""

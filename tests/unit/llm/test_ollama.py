@@ -198,9 +198,8 @@ class RequestTests(unittest.TestCase):
             ],
         )
         turns = (*HELLO, assistant(ToolCall("t", "f", "[1]")), user(ToolResult("x", (Text("r"),))))
-        self.refused("messages[1]", *turns)
-        made = body(*turns, drop_unsupported=True)
-        self.assertEqual(made["messages"][1]["tool_calls"][0]["function"]["arguments"], {"_raw": "[1]"})
+        made = body(*turns)
+        self.assertEqual(made["messages"][1]["tool_calls"][0]["function"]["arguments"], {"INVALID_JSON": "[1]"})
         self.assertNotIn("tool_name", made["messages"][2])
 
     def test_formats(self) -> None:

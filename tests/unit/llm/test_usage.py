@@ -118,12 +118,16 @@ class FromAnthropicTests(unittest.TestCase):
             "input_tokens": 15,
             "cache_creation_input_tokens": 13,
             "cache_read_input_tokens": 12,
-            "cache_creation": {"ephemeral_5m_input_tokens": 13, "ephemeral_1h_input_tokens": 0},
+            "cache_creation": {"ephemeral_5m_input_tokens": 11, "ephemeral_1h_input_tokens": 2},
             "output_tokens": 21,
             "output_tokens_details": {"thinking_tokens": 7},
             "service_tier": "standard",
         }
-        self.assertEqual(from_anthropic(usage), Usage(40, 21, cached_input=12, cache_write=13, reasoning=7))
+        told = Usage(40, 21, cached_input=12, cache_write=13, reasoning=7, cache_write_1h=2)
+        self.assertEqual(from_anthropic(usage), told)
+        self.assertEqual((told + told).cache_write_1h, 4)
+        self.assertEqual(((told + Usage()).cache_write_1h, (Usage() + Usage()).cache_write_1h), (2, None))
+        self.assertEqual(told.cut(5).cache_write_1h, 2)
 
     def test_what_is_missing_or_nonsense_is_zero(self) -> None:
         """In any member."""

@@ -27,7 +27,7 @@ from aigw.llm.listing import ListTranslation
 from aigw.llm.operations import CHAT, COMPLETIONS, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES
 from aigw.llm.pairing import pairing
 from aigw.llm.preamble import is_preamble
-from aigw.llm.providers import PROVIDERS, Provider
+from aigw.llm.providers import PROVIDERS, Place, Provider
 from aigw.llm.refusals import reason, understood
 from aigw.llm.rescue import Said, rescuable
 from aigw.llm.signatures import leave_out_others
@@ -69,6 +69,7 @@ SCHEMA = {
     "required": ["a"],
     "additionalProperties": False,
 }
+BRANCHES = [{"$ref": "#/$defs/B"}, {"properties": {"d": {"type": "string"}}, "required": ["d"]}]
 CALLED = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
     CHAT: (
@@ -133,6 +134,20 @@ EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
             "web_search_options": {"search_context_size": "low"},
             "functions": [{"name": "f", "parameters": SCHEMA}],
             "function_call": {"name": "f"},
+        },
+        {
+            "messages": [{"role": "user", "content": "Hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+            "tools": [
+                {
+                    "type": "function",
+                    "cache_control": {"type": "ephemeral"},
+                    "function": {
+                        "name": "f.g",
+                        "parameters": {**SCHEMA, "anyOf": BRANCHES, "allOf": [{"anyOf": BRANCHES}]},
+                    },
+                }
+            ],
+            "anthropic_beta": ["computer-use-2025-01-24"],
         },
     ),
     COMPLETIONS: (
@@ -267,6 +282,45 @@ EXAMPLES: dict[str, tuple[dict[str, Any], ...]] = {
             "mcp_servers": [{"type": "url", "url": "https://example.com", "name": "m"}],
             "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
         },
+        {
+            "max_tokens": 2000,
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "search_result",
+                            "source": "s",
+                            "title": "t",
+                            "content": [{"type": "text", "text": "x"}],
+                            "citations": {"enabled": True},
+                            "cache_control": {"type": "ephemeral", "scope": "global"},
+                        },
+                        {
+                            "type": "document",
+                            "citations": {"enabled": True},
+                            "context": "c",
+                            "source": {"type": "content", "content": [{"type": "text", "text": "x"}]},
+                        },
+                    ],
+                }
+            ],
+            "tools": [
+                {"type": "computer_20250124", "name": "computer"},
+                {
+                    "name": "f.g",
+                    "input_schema": SCHEMA,
+                    "defer_loading": False,
+                    "allowed_callers": ["direct"],
+                    "input_examples": [{"a": 1}],
+                    "eager_input_streaming": True,
+                },
+            ],
+            "betas": ["computer-use-2025-01-24"],
+            "anthropic_beta": "a,b",
+            "anthropic_version": "x",
+            "thread": None,
+        },
     ),
     EMBEDDINGS: ({"input": ["Hi", "there"], "dimensions": 256, "encoding_format": "base64", "user": "u"},),
 }
@@ -368,6 +422,19 @@ class RequestTests(ToldTestCase):
             self.assertTrue(translation.request.path.isascii())
         if copy is not None and self.cases % 8 == 0:
             rescuable(pair, copy, "a1", 0.0, Said(text="so far "), True)
+
+    def test_messages_that_pass(self) -> None:
+        """As they are, to Vertex AI's Claude."""
+        vertex = PROVIDERS["vertex"]
+        placed = vertex.at(vertex, Place(project="p"))
+        for adjustments in (NONE, ADJUSTING):
+            pair = pairing(MESSAGES, placed, adjustments, drop_unsupported=False)
+            for example in EXAMPLES[MESSAGES]:
+                for place, wrong, fields in changed(example, WRONG):
+                    told = f"{place} = {str(wrong)[:60]}"
+                    asked = {**fields, "model": "claude-opus-4-7", "stream": self.cases % 2 == 0}
+                    self.tried(told, functools.partial(self.ask, pair, asked))
+        self.assert_none_raised(least=2000)
 
     def test_names_of_models_with_thousands_of_digits(self) -> None:
         """They are names that nobody knows, at every provider."""

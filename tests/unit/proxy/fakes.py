@@ -51,6 +51,12 @@ class FakeRequest:
         self.producer: Any = None
         self.held, self.room = 0, 1 << 40
 
+    def header(self, name: bytes) -> bytes | None:
+        return next(iter(self.header_values(name)), None)
+
+    def header_values(self, name: bytes) -> list[bytes]:
+        return [value for known, value in self.headers if known == name]
+
     def respond(self, status: int, headers: Any, body: bytes, lines: bytes = b"") -> None:
         assert not self.status, "answered twice"
         self.status, self.body, self.ended = status, body, "finished"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
+from aigw.llm.body import Adjustments
 from tests.unit.proxy.fakes import make_plan
 
 
@@ -57,3 +59,62 @@ class AdjustTests(unittest.TestCase):
         self.assertEqual(sent["messages"], [messages[0], {"role": "assistant", "content": [text]}])
         sent, same = adjusted({"messages": [{"role": "assistant", "content": [{**thought, "signature": "s"}]}]})
         self.assertTrue(same)
+
+
+class SamplingTests(unittest.TestCase):
+    """Sampling that the configuration adds to Anthropic's messages, which pass byte for byte."""
+
+    CONFIG = Adjustments(defaults={"temperature": 0.5}, overrides={"top_k": 5})
+
+    def sent(self, model: str, version: bytes | None, versions: Any = (None, "2023-06-01"), **fields: Any) -> Any:
+        """What goes up of it, and the names that are told in the log."""
+        changes = {"operation": "messages", "adjustments": self.CONFIG, "adjusts": True, "version": versions}
+        plan = make_plan(None, asks_usage=False, **changes)
+        body = orjson.dumps({"model": model, **fields})
+        made, _ = plan.adjust(body, orjson.loads(body), version=version)
+        return {name: value for name, value in orjson.loads(made).items() if name != "model"}, plan.told
+
+    def test_versions(self) -> None:
+        """The newer one of Anthropic's SDKs has none: the client's header says it, or what the backend sets."""
+        both, none = {"temperature": 0.5, "top_k": 5}, {"temperature", "top_k"}
+        for version, versions, expected in (
+            (b"2026-10-21", (None, "2023-06-01"), ({}, none)),
+            (b"2023-06-01", (None, "2023-06-01"), (both, set())),
+            (None, (None, "2023-06-01"), (both, set())),
+            (None, (None, "2026-10-21"), ({}, none)),
+            (b"2026-10-21", ("2023-06-01", "2023-06-01"), (both, set())),
+            (b"2023-06-01", ("2026-10-21", "2023-06-01"), ({}, none)),
+        ):
+            self.assertEqual(self.sent("claude-sonnet-4-5", version, versions), expected, (version, versions))
+
+    def test_models(self) -> None:
+        """So have newer models; the client's own value goes up all the same, and its answer comes down."""
+        sent, told = self.sent("claude-opus-4-7", None, temperature=0.2)
+        self.assertEqual((sent, told), ({"temperature": 0.2}, {"top_k"}))
+
+    def test_other_operations(self) -> None:
+        """Are none of its business."""
+        changes = {"operation": "chat", "adjustments": self.CONFIG, "adjusts": True}
+        plan = make_plan(None, asks_usage=False, **changes)
+        body = orjson.dumps({"model": "claude-opus-4-7"})
+        made, _ = plan.adjust(body, orjson.loads(body), version=b"2026-10-21")
+        self.assertEqual(orjson.loads(made)["temperature"], 0.5)
+
+    def test_told_once(self) -> None:
+        """Not with every call."""
+        plan = make_plan(None, model="claude-opus-4-7")
+        plan.leave_out(("temperature",))
+        plan.leave_out(("temperature", "top_p"))
+        self.assertEqual(plan.told, {"temperature", "top_p"})
+        lines = [each for each in self.logged if "left out" in each]
+        self.assertEqual([line.split(":")[1].split(" of ")[0].strip() for line in lines], ["temperature", "top_p"])
+
+    def setUp(self) -> None:
+        """Hear what is logged."""
+        self.logged: list[str] = []
+
+        def hear(event: Any) -> None:
+            self.logged.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(hear)
+        self.addCleanup(globalLogPublisher.removeObserver, hear)

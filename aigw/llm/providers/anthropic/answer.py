@@ -7,7 +7,7 @@ its own tools did) say nothing to other dialects and are passed over, as are eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -38,9 +38,11 @@ class AnthropicReader:
     """See :class:`aigw.llm.wire.Reader`.
 
     :param format_tool: the answer is asked for as a tool's input, so that input is its text.
+    :param names: what tools are really called whose names do not fit.
     """
 
-    def __init__(self, format_tool: bool = False) -> None:
+    def __init__(self, format_tool: bool = False, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
         self._format_tool = format_tool
         self._usage: dict[str, Any] = {}
         self._calls = 0
@@ -162,9 +164,8 @@ class AnthropicReader:
             self._is_format = self._formatted = True
             return
         self._number, self._calls = self._calls, self._calls + 1
-        yield r.ToolStart(
-            self._number, _text(block.get("id")) or f"toolu_{self._number}", _text(block.get("name")) or "unknown"
-        )
+        call_id, name = _text(block.get("id")) or f"toolu_{self._number}", _text(block.get("name"))
+        yield r.ToolStart(self._number, call_id, self._names.get(name, name) or "unknown")
 
     def _block_stop(self, fields: dict[str, Any]) -> Iterator[r.Event]:
         """End the block that is open, if there is one."""

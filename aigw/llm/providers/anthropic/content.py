@@ -15,7 +15,7 @@ from typing import Any
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
-from aigw.llm import events
+from aigw.llm.arguments import as_object
 from aigw.llm.providers.anthropic.models import Traits
 from aigw.llm.providers.anthropic.thinking import is_proven
 
@@ -109,6 +109,8 @@ class Conversation:
         return _cached({"type": "image", "source": source}, part.cache) if source is not None else None
 
     def _document(self, part: c.Document, field: str) -> Block | None:
+        if part.own is not None:
+            return part.own
         source = self._document_source(part, field)
         if source is None:
             return None
@@ -153,12 +155,9 @@ class Conversation:
         return {"type": "thinking", "thinking": part.text, "signature": part.signature}
 
     def _tool_call(self, part: c.ToolCall, field: str) -> Block | None:
-        fields = events.read(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
-        if not isinstance(fields, dict):
-            self._call.unsupported(field, self._provider, f"the arguments of {part.name} must be a JSON object")
-            fields = {"_raw": part.arguments}
         self.called[part.name] = None
-        return _cached({"type": "tool_use", "id": _id(part.id), "name": part.name, "input": fields}, part.cache)
+        block = {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": as_object(part.arguments)}
+        return _cached(block, part.cache)
 
     def _tool_result(self, part: c.ToolResult, field: str) -> Block | None:
         block: Block = {"type": "tool_result", "tool_use_id": _id(part.id)}

@@ -12,15 +12,20 @@ import attrs
 
 from aigw.llm import call as c
 from aigw.llm import hosted_tools
+from aigw.llm.betas import betas_in
 from aigw.llm.options import Table, To, at_most, number, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.anthropic.content import Conversation
 from aigw.llm.providers.anthropic.models import Traits, traits
-from aigw.llm.providers.anthropic.thinking import check_sampling, output_config, write_thinking
+from aigw.llm.providers.anthropic.sampling import check_sampling
+from aigw.llm.providers.anthropic.thinking import output_config, write_thinking
 
 _SEARCH = "web_search_options"
 #: Of OpenAI's search tool, what Anthropic's has beside the hints.
 _SEARCH_FIELDS = frozenset(("filters",))
+_BETAS = "anthropic_beta"
+#: Fields of a tool that are written from what is known of it.
+_WRITTEN = frozenset(("name", "description", "input_schema", "strict", "cache_control"))
 
 #: The tool whose input is the answer, where a model has no structured output of its own.
 FORMAT_TOOL = "json_tool_call"
@@ -70,12 +75,17 @@ class MessagesRequest:
     """Makes one request.
 
     :param provider: its name, for error messages.
-    :param fetches_urls: see :class:`~aigw.llm.providers.anthropic.wire.AnthropicWire`; so for ``has_files``.
-    :ivar betas: what the request needs that is not in the API's version.
+    :param fetches_urls: see :class:`~aigw.llm.providers.anthropic.wire.AnthropicWire`; so for ``has_files`` and
+        ``version``.
+    :ivar betas: what the request needs, or the client wants, that is not in the API's version.
     """
 
-    def __init__(self, call: c.Call, provider: str, *, fetches_urls: bool, has_files: bool) -> None:
-        self.betas: set[str] = set()
+    def __init__(
+        self, call: c.Call, provider: str, *, fetches_urls: bool, has_files: bool, version: str | None
+    ) -> None:
+        # A chat has its betas among the fields that no dialect knows.
+        self.betas: set[str] = {*call.betas, *betas_in(call.options.get(_BETAS))}
+        self._version = version
         self._call = call
         self._provider = provider
         self._traits: Traits = traits(call.model)
@@ -95,12 +105,14 @@ class MessagesRequest:
         if system:
             body["system"] = system
         self._write_tools(body)
-        write_options(self._without_search(), OPTIONS, body, provider)
+        write_options(self._without(_SEARCH, _BETAS), OPTIONS, body, provider)
         if not body.get("stop_sequences", True):
             del body["stop_sequences"]
         self._write_format(body)
         thinks = write_thinking(call, self._traits, body, provider, _is_forced(body))
-        check_sampling(call, self._traits, body, provider, thinks)
+        check_sampling(call, self._traits, body, provider, thinks, self._version)
+        for name, value in call.own.items():
+            body.setdefault(name, value)
         if call.stream:
             body["stream"] = True
         return body
@@ -134,12 +146,12 @@ class MessagesRequest:
         written: dict[str, Any] = {"name": tool.name}
         if tool.description:
             written["description"] = tool.description
-        written["input_schema"] = schema.of_tool(schema.closed(tool.schema) if strict else tool.schema)
+        written["input_schema"] = schema.of_tool(tool.schema, strict=strict)
         if strict:
             written["strict"] = True
         if tool.cache is not None:
             written["cache_control"] = tool.cache
-        return written
+        return {**{name: value for name, value in tool.own.items() if name not in _WRITTEN}, **written}
 
     def _choice(self) -> dict[str, Any] | None:
         call, choice = self._call, self._call.tool_choice
@@ -155,8 +167,8 @@ class MessagesRequest:
             written = {**(written or {"type": "auto"}), "disable_parallel_tool_use": True}
         return written
 
-    def _without_search(self) -> c.Call:
-        options = {name: value for name, value in self._call.options.items() if name != _SEARCH}
+    def _without(self, *names: str) -> c.Call:
+        options = {name: value for name, value in self._call.options.items() if name not in names}
         return attrs.evolve(self._call, options=options)
 
     # -- the answer's format

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from aigw.llm.tool_schema import flattened
+
 #: Words that stay, by what becomes of their values.
 _PLAIN = frozenset(("$ref", "const", "default", "enum", "required", "title", "type"))
 _ONE = ("items",)
@@ -65,8 +67,15 @@ def _described(kept: dict[str, Any], description: Any, unknown: dict[str, Any]) 
     return kept
 
 
-def of_tool(schema: dict[str, Any] | None) -> dict[str, Any]:
-    """The schema of a tool's input, which must be an object's."""
+def of_tool(schema: dict[str, Any] | None, *, strict: bool = False) -> dict[str, Any]:
+    """The schema of a tool's input, which must be an object's, without branches at its top.
+
+    :param strict: with closed objects, as structured output wants them.
+    """
     if not schema:
-        return {"type": "object", "properties": {}}
-    return schema if "type" in schema else {"type": "object", **schema}
+        return {"type": "object", "properties": {}, **({"additionalProperties": False} if strict else {})}
+    written = flattened(schema)
+    if strict:
+        written = closed(written)
+    kind = written.get("type")
+    return written if isinstance(kind, str) else {**written, "type": "object"}

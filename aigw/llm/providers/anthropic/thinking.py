@@ -18,9 +18,6 @@ _LEAST = BUDGETS["low"]
 
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 
-#: Sampling that a thinking model does not take; ``top_p`` in a narrow range only.
-_LEAST_TOP_P = 0.95
-
 
 def write_thinking(call: Call, traits: Traits, body: dict[str, Any], provider: str, forced: bool) -> bool:
     """Put ``thinking`` and ``output_config.effort`` into ``body``, which has its ``max_tokens``.
@@ -124,32 +121,3 @@ def _calls_without_thoughts(call: Call) -> bool:
 def is_proven(thought: Reasoning) -> bool:
     """Whether a thought can be sent back: Claude takes only its own, with their signature."""
     return bool(thought.redacted) or may_be(thought.signature, "anthropic")
-
-
-def check_sampling(call: Call, traits: Traits, body: dict[str, Any], provider: str, thinks: bool) -> None:
-    """Take out of ``body`` what the model does not take of ``temperature``, ``top_p`` and ``top_k``.
-
-    :raises aigw.errors.BadRequest: the client asked for something by it that it cannot have.
-    """
-    if traits.sampling == "one" and "top_p" in body and body.get("temperature") == 1:
-        del body["temperature"]
-    for name in ("temperature", "top_p", "top_k"):
-        if name not in body:
-            continue
-        why = _refusal(name, body, traits, thinks, call.model)
-        if why:
-            if name == "top_k" or body[name] != 1:  # 1 asks for nothing
-                call.unsupported(call.spelt(name), provider, why)
-            del body[name]
-
-
-def _refusal(name: str, body: dict[str, Any], traits: Traits, thinks: bool, model: str) -> str:
-    if traits.sampling == "none":
-        return f"{model} has no sampling parameters"
-    if thinks and name != "top_p":
-        return "the model takes none while it reasons"
-    if thinks and body[name] < _LEAST_TOP_P:
-        return f"the model takes none below {_LEAST_TOP_P} while it reasons"
-    if name == "top_p" and traits.sampling == "one" and "temperature" in body:
-        return f"{model} takes temperature or top_p, not both"
-    return ""

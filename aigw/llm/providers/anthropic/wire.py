@@ -11,12 +11,14 @@ from typing import Any
 import attrs
 
 from aigw import numbers
+from aigw.llm.betas import Platform, beta_header, betas_at
 from aigw.llm.call import Call
 from aigw.llm.decoders import SseDecoder
 from aigw.llm.providers.anthropic import errors
 from aigw.llm.providers.anthropic.answer import AnthropicReader
 from aigw.llm.providers.anthropic.request import MessagesRequest, uses_format_tool
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import PLAIN, fitted, own_names
 from aigw.llm.usage import MOST_TOKENS
 from aigw.llm.wire import Headers, WireRequest
 
@@ -50,6 +52,7 @@ class AnthropicWire:
     :ivar constants: what each body has besides, such as Vertex's ``anthropic_version``.
     :ivar fetches_urls: whether images and documents can be where a URL says.
     :ivar has_files: whether it keeps files, that can be named by an id.
+    :ivar platform: which of Anthropic's betas it has; None: all.
     """
 
     name: str = "anthropic"
@@ -60,6 +63,7 @@ class AnthropicWire:
     constants: Mapping[str, Any] = attrs.field(factory=dict)
     fetches_urls: bool = True
     has_files: bool = True
+    platform: Platform | None = None
 
     def request(self, call: Call) -> WireRequest:
         """See :class:`aigw.llm.wire.Wire`."""
@@ -90,19 +94,20 @@ class AnthropicWire:
 
     def reader(self, call: Call) -> AnthropicReader:
         """See :class:`aigw.llm.wire.Wire`."""
-        return AnthropicReader(format_tool=uses_format_tool(call))
+        return AnthropicReader(uses_format_tool(call), own_names(call, PLAIN))
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`."""
         return errors.from_body(status, body)
 
     def _made(self, call: Call) -> MessagesRequest:
-        return MessagesRequest(call, self.name, fetches_urls=self.fetches_urls, has_files=self.has_files)
+        fetches, keeps, version = self.fetches_urls, self.has_files, self.version
+        call = fitted(call, PLAIN)
+        return MessagesRequest(call, self.name, fetches_urls=fetches, has_files=keeps, version=version)
 
     def _headers(self, made: MessagesRequest) -> tuple[tuple[bytes, bytes], ...]:
         headers = []
         if self.version is not None:
             headers.append((b"anthropic-version", self.version.encode("ascii")))
-        if made.betas:
-            headers.append((b"anthropic-beta", ",".join(sorted(made.betas)).encode("ascii")))
-        return tuple(headers)
+        betas = made.betas if self.platform is None else betas_at(self.platform, made.betas)
+        return (*headers, *beta_header(betas))

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aigw.llm import call as c
-from aigw.llm import events
+from aigw.llm.arguments import as_object
 from aigw.llm.providers.bedrock.media import AUDIO, DOCUMENTS, IMAGES, VIDEOS, format_of
 from aigw.llm.providers.bedrock.models import Family
 from aigw.llm.providers.bedrock.names import DocumentNames, tool_id
+from aigw.llm.providers.bedrock.own_blocks import cited_document, search_result
 from aigw.llm.signatures import may_be
 
 Block = dict[str, Any]
@@ -34,7 +35,7 @@ _OWN_BLOCKS = frozenset(("audio", "cachePoint", "document", "guardContent", "ima
 class Conversation:
     """Writes the turns of one call.
 
-    :param names: see :func:`~aigw.llm.providers.bedrock.names.short_names`.
+    :param names: see :func:`aigw.llm.tool_names.fitting_names`.
     :ivar calls: whether there are calls of tools, or results of them.
     """
 
@@ -87,7 +88,7 @@ class Conversation:
             block = _WRITE[type(part)](self, part, field)
             if block is not None:
                 blocks.append(block)
-                blocks += self._mark(getattr(part, "cache", None), where)
+                blocks += self._mark(_cache_of(part), where)
         return blocks
 
     def _mark(self, cache: dict[str, Any] | None, where: str) -> list[Block]:
@@ -105,6 +106,9 @@ class Conversation:
         return {"audio": {"format": part.format, "source": {"bytes": part.data}}}
 
     def _document(self, part: c.Document, field: str) -> Block | None:
+        own = search_result(part.own) if part.own is not None and self._family.reasoning == "claude" else None
+        if own is not None:
+            return own
         kind = (part.media_type or "").partition("/")[0]
         if kind == "image":
             return self._media("image", IMAGES, part.media_type, part, field)
@@ -151,12 +155,8 @@ class Conversation:
 
     def _tool_call(self, part: c.ToolCall, field: str) -> Block | None:
         self.calls = True
-        given = events.read(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
-        if not isinstance(given, dict):
-            self._call.unsupported(field, self._provider, f"the arguments of {part.name} must be a JSON object")
-            given = {"_raw": part.arguments}
         name = self._names.get(part.name, part.name)
-        return {"toolUse": {"toolUseId": tool_id(part.id), "name": name, "input": given}}
+        return {"toolUse": {"toolUseId": tool_id(part.id), "name": name, "input": as_object(part.arguments)}}
 
     def _tool_result(self, part: c.ToolResult, field: str) -> Block | None:
         self.calls = True
@@ -170,6 +170,10 @@ class Conversation:
 
     def _foreign(self, part: c.Foreign, field: str) -> Block | None:
         kind = part.fields.get("type")
+        if part.dialect == "anthropic" and self._family.reasoning == "claude":
+            block = self._own_block(kind, part.fields)
+            if block is not None:
+                return block
         own = [name for name in part.fields if name in _OWN_BLOCKS]
         if part.dialect == "openai" and len(own) == 1:
             return {own[0]: part.fields[own[0]]}
@@ -178,6 +182,12 @@ class Conversation:
         if part.dialect == "openai" and isinstance(url, str):
             return self._video(url, field)
         return self._without(field, f"it has no parts of type {kind}")
+
+    def _own_block(self, kind: Any, fields: dict[str, Any]) -> Block | None:
+        """A block of Anthropic's own, where Converse has it for Claude."""
+        if kind == "search_result":
+            return search_result(fields)
+        return cited_document(fields, self._documents) if kind == "document" else None
 
     def _video(self, url: str, field: str) -> Block | None:
         """A video by its URL, as compatible servers take it."""
@@ -201,6 +211,14 @@ _WRITE: dict[type, Callable[[Conversation, Any, str], Block | None]] = {
     c.ToolResult: Conversation._tool_result,
     c.Foreign: Conversation._foreign,
 }
+
+
+def _cache_of(part: c.Part) -> dict[str, Any] | None:
+    """The mark of a part. Inside of a tool's result there can be none, so one that is there is behind the result."""
+    cache: Any = part.fields.get("cache_control") if isinstance(part, c.Foreign) else getattr(part, "cache", None)
+    if cache is None and isinstance(part, c.ToolResult):
+        cache = next((mark for each in reversed(part.parts) if (mark := getattr(each, "cache", None))), None)
+    return cache if isinstance(cache, dict) else None
 
 
 def cache_point(cache: dict[str, Any]) -> Block:

@@ -1,16 +1,12 @@
-"""Names and ids as Converse accepts them: what does not fit becomes a digest, the same wherever it stands."""
+"""Ids and names of documents as Converse accepts them: what does not fit becomes a digest, the same wherever it
+stands. Names of tools: :mod:`aigw.llm.tool_names`."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 
-from aigw.llm.call import Call, Tool, tool_names
-
 _ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_NOT_IN_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-_MOST_NAME = 64
 
 #: Documents' names may have letters, digits, single blanks, hyphens, parentheses and brackets.
 _NOT_IN_DOCUMENT = re.compile(r"[^a-zA-Z0-9\-()\[\]]+")
@@ -23,19 +19,6 @@ def tool_id(call_id: str) -> str:
     if _ID.fullmatch(call_id):
         return call_id
     return f"call_{hashlib.sha256(call_id.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
-
-
-def short_names(call: Call) -> dict[str, str]:
-    """The names of tools that do not fit, and what they are called instead."""
-    names = {tool.name for tool in call.tools if isinstance(tool, Tool)} | set(tool_names(call.turns).values())
-    if call.tool_choice is not None and call.tool_choice.name is not None:
-        names.add(call.tool_choice.name)
-    return {name: _short(name) for name in names if not _NAME.fullmatch(name)}
-
-
-def _short(name: str) -> str:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{_NOT_IN_NAME.sub('_', name)[: _MOST_NAME - 9]}_{digest}"
 
 
 class DocumentNames:

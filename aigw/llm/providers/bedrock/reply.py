@@ -13,6 +13,7 @@ from typing import Any
 from aigw.llm import lenient
 from aigw.llm import reply as r
 from aigw.llm.decoders import Frame, is_harmless
+from aigw.llm.providers.bedrock.citations import annotation_of
 from aigw.llm.providers.bedrock.errors import from_event, from_whole
 from aigw.llm.providers.bedrock.request import FORMAT_TOOL
 from aigw.llm.providers.openai_chat.calls import made_up_id
@@ -209,19 +210,6 @@ _EVENTS: dict[bytes, Callable[[ConverseReader, dict[str, Any]], Iterable[r.Event
     b"messageStop": ConverseReader._stop,
     b"metadata": ConverseReader._metadata,
 }
-
-
-def annotation_of(citation: dict[str, Any], begin: int, end: int) -> dict[str, Any]:
-    """A citation as one of OpenAI's annotations: a page of the web as they have it, others after that pattern.
-
-    :param begin: where the text that it belongs to begins, in characters; ``end``: where it ends.
-    """
-    title = _text(citation.get("title"))
-    url = _object(_object(citation.get("location")).get("web")).get("url")
-    if isinstance(url, str):
-        place = {"url": url, "title": title, "start_index": begin, "end_index": end}
-        return {"type": "url_citation", "url_citation": place}
-    return {"type": "citation", "citation": {**citation, "start_index": begin, "end_index": end}}
 
 
 def _index(fields: dict[str, Any]) -> Any:

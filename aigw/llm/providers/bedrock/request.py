@@ -15,12 +15,15 @@ import orjson
 from aigw.errors import BadRequest
 from aigw.llm import call as c
 from aigw.llm import hosted_tools
+from aigw.llm.betas import BEDROCK, betas_at
 from aigw.llm.options import Table, To, at_most, number, one_of, put, strings, whole_number, write_options
 from aigw.llm.providers.anthropic import schema
 from aigw.llm.providers.bedrock.content import Conversation, cache_point
 from aigw.llm.providers.bedrock.models import Family, family
-from aigw.llm.providers.bedrock.names import short_names
+from aigw.llm.providers.bedrock.own_blocks import is_clients_tool
 from aigw.llm.providers.bedrock.thinking import claude_traits, write_reasoning
+from aigw.llm.tool_fields import description, refuse_fields, streams_eagerly
+from aigw.llm.tool_names import PLAIN, fitting_names
 
 #: The tool whose input is the answer, where a model has no structured output of its own.
 FORMAT_TOOL = "json_tool_call"
@@ -45,6 +48,8 @@ _OWN: dict[str, type] = {
     "serviceTier": dict,
 }
 _EXTRA = "additionalModelRequestFields"
+#: How Claude is told here to stream the inputs of tools before they are checked.
+_EAGER_BETA = "fine-grained-tool-streaming-2025-05-14"
 _TIERS = {"standard_only": "default"}
 
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -90,8 +95,9 @@ class ConverseRequest:
         self._call = call
         self._provider = provider
         self._family = family(call.model)
-        self._names = short_names(call)
+        self._names = fitting_names(call, PLAIN)
         self._formats = _has_formats(call.model, self._family)
+        self._takes_own = self._family.reasoning == "claude"
 
     def body(self) -> dict[str, Any]:
         """The request's body.
@@ -105,7 +111,7 @@ class ConverseRequest:
         body: dict[str, Any] = {"messages": messages} | ({"system": system} if system else {})
         extra: dict[str, Any] = {}
         inference = self._write_options(body, extra)
-        tools = self._tools()
+        tools = self._tools(extra)
         forced = self._write_choice(tools, extra)
         forced = self._write_format(body, tools, extra) or forced
         if tools.get("tools") or conversation.calls:
@@ -139,10 +145,20 @@ class ConverseRequest:
             body["requestMetadata"] = metadata
         for name, value in written.items():
             extra.setdefault(name, value)
-        betas = extra.get("anthropic_beta")
-        if isinstance(betas, str):  # as in the header of that name
-            extra["anthropic_beta"] = [beta.strip() for beta in betas.split(",") if beta.strip()]
+        self._write_betas(extra)
         return inference
+
+    def _write_betas(self, extra: dict[str, Any]) -> None:
+        """Those of the client's that Bedrock has, behind those that its body names."""
+        given = extra.get("anthropic_beta")
+        if isinstance(given, str):  # as in the header of that name
+            given = [beta.strip() for beta in given.split(",") if beta.strip()]
+        told = betas_at(BEDROCK, self._call.betas) if self._takes_own else []
+        if self._takes_own and self._call.stream and streams_eagerly(self._call):
+            told.append(_EAGER_BETA)
+        betas = [*given, *(beta for beta in told if beta not in given)] if isinstance(given, list) else given or told
+        if betas:
+            extra["anthropic_beta"] = betas
 
     def _write_own(self, body: dict[str, Any], extra: dict[str, Any]) -> None:
         """What the client says in Converse's own words wins."""
@@ -159,13 +175,20 @@ class ConverseRequest:
 
     # -- tools
 
-    def _tools(self) -> dict[str, Any]:
-        """``toolConfig`` without its choice; empty if nothing may be called."""
+    def _tools(self, extra: dict[str, Any]) -> dict[str, Any]:
+        """``toolConfig`` without its choice; empty if nothing of it may be called.
+
+        :param extra: gets the tools that Claude knows by heart.
+        """
         choice = self._call.tool_choice
+        refuse_fields(self._call, self._provider)
         if choice is not None and choice.mode == "none":
             return {}
         tools: list[dict[str, Any]] = []
         for index, tool in enumerate(self._call.tools):
+            if isinstance(tool, c.Foreign) and self._takes_own and is_clients_tool(tool.fields):
+                extra.setdefault("tools", []).append(tool.fields)
+                continue
             if isinstance(tool, c.Foreign):
                 self._call.unsupported(f"tools[{index}]", self._provider, hosted_tools.why_not(tool))
                 continue
@@ -177,15 +200,16 @@ class ConverseRequest:
     def _spec(self, tool: c.Tool) -> dict[str, Any]:
         strict = bool(tool.strict) and self._formats
         spec: dict[str, Any] = {"name": self._names.get(tool.name, tool.name)}
-        if tool.description and tool.description.strip():
-            spec["description"] = tool.description
-        spec["inputSchema"] = {"json": self._schema(schema.closed(tool.schema) if strict else tool.schema)}
+        told = description(tool)
+        if told and told.strip():
+            spec["description"] = told
+        spec["inputSchema"] = {"json": self._schema(tool.schema, strict)}
         if strict:
             spec["strict"] = True
         return spec
 
-    def _schema(self, given: dict[str, Any] | None) -> dict[str, Any]:
-        whole = schema.of_tool(given)
+    def _schema(self, given: dict[str, Any] | None, strict: bool = False) -> dict[str, Any]:
+        whole = schema.of_tool(given, strict=strict)
         if not self._family.bare_schemas:
             return whole
         kept = ("type", "properties", "required", "$defs", "definitions")
@@ -194,7 +218,8 @@ class ConverseRequest:
     def _write_choice(self, tools: dict[str, Any], extra: dict[str, Any]) -> bool:
         """Put the choice of a tool where it goes; returns whether one must be called. ``auto`` goes without saying."""
         call, choice = self._call, self._call.tool_choice
-        if not tools:
+        own = extra.get("tools", [])
+        if not tools and not own:
             return False
         mode = choice.mode if choice is not None else "auto"
         if mode in ("any", "one") and not self._can(mode):
@@ -205,7 +230,9 @@ class ConverseRequest:
             self._write_alone(mode, name, extra)
             if "tool_choice" in extra:
                 return mode != "auto"
-        if mode != "auto":
+        if mode != "auto" and (not tools or any(each.get("name") == name for each in own)):
+            extra["tool_choice"] = {"type": "tool", "name": name} if mode == "one" else {"type": mode}
+        elif mode != "auto":
             tools["toolChoice"] = {"tool": {"name": name}} if mode == "one" else {"any": {}}
         return mode != "auto"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from aigw.llm.call import Call
 from aigw.llm.providers.anthropic.models import Traits, traits
-from aigw.llm.providers.anthropic.thinking import check_sampling, effort_of, write_thinking
+from aigw.llm.providers.anthropic.sampling import check_sampling
+from aigw.llm.providers.anthropic.thinking import effort_of, write_thinking
 from aigw.llm.providers.bedrock.models import Family
 
 #: Of an id that does not tell its model.

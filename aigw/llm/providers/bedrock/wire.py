@@ -12,10 +12,10 @@ from aigw.llm.eventstream import EventStreamDecoder
 from aigw.llm.providers.bedrock import errors
 from aigw.llm.providers.bedrock.embeddings import embedding_body, vectors
 from aigw.llm.providers.bedrock.models import base_model
-from aigw.llm.providers.bedrock.names import short_names
 from aigw.llm.providers.bedrock.reply import ConverseReader
 from aigw.llm.providers.bedrock.request import ConverseRequest, uses_format_tool
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import PLAIN, own_names
 from aigw.llm.wire import EmbeddingCall, Embeddings, Headers, WireRequest
 
 #: What a count takes of a request.
@@ -47,7 +47,7 @@ class BedrockWire:
 
     def reader(self, call: Call) -> ConverseReader:
         """See :class:`aigw.llm.wire.Wire`."""
-        return ConverseReader({short: name for name, short in short_names(call).items()}, uses_format_tool(call))
+        return ConverseReader(own_names(call, PLAIN), uses_format_tool(call))
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`."""

@@ -24,6 +24,7 @@ from aigw.llm.providers.cohere.request import NAME, chat_body
 from aigw.llm.providers.openai import OPENAI_COMPATIBLE, PATHS
 from aigw.llm.providers.openai_chat import provider_error
 from aigw.llm.reply import ProviderError, type_of_status
+from aigw.llm.tool_names import IDENTIFIERS, fitted, own_names
 from aigw.llm.usage import from_cohere
 from aigw.llm.wire import EmbeddingCall, Embeddings, Headers, WireRequest
 
@@ -43,7 +44,7 @@ class CohereWire:
 
     def request(self, call: Call) -> WireRequest:
         """See :class:`aigw.llm.wire.Wire`."""
-        return WireRequest(b"/v2/chat", chat_body(call))
+        return WireRequest(b"/v2/chat", chat_body(fitted(call, IDENTIFIERS)))
 
     def decoder(self, content_type: bytes) -> SseDecoder:
         """See :class:`aigw.llm.wire.Wire`."""
@@ -51,7 +52,7 @@ class CohereWire:
 
     def reader(self, call: Call) -> CohereReader:
         """See :class:`aigw.llm.wire.Wire`."""
-        return CohereReader()
+        return CohereReader(own_names(call, IDENTIFIERS))
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`."""

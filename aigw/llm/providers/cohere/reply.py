@@ -7,7 +7,7 @@ told before the calls; citations come behind the text that they are about.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aigw.llm import lenient
@@ -32,9 +32,13 @@ _NO_MESSAGE = r.ProviderError(502, "server_error", "the provider's answer is no 
 
 
 class CohereReader:
-    """See :class:`aigw.llm.wire.Reader`."""
+    """See :class:`aigw.llm.wire.Reader`.
 
-    def __init__(self) -> None:
+    :param names: what tools are really called whose names do not fit.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
         self._calls = 0
         self._argued = True
         self._seed = ""
@@ -106,7 +110,8 @@ class CohereReader:
         self._seed = self._seed or uuid.uuid4().hex
         call_id = _text(call.get("id")) or made_up_id(self._seed, 0, number)
         self._argued = False
-        yield r.ToolStart(number, call_id, _text(function.get("name")) or "unknown")
+        name = _text(function.get("name"))
+        yield r.ToolStart(number, call_id, self._names.get(name, name) or "unknown")
         yield from self._arguments(function.get("arguments"))
 
     def _call_delta(self, delta: dict[str, Any], fields: dict[str, Any]) -> Iterable[r.Event]:

@@ -13,8 +13,10 @@ from typing import Any
 from aigw.errors import BadRequest
 from aigw.llm import call as c
 from aigw.llm import hosted_tools
+from aigw.llm.arguments import as_text
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
+from aigw.llm.tool_fields import description, refuse_fields
 
 NAME = "cohere"
 
@@ -71,6 +73,7 @@ def chat_body(call: c.Call) -> dict[str, Any]:
 
 
 def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
+    refuse_fields(call, NAME)
     tools = [tool for index, tool in enumerate(call.tools) if _is_function(call, tool, index)]
     choice = call.tool_choice
     if choice is not None and choice.mode == "one":
@@ -96,7 +99,8 @@ def _is_function(call: c.Call, tool: c.Tool | c.Foreign, index: int) -> bool:
 
 
 def _tool(tool: Any) -> dict[str, Any]:
-    function = {"name": tool.name} | ({"description": tool.description} if tool.description else {})
+    told = description(tool)
+    function = {"name": tool.name} | ({"description": told} if told else {})
     return {"type": "function", "function": {**function, "parameters": tool.schema or _NO_PARAMETERS}}
 
 
@@ -176,7 +180,7 @@ class Messages:
 
 
 def _call(part: c.ToolCall) -> dict[str, Any]:
-    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
+    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": as_text(part.arguments)}}
 
 
 def _why(part: c.Part) -> str:

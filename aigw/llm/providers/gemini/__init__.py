@@ -23,6 +23,7 @@ from aigw.llm.providers.gemini.errors import google_error
 from aigw.llm.providers.gemini.reply import GeminiReader
 from aigw.llm.providers.gemini.request import STUDIO_OPTIONS, generate_content
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import GOOGLE, own_names
 from aigw.llm.wire import EmbeddingCall, Embeddings, Headers, WireRequest
 
 #: How a stream is asked for, and anything else.
@@ -63,7 +64,7 @@ class GeminiWire:
 
     def reader(self, call: Call) -> GeminiReader:
         """See :class:`aigw.llm.wire.Wire`."""
-        return GeminiReader()
+        return GeminiReader(own_names(call, GOOGLE))
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`."""

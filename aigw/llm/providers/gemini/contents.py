@@ -15,6 +15,7 @@ import orjson
 from aigw.errors import BadRequest
 from aigw.llm import call as c
 from aigw.llm import hosted_tools, media_types
+from aigw.llm.arguments import as_object
 from aigw.llm.providers.gemini import signatures
 from aigw.llm.providers.gemini.thinking import Model
 
@@ -105,7 +106,7 @@ class _Writing:
                 signature = signatures.own(part.signature)
                 if signature is None:
                     signature, pending = pending, None
-                parts.append(_call(part, signature, self._fields[id(part)]))
+                parts.append(_call(part, signature))
             else:
                 parts += self._written(part)
         if pending is not None:
@@ -201,16 +202,8 @@ def _inline(media_type: str, data: str) -> Json:
     return {"inlineData": {"mimeType": media_type, "data": data}}
 
 
-def _call(part: c.ToolCall, signature: str | None, field: str) -> Json:
-    try:
-        arguments = orjson.loads(part.arguments)
-    except orjson.JSONDecodeError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise BadRequest(
-            f"{field}: the arguments of tool call {part.id!r} are not a JSON object", param=field, code="invalid_value"
-        )
-    written: Json = {"functionCall": {"name": part.name, "args": arguments}}
+def _call(part: c.ToolCall, signature: str | None) -> Json:
+    written: Json = {"functionCall": {"name": part.name, "args": as_object(part.arguments)}}
     if signature is not None:
         written["thoughtSignature"] = signature
     return written

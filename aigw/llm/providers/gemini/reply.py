@@ -8,7 +8,7 @@ it, so choices are finished only at the end.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aigw.llm import lenient
@@ -68,9 +68,13 @@ class _Choice:
 
 
 class GeminiReader:
-    """See :class:`aigw.llm.wire.Reader`."""
+    """See :class:`aigw.llm.wire.Reader`.
 
-    def __init__(self) -> None:
+    :param names: what tools are really called whose names do not fit.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
         self._started = self._failed = False
         self._blocked = False
         self._choices: dict[int, _Choice] = {}
@@ -203,7 +207,7 @@ class GeminiReader:
         number, choice.calls = choice.calls, choice.calls + 1
         call_id = _text(call.get("id")) or f"call_{uuid.uuid4().hex[:24]}"
         arguments = call.get("args")
-        events.append(r.ToolStart(number, call_id, name, index, signature))
+        events.append(r.ToolStart(number, call_id, self._names.get(name, name), index, signature))
         events.append(r.ToolArguments(number, lenient.dumps(arguments if type(arguments) is dict else {}), index))
 
 

@@ -13,6 +13,8 @@ from aigw.llm.options import To, asks_for_nothing, at_most, number, one_of, stri
 from aigw.llm.providers.gemini.contents import contents, system_instruction
 from aigw.llm.providers.gemini.schema import Room, cleaned, parameters
 from aigw.llm.providers.gemini.thinking import Model, thinking_config
+from aigw.llm.tool_fields import description, refuse_fields
+from aigw.llm.tool_names import GOOGLE, fitted
 
 Json = dict[str, Any]
 
@@ -75,6 +77,7 @@ def generate_content(call: c.Call, provider: str, table: Mapping[str, To]) -> Js
 
     :raises aigw.errors.BadRequest: the call cannot be expressed; names the client's field.
     """
+    call = fitted(call, GOOGLE)
     body: Json = {"contents": contents(call, provider)}
     system = system_instruction(call, provider)
     if system is not None:
@@ -134,6 +137,7 @@ def _format(call: c.Call, room: Room) -> Json:
 
 
 def _tools(call: c.Call, provider: str, room: Room) -> Json:
+    refuse_fields(call, provider)
     functions = [_declaration(tool, room) for tool in call.tools if isinstance(tool, c.Tool)]
     own = _own_tools(call, provider, bool(functions))
     written: list[Json] = [{"functionDeclarations": functions}, *own] if functions else own
@@ -168,8 +172,9 @@ def _own_tools(call: c.Call, provider: str, beside_functions: bool) -> list[Json
 def _declaration(tool: c.Tool, room: Room) -> Json:
     """A function. ``strict`` asks for what Gemini does anyway."""
     declaration: Json = {"name": tool.name}
-    if tool.description:
-        declaration["description"] = tool.description
+    told = description(tool)
+    if told:
+        declaration["description"] = told
     schema = parameters(tool.schema, room)
     if schema is not None:
         declaration["parametersJsonSchema"] = schema

@@ -13,10 +13,12 @@ import attrs
 
 from aigw.errors import BadRequest
 from aigw.llm import call as c
-from aigw.llm import events, hosted_tools
+from aigw.llm import hosted_tools
+from aigw.llm.arguments import as_object
 from aigw.llm.options import Table, To, number, strings, whole_number, write_options
 from aigw.llm.providers.openai_chat import parts
 from aigw.llm.providers.openai_chat.efforts import effort_of
+from aigw.llm.tool_fields import description, refuse_fields
 
 NAME = "ollama"
 
@@ -91,12 +93,13 @@ def _write_tools(call: c.Call, body: dict[str, Any]) -> None:
     if choice is not None and choice.mode != "auto":
         call.unsupported("tool_choice", NAME, "models call tools as they like")
     call.check_parallel_tools(NAME)
+    refuse_fields(call, NAME)
     tools = []
     for index, tool in enumerate(call.tools):
         if isinstance(tool, c.Foreign):
             call.unsupported(f"tools[{index}]", NAME, hosted_tools.why_not(tool))
             continue
-        function: dict[str, Any] = {"name": tool.name, "description": tool.description or ""}
+        function: dict[str, Any] = {"name": tool.name, "description": description(tool) or ""}
         tools.append({"type": "function", "function": {**function, "parameters": tool.schema or _NO_PARAMETERS}})
     if tools:
         body["tools"] = tools
@@ -159,18 +162,11 @@ class Messages:
         return list(shown)
 
     def _assistant(self, turn: c.Turn) -> None:
-        calls = [self._called(part, turn.field) for part in turn.parts if isinstance(part, c.ToolCall)]
+        calls = [_called(part) for part in turn.parts if isinstance(part, c.ToolCall)]
         thoughts = "".join(part.text for part in turn.parts if isinstance(part, c.Reasoning))
         said = [part for part in turn.parts if not isinstance(part, c.ToolCall | c.Reasoning)]
         more = ({"thinking": thoughts} if thoughts else {}) | ({"tool_calls": calls} if calls else {})
         self._add("assistant", said, turn.field, **more)
-
-    def _called(self, part: c.ToolCall, field: str) -> dict[str, Any]:
-        given = events.read(part.arguments.encode("utf-8", "replace")) if part.arguments.strip() else {}
-        if not isinstance(given, dict):
-            self._call.unsupported(field, NAME, f"the arguments of {part.name} must be a JSON object")
-            given = {"_raw": part.arguments}
-        return {"id": part.id, "function": {"name": part.name, "arguments": given}}
 
     def _content(self, given: Iterable[c.Part], field: str) -> tuple[list[str], list[str]]:
         """The texts, and the pictures in base64."""
@@ -186,6 +182,10 @@ class Messages:
             elif not (isinstance(part, c.Foreign) and hosted_tools.is_trace(part)):
                 self._call.unsupported(field, NAME, _why(part))
         return texts, images
+
+
+def _called(part: c.ToolCall) -> dict[str, Any]:
+    return {"id": part.id, "function": {"name": part.name, "arguments": as_object(part.arguments)}}
 
 
 def _why(part: c.Part) -> str:

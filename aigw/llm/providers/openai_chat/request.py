@@ -7,17 +7,17 @@ pictures and files that tools returned follow in the user's message behind the l
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 from aigw.llm import call as c
 from aigw.llm import hosted_tools, json_schema
+from aigw.llm.arguments import as_text
 from aigw.llm.options import write_options
 from aigw.llm.providers.openai_chat.server import MAX_TOKENS, Server
+from aigw.llm.tool_fields import description, refuse_fields
+from aigw.llm.tool_names import PLAIN, fitting_names
 
-#: Characters of a function's name.
-_MOST_NAME = 64
 #: What a result is called whose content is no text.
 _ELSEWHERE = "The result is in the message that follows."
 #: For servers that want thoughts where there are none; DeepSeek takes an empty text for a missing one.
@@ -31,7 +31,7 @@ def chat_body(call: c.Call, server: Server, messages: type[Messages] | None = No
     :param messages: what writes them, if not :class:`Messages`.
     :raises aigw.errors.BadRequest: it cannot be expressed; names the client's field.
     """
-    names = short_names(call)
+    names = fitting_names(call, PLAIN)
     body: dict[str, Any] = {"model": call.model, "messages": (messages or Messages)(call, server, names).all()}
     if call.stream:
         body["stream"] = True
@@ -46,16 +46,6 @@ def chat_body(call: c.Call, server: Server, messages: type[Messages] | None = No
     return body
 
 
-def short_names(call: c.Call) -> dict[str, str]:
-    """The names of tools that are too long, and what they are called instead: their beginning and a digest."""
-    names = {tool.name for tool in call.tools if isinstance(tool, c.Tool)} | set(c.tool_names(call.turns).values())
-    return {name: _short_name(name) for name in names if len(name) > _MOST_NAME}
-
-
-def _short_name(name: str) -> str:
-    return f"{name[: _MOST_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
 def _cut_stops(call: c.Call, server: Server, body: dict[str, Any]) -> None:
     stops, most = body.get("stop"), server.most_stops
     if most is not None and stops is not None and len(stops) > most:
@@ -64,6 +54,7 @@ def _cut_stops(call: c.Call, server: Server, body: dict[str, Any]) -> None:
 
 
 def _write_tools(call: c.Call, server: Server, names: dict[str, str], body: dict[str, Any]) -> None:
+    refuse_fields(call, server.name)
     written = [_tool(call, tool, server, names, f"tools[{index}]") for index, tool in enumerate(call.tools)]
     tools = [tool for tool in written if tool is not None]
     if tools:
@@ -84,8 +75,9 @@ def _tool(
             return None
         return tool.fields
     function: dict[str, Any] = {"name": names.get(tool.name, tool.name)}
-    if tool.description is not None:
-        function["description"] = tool.description
+    told = description(tool)
+    if told is not None:
+        function["description"] = told
     function["parameters"] = tool.schema if tool.schema is not None else _NO_PARAMETERS
     if tool.strict is not None and server.strict:
         function["strict"] = _strict(tool.strict, tool.schema, server)
@@ -124,7 +116,7 @@ def _format(call: c.Call, wanted: c.ResponseFormat, server: Server) -> dict[str,
 class Messages:
     """The messages of a call.
 
-    :param names: see :func:`short_names`.
+    :param names: see :func:`aigw.llm.tool_names.fitting_names`.
     """
 
     def __init__(self, call: c.Call, server: Server, names: dict[str, str]) -> None:
@@ -211,7 +203,7 @@ class Messages:
         """A tool that the model called."""
         if isinstance(part, c.Foreign):
             return part.fields
-        function = {"name": self.names.get(part.name, part.name), "arguments": part.arguments}
+        function = {"name": self.names.get(part.name, part.name), "arguments": as_text(part.arguments)}
         written: dict[str, Any] = {"id": self.server.tool_id(part.id), "type": "function", "function": function}
         if part.signature is not None and self.server.signatures:
             written["extra_content"] = {"google": {"thought_signature": part.signature}}

@@ -11,9 +11,10 @@ from aigw.llm.decoders import Decoder
 from aigw.llm.providers.openai_chat.decoding import ChatDecoder
 from aigw.llm.providers.openai_chat.errors import provider_error
 from aigw.llm.providers.openai_chat.reply import ChatReader
-from aigw.llm.providers.openai_chat.request import chat_body, short_names
+from aigw.llm.providers.openai_chat.request import chat_body
 from aigw.llm.providers.openai_chat.server import Server
 from aigw.llm.reply import ProviderError
+from aigw.llm.tool_names import PLAIN, own_names
 from aigw.llm.wire import Headers, WireRequest
 
 
@@ -38,8 +39,7 @@ class ChatWire:
     def reader(self, call: Call) -> ChatReader:
         """See :class:`aigw.llm.wire.Wire`."""
         stops = call.options.get("stop")
-        names = {short: name for name, short in short_names(call).items()}
-        return ChatReader(names, stops if isinstance(stops, list) else [stops])
+        return ChatReader(own_names(call, PLAIN), stops if isinstance(stops, list) else [stops])
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """See :class:`aigw.llm.wire.Wire`."""
