@@ -86,7 +86,7 @@ class Plan:
     :ivar header_defaults: headers that a request has where the client's own do not say them.
     :ivar rescue: translates streams that another target may have to take up, also where the dialect is the same.
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
-    :ivar listing: translates lists of models, by whether the client reads Anthropic's shape.
+    :ivar listing: translates lists of models, by whether the client reads Anthropic's shape, and what it may see.
     :ivar version: the version of Anthropic's API that requests name whatever the client's do, or where they name none.
     :ivar told: of the configuration's fields those of which the log says that they were left out.
     :ivar origin: scheme, host and port of the backend, as in ``https://api.example.com:443``; empty where it has none.
@@ -119,7 +119,7 @@ class Plan:
     down_lines: bytes
     header_defaults: Sequence[Header] = ()
     pairing: Pairing | None = None
-    listing: Callable[[bool], Translating | None] | None = None
+    listing: Callable[[bool, Callable[[str], bool] | None, bool], Translating | None] | None = None
     queue_timeout: float = 10.0
     rescue: Pair | None = None
     version: tuple[str | None, str | None] = (None, None)
@@ -314,10 +314,13 @@ class Plan:
         if nominated:  # RFC 9110 section 7.6.1
             drop = drop | nominated
         lines = [method, b" ", target, b" HTTP/1.1\r\n", self.static_head]
-        keys = self.keys
+        keys, via = self.keys, b""
         for name, value in headers:
             if name not in drop and (name in PLAIN or not stays_here(name, drop)) and not keys.holds(value):
-                lines.append(b"%s: %s\r\n" % (name, value))
+                if name == b"via":
+                    via += value + b", "
+                else:
+                    lines.append(b"%s: %s\r\n" % (name, value))
         if self.header_defaults:
             lines += [b"%s: %s\r\n" % each for each in self.header_defaults if not _has(headers, each[0])]
         lines += [b"%s: %s\r\n" % each for each in added]
@@ -330,7 +333,7 @@ class Plan:
             authoriser = credential
         if body or method in _HAS_BODY:
             lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(b"x-request-id: ")
+        lines += (b"via: ", via, b"1.1 aigw\r\nx-request-id: ")  # RFC 9110 section 7.6.3: behind those before us
         lines.append(request_id.encode("ascii"))
         lines.append(b"\r\n\r\n")
         lines.append(body)
