@@ -47,5 +47,7 @@ class Texts:
     def _environment(self, node: Node, name: str) -> str:
         value = self._environ.get(name.strip("{}"))
         if not value:
-            raise node.refuse(f"has ${name} in it, which is not set (aigw's file has variables for secrets only)")
+            raise node.refuse(
+                f"has ${name} in it, which is not set: set it for the import (aigw's file has secrets only)"
+            )
         return value

@@ -129,8 +129,22 @@ class Entities:
         return [plugin for name in names for plugin in self._named.get(name, ())]
 
 
+#: What a page's example of one entity may be of, and the list that it would be in.
+EXAMPLES = {key.removesuffix("s"): key for key in ("services", "routes", "plugins", "consumers", "consumer_groups")}
+
+
+def example(document: Node) -> str | None:
+    """The list that a page's example of one entity belongs into: ``type: plugin``, ``data: {…}``."""
+    kind, data = document.get("type"), document.get("data")
+    if kind is None or data is None or not isinstance(data.content, dict):
+        return None
+    return EXAMPLES.get(str(kind.content))
+
+
 def is_kong(document: Node) -> bool:
     """Whether a document is Kong's: by its version, as a page's block of entities, or by the names of its lists."""
+    if example(document) is not None:
+        return True
     entities = document.get("entities")
     if entities is not None and isinstance(entities.content, dict):
         return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route
 
 #: Scopes from the most special to the most general: which of consumer, group, route, service an instance names.
@@ -24,23 +26,21 @@ _ORDER = (
 AI = ("ai-proxy", "ai-proxy-advanced")
 KEY_AUTH = ("key-auth", "key-auth-enc")
 #: Plugins that decide who may come in. A route that has one of these is never imported as an open one.
-OTHER_AUTH = frozenset(
-    (
-        "basic-auth",
-        "header-cert-auth",
-        "hmac-auth",
-        "jwt",
-        "jwt-signer",
-        "ldap-auth",
-        "ldap-auth-advanced",
-        "mtls-auth",
-        "oauth2",
-        "oauth2-introspection",
-        "openid-connect",
-        "saml",
-        "session",
-        "vault-auth",
-    )
+OTHER_AUTH = (
+    "basic-auth",
+    "header-cert-auth",
+    "hmac-auth",
+    "jwt",
+    "jwt-signer",
+    "ldap-auth",
+    "ldap-auth-advanced",
+    "mtls-auth",
+    "oauth2",
+    "oauth2-introspection",
+    "openid-connect",
+    "saml",
+    "session",
+    "vault-auth",
 )
 BEARER_COPIERS = ("pre-function", "post-function")
 
@@ -79,40 +79,62 @@ INSTEAD = {
 }
 
 
-def _kind(plugin: Plugin) -> str:
+#: An instance's scope: its route, service, consumer by their id(), its group; None for those that it does not name.
+Scope = tuple[int | None, int | None, int | None, str | None]
+
+
+class Acting:
+    """Finds the instances that act. All plugins must have been read and connected by now."""
+
+    def __init__(self, entities: Entities) -> None:
+        self._scopes: dict[str, dict[Scope, Plugin]] = {}
+        for plugin in entities.plugins:
+            if enabled(plugin):
+                self._scopes.setdefault(plugin.name, {}).setdefault(scope_of(plugin), plugin)
+
+    def on(self, names: Iterable[str], route: Route, consumer: Consumer | None = None) -> Plugin | None:
+        """The instance of one of these plugins that acts on a route, for a consumer or else for nobody in particular.
+
+        The most special one that is enabled, whole; nothing is merged. Of several groups the first by name counts, as
+        in Kong; of two plugins in one scope the one that is named first.
+        """
+        fitting = [plugin for name in names for plugin in self._fitting(name, route, consumer)]
+        return min(fitting, key=lambda plugin: (rank(plugin), plugin.group or ""), default=None)
+
+    def _fitting(self, name: str, route: Route, consumer: Consumer | None) -> Iterator[Plugin]:
+        scopes = self._scopes.get(name)
+        if scopes is None:
+            return
+        holders: list[tuple[int | None, str | None]] = [(None, None)]
+        if consumer is not None:
+            holders += [(id(consumer), None), *((None, group) for group in dict.fromkeys(consumer.groups))]
+        services = dict.fromkeys((None, id(route.service) if route.service is not None else None))
+        for consumer_id, group in holders:
+            for service_id in services:
+                for route_id in (None, id(route)):
+                    plugin = scopes.get((route_id, service_id, consumer_id, group))
+                    if plugin is not None:
+                        yield plugin
+
+
+def scope_of(plugin: Plugin) -> Scope:
+    """What an instance is for."""
+    route, service, consumer = (
+        None if one is None else id(one) for one in (plugin.route, plugin.service, plugin.consumer)
+    )
+    return route, service, consumer, plugin.group
+
+
+def rank(plugin: Plugin) -> int:
+    """Where an instance stands among those of its plugin: the smallest wins."""
     scopes = (
         ("consumer", plugin.consumer),
         ("group", plugin.group),
         ("route", plugin.route),
         ("service", plugin.service),
     )
-    return " ".join(name for name, scope in scopes if scope is not None)
-
-
-def rank(plugin: Plugin) -> int:
-    """Where an instance stands among those of its plugin: the smallest wins."""
-    kind = _kind(plugin)
+    kind = " ".join(name for name, scope in scopes if scope is not None)
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
-
-
-def acting(entities: Entities, names: tuple[str, ...], route: Route, consumer: Consumer | None = None) -> Plugin | None:
-    """The instance of one of these plugins that acts on a route, for a consumer or else for nobody in particular.
-
-    The most special one that is enabled, whole; nothing is merged. Of several groups the first by name counts, as in
-    Kong; of two plugins in one scope the first in the file.
-    """
-    fitting = [plugin for plugin in entities.plugins_called(*names) if _fits(plugin, route, consumer)]
-    return min(fitting, key=lambda plugin: (rank(plugin), plugin.group or ""), default=None)
-
-
-def _fits(plugin: Plugin, route: Route, consumer: Consumer | None) -> bool:
-    return (
-        (plugin.route is None or plugin.route is route)
-        and (plugin.service is None or plugin.service is route.service)
-        and (plugin.consumer is None or plugin.consumer is consumer)
-        and (plugin.group is None or (consumer is not None and plugin.group in consumer.groups))
-        and enabled(plugin)
-    )
 
 
 def enabled(plugin: Plugin) -> bool:

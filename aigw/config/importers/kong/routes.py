@@ -67,7 +67,7 @@ def _path(draft: Draft, node: Node, route: Route) -> str:
         return _regex(node, text)
     path = quote(unquote(text), safe="/!$&'()*+,;=:@-._~")
     if not path.startswith("/"):
-        raise node.refuse("is no path (begins with /)")
+        raise node.refuse("must begin with /")
     return _checked(node, path)
 
 

@@ -98,7 +98,9 @@ class TargetReader:
             return "chat" if llm_format == "openai" else self._native(config, llm_format)
         name = route_type.scalar()
         if name not in OPERATIONS and name != "preserve":
-            raise route_type.refuse(f"{name} is an operation that aigw has not (allowed: {', '.join(OPERATIONS)})")
+            raise route_type.refuse(
+                f"{name} is an operation that aigw does not have (allowed: {', '.join(OPERATIONS)})"
+            )
         if llm_format != "openai":
             return self._native(config, llm_format)
         return OPERATIONS.get(name)
@@ -163,7 +165,7 @@ class TargetReader:
             if azure is not None:
                 self.draft.note(azure, "upstream_url says where it is")
             if target.full_path is not None and target.provider not in OPENAI_LIKE:
-                raise url.refuse("has a path that is none of the provider's operations")
+                raise url.refuse("has a path that none of the provider's operations has")
 
     def _deployment(self, target: Target, deployment: Node) -> None:
         """Azure is asked for deployments; the model's name is for clients."""
@@ -246,7 +248,7 @@ class TargetReader:
                 _got(node, "allow_override"), "a client's own credential never wins over the configured one"
             )
         elif node.get("allow_override") is not None:
-            self.draft.note(node.get("allow_override"), "so it is here")
+            self.draft.note(node.get("allow_override"), "aigw always does that")
         for chain in (self._google, self._amazon, self._azure, self._header, self._parameter):
             found = chain(target, node)
             if found is not None:

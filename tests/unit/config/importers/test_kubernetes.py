@@ -36,6 +36,139 @@ def agentgateway(spec: str) -> str:
 TO_AGENTGATEWAY = ROUTE.replace("kind: Backend, group: gateway.kgateway.dev", "kind: AgentgatewayBackend")
 
 
+ENTERPRISE = agentgateway("{ai: {provider: {openai: {model: m}}}}").replace(
+    "agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend",
+    "enterpriseagentgateway.solo.io/v1alpha1\nkind: EnterpriseAgentgatewayBackend",
+)
+TO_ENTERPRISE = ROUTE.replace(
+    "kind: Backend, group: gateway.kgateway.dev",
+    "kind: EnterpriseAgentgatewayBackend, group: enterpriseagentgateway.solo.io",
+)
+POLICY = """
+apiVersion: enterpriseagentgateway.solo.io/v1alpha1
+kind: EnterpriseAgentgatewayPolicy
+metadata: {name: p, namespace: n}
+spec:
+  %s
+  traffic: {apiKeyAuthentication: {mode: Strict, secretRef: {name: keys}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: n}
+stringData: {alice: k-1}
+---
+"""
+
+
+class EnterpriseTests(ImportTestCase):
+    """Solo's own kinds have the specs of their open siblings."""
+
+    def test_backend(self) -> None:
+        """What comes of it is the same but for its name in the comments."""
+        imported = self.imported(ENTERPRISE + TO_ENTERPRISE).text
+        sibling = self.imported(agentgateway("{ai: {provider: {openai: {model: m}}}}") + TO_AGENTGATEWAY).text
+        self.assertEqual(imported.replace("EnterpriseAgentgateway", "Agentgateway"), sibling)
+
+    def test_policy_of_a_backend(self) -> None:
+        policy = (
+            "apiVersion: enterpriseagentgateway.solo.io/v1alpha1\nkind: EnterpriseAgentgatewayPolicy\n"
+            "metadata: {name: p}\nspec: {targetRefs: [{kind: EnterpriseAgentgatewayBackend, name: b}],"
+            " backend: {auth: {secretRef: {name: key}}, ai: {defaults: [{field: max_tokens, value: 5}]}}}\n"
+        )
+        backend = self.tables(ENTERPRISE + TO_ENTERPRISE + policy)["backends"]["b"]
+        self.assertEqual((backend["auth"], backend["defaults"]), ({"secret": "key"}, {"max_tokens": 5}))
+
+    def test_policy_about_access(self) -> None:
+        tables = self.tables(ENTERPRISE + TO_ENTERPRISE + POLICY % "targetRefs: [{kind: HTTPRoute, name: r}]")
+        self.assertNotIn("auth", tables["routes"]["r"])
+        self.assertEqual(list(tables["consumers"]), ["alice"])
+
+
+class TargetTests(ImportTestCase):
+    """Policies close the routes that they are for, in whichever way they say which those are."""
+
+    route = ROUTE.replace("name: r, namespace: n", "name: r, namespace: n, labels: {team: a, tier: gold}")
+    gateway = (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw, labels: {env: x}}\n"
+        "spec: {listeners: [{name: h, port: 80, protocol: HTTP}]}\n---\n"
+    )
+    listeners = (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: more}\n"
+        "spec: {parentRef: {name: gw}, listeners: [{name: h, port: 81, protocol: HTTP}]}\n---\n"
+    )
+
+    def closed(self, targets: str, route: str = "") -> bool:
+        text = BACKEND + (route or self.route) + self.gateway + self.listeners + POLICY % targets
+        return "auth" not in self.tables(text)["routes"]["r"]
+
+    def test_labels(self) -> None:
+        """All of them."""
+        for kind, labels, closed in (
+            ("HTTPRoute", "{team: a}", True),
+            ("HTTPRoute", "{team: a, tier: gold}", True),
+            ("HTTPRoute", "{team: a, tier: silver}", False),
+            ("HTTPRoute", "{team: b}", False),
+            ("HTTPRoute", "{}", True),
+            ("Gateway", "{env: x}", True),
+            ("Gateway", "{env: y}", False),
+        ):
+            targets = f"targetSelectors: [{{group: g, kind: {kind}, matchLabels: {labels}}}]"
+            self.assertEqual(self.closed(targets), closed, targets)
+
+    def test_listeners_that_are_added_to_a_gateway(self) -> None:
+        """What closes the Gateway closes them, too."""
+        route = self.route.replace("[{name: gw}]", "[{kind: ListenerSet, name: more}]")
+        for name, closed in (("gw", True), ("other", False)):
+            self.assertEqual(self.closed(f"targetRefs: [{{kind: Gateway, name: {name}}}]", route), closed, name)
+        self.assertTrue(self.closed("targetRefs: [{kind: ListenerSet, name: more}]", route))
+        self.assertEqual(self.tables(BACKEND + route + self.listeners)["server"]["listen"], ["tcp:81"])
+
+    def test_a_route_that_is_not_imported_is_not_called_open(self) -> None:
+        text = BACKEND + ROUTE + ROUTE.replace("name: r,", "name: r2,").replace("name: b,", "name: b2,")
+        text += BACKEND.replace("name: b,", "name: b2,").replace("{type: AI, ai: {llm", "{mcp: {targets: []}, x: {y")
+        said = [str(one) for one in self.imported(text).warnings if "nobody is asked" in one.message]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("HTTPRoute r:", said[0])
+
+
+class OtherBackendTests(ImportTestCase):
+    """What is behind a route and no LLM is named as what it is."""
+
+    def test_what_they_are(self) -> None:
+        for spec, words in (
+            ("{mcp: {targets: []}}", "is an MCP backend (spec.mcp)"),
+            ("{entMcp: {targets: []}}", "is an MCP backend (spec.entMcp)"),
+            ("{static: {host: a, port: 1}}", "is a backend at a fixed address"),
+            ("{dynamicForwardProxy: {}}", "is a forward proxy"),
+            ("{policies: {tls: {}}}", "has no LLM (spec.ai)"),
+        ):
+            for backend, route in (
+                (agentgateway(spec), TO_AGENTGATEWAY),
+                (ENTERPRISE.replace("{ai: {provider: {openai: {model: m}}}}", spec), TO_ENTERPRISE),
+                (
+                    BACKEND.replace(
+                        "{type: AI, ai: {llm: {openai: {authToken: {kind: Passthrough}, model: m}}}}", spec
+                    ),
+                    ROUTE,
+                ),
+            ):
+                said = "\n".join(map(str, self.problems(backend + route)))
+                self.assertIn(words, said)
+
+    def test_others_resources(self) -> None:
+        """What can be done instead."""
+        for api, kind, words in (
+            ("configuration.konghq.com/v1", "KongPlugin", "deck gateway dump"),
+            ("aigateway.envoyproxy.io/v1alpha1", "AIGatewayRoute", "Envoy AI Gateway"),
+        ):
+            text = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{a: b}}\n"
+            self.warned(BACKEND + ROUTE + text, kind, words)
+
+    def test_variables_for_whole_parts(self) -> None:
+        self.assertIn("$SPEC stands for", str(self.problems(agentgateway("$SPEC") + TO_AGENTGATEWAY)))
+        self.assertIn("$RULES stands for", str(self.problems(BACKEND + ROUTE.partition("rules:")[0] + "rules: $RULES")))
+
+
 class BackendTests(ImportTestCase):
     """What stands behind a route."""
 
@@ -284,7 +417,7 @@ class RouteTests(ImportTestCase):
         second = BACKEND.replace("name: b", "name: c")
         references = "[{name: b, kind: AgentgatewayBackend}, {name: c, kind: Backend}]"
         alone = "  - backendRefs: [{name: c, kind: Backend}]\n"
-        both = f"  - backendRefs: {references}\n"
+        both = f"  - matches: [{{path: {{value: /y}}}}]\n    backendRefs: {references}\n"
         text = backend + second + ROUTE[: ROUTE.index("  - matches")] + alone + both
         (warning,) = [each for each in self.imported(text).warnings if "asks for it" in each.message]
         self.assertTrue(warning.key.endswith("ai.provider.path"), warning)
