@@ -222,7 +222,8 @@ class Draft:
 
         :param without: what is left out whole.
         """
-        self._say(self.warnings, refused.problem)
+        if not any(node is refused.node for node in without):
+            self._say(self.warnings, refused.problem)
         for node in without:
             same = any(around is node for around in refused.node.around())
             self.drop(node, refused.why if same else str(refused))

@@ -224,14 +224,19 @@ class Node:
         :raises Refused: it is none.
         """
         node = self.get(*keys)
-        if node is None:
-            return None
-        value = node.plain()
+        return None if node is None else node.as_number()
+
+    def as_number(self) -> int | float:
+        """The number that a scalar is.
+
+        :raises Refused: it is none.
+        """
+        value = self.plain()
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,400}(\.\d+)?", value):
             value = float(value) if "." in value else int(value)
         endless = isinstance(value, float) and not math.isfinite(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or endless:
-            raise node.refuse("must be a number")
+            raise self.refuse("must be a number")
         return value
 
     def plain(self) -> Any:

@@ -20,11 +20,19 @@ _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<ticks>`{3,}+|~{3,}+)[ \t]*+(?P<inf
 _BLOCK = re.compile(r"^\s*\{%-?\s*(?P<end>end)?(?P<name>entity_examples?)\b")
 _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+")
 _HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2(?=[\s|;&)>]|$)")
+#: What a backslash takes the meaning from, in a here-document without quotes and in double quotes.
+_HERE_ESCAPE = re.compile(r"\\([\\$`])")
+_QUOTED_ESCAPE = re.compile(r"\\([\\$`\"])")
 #: The kind of file that a command writes.
 _TARGET = re.compile(r">[ \t]*[^\s>&|]+\.(\w+)\b")
 #: What is echoed into a command: a quote at a line's end, and the same quote in front of a pipe.
 _ECHO = re.compile(r"\becho[ \t]+(['\"])(?=[ \t]*\n)")
 _ECHOED = re.compile(r"(['\"])[ \t]*\|")
+#: What is assigned to a variable, and where that ends.
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(?:export[ \t]+|local[ \t]+)?[A-Za-z_]\w*=(['\"])(?=(?:apiVersion|_format_version):)", re.M
+)
+_ASSIGNED = re.compile(r"(?<!\\)(['\"])[ \t]*$", re.MULTILINE)
 _CONFIGURATION = re.compile(
     r"^[ \t]*(?:-[ \t]*)?"
     r"(?:apiVersion|kind|_format_version|entities|plugins|services|routes|consumers|consumer_groups"
@@ -140,21 +148,24 @@ def _content(whole: Snippet, lines: list[str], opened: _Opened, end: int) -> Sni
 def _unwrapped(piece: Snippet) -> Iterator[Snippet]:
     """The YAML that shell commands have in them, or the text itself where there are none, or it is no shell's."""
     bodies = [] if begins_as_configuration(piece.text) else list(_here_documents(piece))
-    found = [body for body, wanted in bodies if wanted] + list(_echoed(piece))
-    yield from found if bodies or found else [piece]
+    found = [body for body, wanted in bodies if wanted]
+    found += [*_quoted(piece, _ECHO, _ECHOED), *_quoted(piece, _ASSIGNMENT, _ASSIGNED)]
+    yield from sorted(found, key=lambda each: each.start) if bodies or found else [piece]
 
 
 def _here_documents(piece: Snippet) -> Iterator[tuple[Snippet, bool]]:
     """Each here-document, and whether it may be configuration: other languages have colons, too."""
     lines = piece.text.split("\n")
-    openings = [(at, here[3]) for at, line in enumerate(lines) if (here := _HERE.search(line)) is not None]
-    ends = _Ends(lines, openings)
+    found = [(at, here) for at, line in enumerate(lines) if (here := _HERE.search(line)) is not None]
+    ends = _Ends(lines, [(at, here[3]) for at, here in found])
     behind = 0
-    for at, word in openings:
+    for at, here in found:
+        quoted, word = here[2], here[3]
         if at < behind:
             continue
         behind = ends.end(at, word)
         body, target = "\n".join(lines[at + 1 : behind]), _TARGET.search(lines[at])
+        body = body if quoted else _HERE_ESCAPE.sub(r"\1", body)
         fits = target is None or target[1].lower() in ("yaml", "yml", "json")
         yield piece.within(at + 1, body), fits and _CONFIGURATION.search(body) is not None
 
@@ -190,17 +201,18 @@ def _next(places: list[int], at: int) -> int | None:
     return places[index] if index < len(places) else None
 
 
-def _echoed(piece: Snippet) -> Iterator[Snippet]:
+def _quoted(piece: Snippet, begin: re.Pattern[str], close: re.Pattern[str]) -> Iterator[Snippet]:
+    """The texts in quotation marks that begin and end so; the first group of both is the mark."""
     text, behind = piece.text, 0
     ends: dict[str, list[int]] = {"'": [], '"': []}
-    for closing in _ECHOED.finditer(text):
+    for closing in close.finditer(text):
         ends[closing[1]].append(closing.start())
     lines = line_ends(text)
-    for opening in _ECHO.finditer(text):
+    for opening in begin.finditer(text):
         end = _next(ends[opening[1]], opening.end()) if opening.start() >= behind else None
         if end is None:
             continue
         behind, body = end, text[opening.end() : end]
         if _CONFIGURATION.search(body):
-            body = body if opening[1] == "'" else body.replace('\\"', '"')
+            body = body if opening[1] == "'" else _QUOTED_ESCAPE.sub(r"\1", body)
             yield piece.within(bisect.bisect_left(lines, opening.end()), body)

@@ -138,7 +138,7 @@ class _Import:
         self.draft.refuse(refused, *without)
 
     def _entry(self, route: Route, base: Plugin, served: Served) -> None:
-        found = conditions(self.draft, route)
+        found = conditions(self.draft, self.services.reader.texts, route)
         if route.node is None:
             found["paths"] = [self._made_path(route, base, served)]
         values = found | served.choice()
@@ -233,6 +233,7 @@ class _Import:
                     self.draft.drop(plugin.node, _NO_LUA)
             elif plugin.name not in ACL:
                 self.draft.drop(plugin.node, INSTEAD.get(plugin.name, "aigw has nothing like it"))
+        self.draft.note(self.entities.variables.unused(), "nothing that was imported uses it")
         served = {id(route.service) for route in self.entities.routes}
         for service in self.entities.services:
             if service.node is not None and id(service) not in served:

@@ -91,6 +91,10 @@ class Variables(Mapping[str, str]):
         """One more; the later of two counts."""
         self._nodes[name] = node
 
+    def unused(self) -> list[Node]:
+        """Those that nobody has looked up."""
+        return [node for node in self._nodes.values() if node.open_leaves()]
+
     def __getitem__(self, name: str) -> str:
         return self._nodes[name].text("value") or ""
 

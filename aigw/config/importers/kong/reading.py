@@ -55,7 +55,7 @@ class Reader:
         only = example(document)
         if only is not None:
             document.text("type")
-            self.draft.note(document.get("formats"), "what the page shows it as")
+        self.draft.note(document.get("formats"), "as what the page shows it")
         readers: dict[str, Callable[[Node], None]] = {
             "services": self._service,
             "routes": lambda node: self._route(node, None),

@@ -87,7 +87,7 @@ class TargetReader:
             raise model.refuse("has no azure_instance and no upstream_url")
         if target.provider == "openai-compatible" and "url" not in target.values:
             raise model.refuse("has no upstream_url, and aigw does not know where this provider is")
-        target.alias = model.text("model_alias")
+        target.alias = self.texts.filled(model.get("model_alias"))
         if target.provider not in OPENAI_LIKE:
             target.values["drop_unsupported"] = True
         return target
@@ -152,7 +152,8 @@ class TargetReader:
         if deployment is not None and target.provider == "azure":
             self._deployment(target, deployment)
         if target.provider in ("azure", "anthropic"):
-            version = options.text("azure_api_version" if target.provider == "azure" else "anthropic_version")
+            key = "azure_api_version" if target.provider == "azure" else "anthropic_version"
+            version = self.texts.filled(options.get(key))
             if version is not None:
                 values["api_version"] = version
         self._cloud(target, options)
@@ -221,10 +222,10 @@ class TargetReader:
                 continue
             if target.operation in ("embeddings",):
                 self.draft.note(node, "means nothing to embeddings, in Kong neither")
-            elif "$" in str(node.content):
+            elif "$(" in str(node.content):
                 self.draft.drop(node, "a template; the client's own value is used")
             else:
-                overrides[name] = options.number(name)
+                overrides[name] = self.texts.number(node)
         if target.operation == "embeddings" and options.get("embeddings_dimensions") is not None:
             overrides["dimensions"] = options.number("embeddings_dimensions")
         if overrides:

@@ -130,23 +130,10 @@ class AccessReader:
         if id(policy) not in self._made:
             self._made.add(id(policy))
             self.resources.used(policy)
-            for reference in policy.references():
-                for key in ("kind", "name"):
-                    reference.text(key)
-                self.draft.note(reference.get("group"), "follows from the kind")
-            self._selectors(policy)
             self._mode(keys)
             for secret in self._secrets(policy, keys):
                 self._secret(secret)
         return self._table(policy, keys)
-
-    def _selectors(self, policy: Resource) -> None:
-        for selector in policy.node.maps("spec", "targetSelectors"):
-            selector.text("kind")
-            self.draft.note(selector.get("group"), "follows from the kind")
-            labels = selector.get("matchLabels")
-            if labels is not None:
-                labels.settle()
 
     def _mode(self, keys: Node) -> None:
         mode = keys.get("mode")

@@ -270,7 +270,7 @@ class BackendReader:
                 self.draft.drop(made.node, f"path {path}: the provider's own is asked for")
             return
         if host.endswith((".svc", ".cluster.local")):
-            self.draft.warn(made.node, f"{host} is a name inside of the cluster, which aigw has to know where it runs")
+            self.draft.warn(made.node, f"{host} is a name inside of the cluster: it has to resolve where aigw runs")
         secure = port in (443, None) or self._tls(around[0], resource)
         default = (port in (None, 443) and secure) or (port == 80 and not secure)
         base = f"{'https' if secure else 'http'}://{host}" + ("" if default else f":{int(port or 0)}")

@@ -20,15 +20,31 @@ _OF_ANY_KIND = {"apiVersion", "kind", "metadata", "status"}
 _ABOUT_THE_CLUSTER = frozenset(
     (
         "AgentgatewayParameters",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CronJob",
+        "DaemonSet",
+        "Deployment",
         "EnterpriseAgentgatewayParameters",
         "Gateway",
         "GatewayClass",
         "GatewayParameters",
+        "HorizontalPodAutoscaler",
         "HTTPListenerPolicy",
+        "Job",
         "ListenerSet",
         "Namespace",
+        "PersistentVolumeClaim",
+        "Pod",
+        "PodDisruptionBudget",
+        "PodMonitor",
         "ReferenceGrant",
+        "Role",
+        "RoleBinding",
+        "Service",
         "ServiceAccount",
+        "ServiceMonitor",
+        "StatefulSet",
         "XListenerSet",
     )
 )
@@ -301,13 +317,20 @@ class Resources:
                 return found
         if kinds not in self._names:
             self._names[kinds] = sorted(resource.name for resource in self.of_kind(*kinds))
-        known = nearest(name, self._names[kinds])
-        raise MissingReference(reference, f"names no {' or '.join(kinds)} of these files{allowed(name, known)}")
+        meant = next((kind for kind in BACKENDS if self.find(kind, name, namespace) is not None), "")
+        hint = f" (did you mean {meant} {name}?)" if meant else allowed(name, nearest(name, self._names[kinds]))
+        raise MissingReference(reference, f"names no {' or '.join(kinds)} of these files{hint}")
 
     def used(self, resource: Resource) -> None:
         """A resource of a kind that has many versions was made use of."""
         if resource.kind not in VERSIONS:
             self.draft.note(resource.node.get("apiVersion"), "its fields tell what it says")
+        for reference in (*resource.references(), *resource.node.maps("spec", "targetSelectors")):
+            self.draft.note(reference.get("group"), "follows from the kind")
+            for key in ("kind", "name", "matchLabels"):
+                told = reference.get(key)
+                if told is not None:
+                    told.settle()
 
     def left(self) -> Iterator[Resource]:
         """Resources that nobody has made anything of."""
@@ -322,6 +345,9 @@ class Resources:
         unused = "no route that was imported leads to it"
         if not self.of_kind("HTTPRoute"):
             unused = "no file has an HTTPRoute: import it together with the one that leads to it"
+        for policy in self.policies():
+            if policy.node.open_leaves() and self._touched(policy.node):
+                self.used(policy)
         for resource in self._found.values():
             if not set(resource.node.names()) - _OF_ANY_KIND:
                 self.draft.note(resource.node, "has nothing in it")

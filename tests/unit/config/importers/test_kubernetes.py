@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from aigw.config.errors import ConfigError
 from tests.unit.config.importers.imports import ImportTestCase
 
 BACKEND = """
@@ -78,6 +79,13 @@ class EnterpriseTests(ImportTestCase):
         backend = self.tables(ENTERPRISE + TO_ENTERPRISE + policy)["backends"]["b"]
         self.assertEqual((backend["auth"], backend["defaults"]), ({"secret": "key"}, {"max_tokens": 5}))
 
+    def test_what_a_policy_is_for_is_no_loss(self) -> None:
+        """Once it was looked at."""
+        policy = POLICY.partition("---")[0] % "targetRefs: [{group: g, kind: EnterpriseAgentgatewayBackend, name: b}]"
+        policy = policy.replace("traffic: {apiKey", "backend: {ai: {defaults: [{field: a, value: 1}]}, apiKey")
+        said = [str(one) for one in self.imported(ENTERPRISE + TO_ENTERPRISE + policy).warnings if "Policy" in one.key]
+        self.assertEqual([one for one in said if "targetRefs" in one], [], said)
+
     def test_policy_about_access(self) -> None:
         tables = self.tables(ENTERPRISE + TO_ENTERPRISE + POLICY % "targetRefs: [{kind: HTTPRoute, name: r}]")
         self.assertNotIn("auth", tables["routes"]["r"])
@@ -131,6 +139,86 @@ class TargetTests(ImportTestCase):
         self.assertIn("HTTPRoute r:", said[0])
 
 
+class MissingTests(ImportTestCase):
+    """Parts that something is missing of."""
+
+    def page(self, *blocks: str) -> str:
+        return "".join(f"# Block\n\n```yaml\n{block}\n```\n\n" for block in blocks)
+
+    lost = ROUTE.replace("name: r,", "name: lost,").replace("/x", "/lost").replace("name: b,", "name: gone,")
+
+    def test_references_to_nothing(self) -> None:
+        """A mistake in files. A page may lead to what another page has: the rest of it is imported."""
+        self.assertIn("names no Backend of these files", str(self.problems(BACKEND + ROUTE + self.lost)))
+        page = self.page(BACKEND, ROUTE, self.lost)
+        self.assertEqual(list(self.tables(page)["routes"]), ["r"])
+        self.warned(page, "backendRefs[0]: names no Backend of these files (allowed: b)")
+
+    def test_a_reference_by_another_kind(self) -> None:
+        problem = self.problem(ENTERPRISE + TO_AGENTGATEWAY)
+        self.assertIn("(did you mean EnterpriseAgentgatewayBackend b?)", problem.message)
+
+    def test_resources_that_cannot_be_read(self) -> None:
+        """One that says who may come in may be what closes the routes."""
+        for broken, auth in (
+            ("apiVersion: v9\nkind: Backend\nmetadata: {name: old}\nspec: {a: b}", "none"),
+            ("apiVersion: v1\nkind: Secret\nstringData: {a: b}", "none"),
+            ("apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nspec: {traffic: {a: b}}", None),
+        ):
+            self.assertRaises(ConfigError, self.imported, BACKEND + ROUTE + broken)
+            self.assertEqual(self.tables(self.page(BACKEND, ROUTE, broken))["routes"]["r"].get("auth"), auth, broken)
+
+    def test_a_route_with_a_host_that_is_none(self) -> None:
+        """It is left out; it would match everything without its host."""
+        route = self.lost.replace("gone", "b").replace("  rules:", "  hostnames: ['a b']\n  rules:")
+        text = BACKEND + ROUTE + route
+        self.assertEqual(list(self.tables(text)["routes"]), ["r"])
+        self.warned(text, "HTTPRoute lost: spec.hostnames[0]", "is not a host")
+
+    def test_variables_in_hosts(self) -> None:
+        text = BACKEND + ROUTE.replace("  rules:", "  hostnames: ['api.${DOMAIN}']\n  rules:")
+        route = self.tables(text, environ={"DOMAIN": "example.com"})["routes"]["r"]
+        self.assertEqual(route["hosts"], ["api.example.com"])
+        self.assertIn("has $DOMAIN in it", str(self.problems(text)))
+
+
+class SameConditionTests(ImportTestCase):
+    """Rules with the same conditions: the first gets all requests."""
+
+    second = ROUTE.replace("name: r,", "name: second,")
+
+    def test_the_first_stays(self) -> None:
+        text = BACKEND + ROUTE + self.second
+        self.assertEqual(list(self.tables(text)["routes"]), ["r"])
+        self.warned(text, "HTTPRoute second", "never gets a request: route r has the same conditions")
+
+    def test_some_paths(self) -> None:
+        """Those that only the second has are its own."""
+        text = BACKEND + ROUTE + self.second.replace("value: /x}}", "value: /x}}, {path: {type: Exact, value: /y}}")
+        self.assertEqual(self.tables(text)["routes"]["second"]["paths"], ["=/y"])
+        self.warned(text, "HTTPRoute second", "that one comes first")
+
+    def test_other_conditions(self) -> None:
+        for second in (
+            self.second.replace("  rules:", "  hostnames: [example.com]\n  rules:"),
+            self.second.replace("value: /x}}", "value: /x}, method: POST}"),
+            self.second.replace("PathPrefix", "Exact"),
+        ):
+            self.assertEqual(list(self.tables(BACKEND + ROUTE + second)["routes"]), ["r", "second"], second)
+
+    def test_one_open_one_closed(self) -> None:
+        """Which comes first in a cluster is no file's to say: the check refuses both."""
+        text = BACKEND + ROUTE + self.second + POLICY % "targetRefs: [{kind: HTTPRoute, name: second}]"
+        self.assertEqual(list(self.tables(text)["routes"]), ["r", "second"])
+
+    def test_one_key_of_two_consumers(self) -> None:
+        """aigw knows a caller by the key."""
+        policy = POLICY % "targetRefs: [{kind: HTTPRoute, name: r}]"
+        text = BACKEND + ROUTE + policy.replace("{alice: k-1}", "{alice: k-1, bob: k-1}")
+        self.assertEqual(list(self.tables(text)["consumers"]), ["alice"])
+        self.warned(text, "the key of bob is alice's, too")
+
+
 class OtherBackendTests(ImportTestCase):
     """What is behind a route and no LLM is named as what it is."""
 
@@ -154,6 +242,13 @@ class OtherBackendTests(ImportTestCase):
             ):
                 said = "\n".join(map(str, self.problems(backend + route)))
                 self.assertIn(words, said)
+
+    def test_workloads_are_no_loss(self) -> None:
+        """They say what runs, not how a gateway is to be."""
+        text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: 1}\n"
+        imported = self.imported(BACKEND + ROUTE + text)
+        self.assertEqual([one for one in imported.warnings if "Deployment" in one.key], [])
+        self.assertEqual(len([one for one in imported.notes if "Deployment" in one.key]), 1)
 
     def test_others_resources(self) -> None:
         """What can be done instead."""

@@ -62,6 +62,25 @@ class SourceTests(SourceTestCase):
         text = 'echo \'\n_format_version: "3.0"\nplugins:\n- name: "x"\n\' | deck gateway apply -\n'
         self.assertEqual(self.found(text), [(2, "3.0")])
 
+    def test_escapes(self) -> None:
+        """In a here-document whose word has no quotes, and in double quotes, as the shell has it."""
+        for text, value in (
+            ("kubectl apply -f - <<EOF\nkind: a\\$b\nEOF\n", "a$b"),
+            ("kubectl apply -f - <<'EOF'\nkind: a\\$b\nEOF\n", "a\\$b"),
+            ('echo "\nkind: a\\$b\\"\n" | x\n', 'a$b"'),
+        ):
+            ((_, found),) = self.found(text)
+            self.assertEqual(found, value, text)
+
+    def test_assignments(self) -> None:
+        """A script that keeps its YAML in variables, to show it and to apply it."""
+        text = (
+            'set -e\nROUTE_YAML="apiVersion: a\nb: \\"c\\"\nd: $E"\n\nshow "$ROUTE_YAML"\n'
+            'echo "$ROUTE_YAML" | kubectl apply -f -\nexport B=\'apiVersion: f\ng: h\'\nNAME="x"\n'
+            "kubectl apply -f - <<EOF\nkind: K\nEOF\n"
+        )
+        self.assertEqual(self.found(text), [(2, "a"), (8, "f"), (12, "K")])
+
     def test_shortcodes(self) -> None:
         """What a site's generator would fill in; decK's variables stay."""
         text = (
