@@ -9,7 +9,7 @@ from aigw.config.errors import allowed, nearest
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route
 from aigw.config.importers.kong.lua import bearer_copied_to
-from aigw.config.importers.kong.plugins import BEARER_COPIERS, KEY_AUTH, OTHER_AUTH, Acting
+from aigw.config.importers.kong.plugins import BEARER_COPIERS, KEY_AUTH, KEYS_ONLY, OTHER_AUTH, Acting
 from aigw.config.importers.nodes import Node
 
 _KONGS_NAMES = ["apikey"]
@@ -38,8 +38,7 @@ class KeyAuthReader:
         if plugin is None and other is not None:
             if id(other) not in self._closed_by:
                 self._closed_by.add(id(other))
-                why = "aigw knows consumers by keys only. The route stays closed: give its consumers keys"
-                self.draft.drop(other.node, why)
+                self.draft.drop(other.node, f"{KEYS_ONLY}. The route stays closed: give its consumers keys")
             return "key", None
         if plugin is None:
             return self.draft.open_route(origin), None

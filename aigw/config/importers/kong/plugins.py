@@ -27,9 +27,12 @@ AI = ("ai-proxy", "ai-proxy-advanced")
 KEY_AUTH = ("key-auth", "key-auth-enc")
 #: Plugins that decide who may come in. A route that has one of these is never imported as an open one.
 OTHER_AUTH = (
+    "ace",
+    "ai-mcp-oauth2",
     "basic-auth",
     "header-cert-auth",
     "hmac-auth",
+    "ip-restriction",
     "jwt",
     "jwt-signer",
     "ldap-auth",
@@ -37,6 +40,7 @@ OTHER_AUTH = (
     "mtls-auth",
     "oauth2",
     "oauth2-introspection",
+    "opa",
     "openid-connect",
     "saml",
     "session",
@@ -44,19 +48,29 @@ OTHER_AUTH = (
 )
 BEARER_COPIERS = ("pre-function", "post-function")
 
+KEYS_ONLY = "aigw knows consumers by keys only"
 #: What to say of plugins that aigw has no counterpart for, or has one of another kind.
 INSTEAD = {
+    "ai-a2a-proxy": "it serves agents; what is imported are LLMs",
+    "ai-aws-guardrails": "aigw has no content filters",
     "ai-azure-content-safety": "aigw has no content filters",
+    "ai-custom-guardrail": "aigw has no content filters",
+    "ai-gcp-model-armor": "aigw has no content filters",
+    "ai-lakera-guard": "aigw has no content filters",
+    "ai-llm-as-judge": "aigw judges no answers",
+    "ai-mcp-proxy": "it serves MCP; what is imported are LLMs",
     "ai-prompt-compressor": "aigw changes no prompts",
     "ai-prompt-decorator": "aigw changes no prompts",
     "ai-prompt-guard": "aigw has no content filters",
     "ai-prompt-template": "aigw changes no prompts",
+    "ai-rag-injector": "aigw changes no prompts",
     "ai-rate-limiting-advanced": "aigw has no token limits; max_in_flight on a consumer limits its requests at a time",
     "ai-request-transformer": "aigw changes no prompts",
     "ai-response-transformer": "aigw changes no answers",
     "ai-sanitizer": "aigw has no content filters",
     "ai-semantic-cache": "aigw has no cache",
     "ai-semantic-prompt-guard": "aigw has no content filters",
+    "ai-semantic-response-guard": "aigw has no content filters",
     "correlation-id": "every response has X-Request-Id as it is",
     "cors": "aigw answers no preflights itself",
     "file-log": "access_log in [server] is where aigw logs",
@@ -66,16 +80,19 @@ INSTEAD = {
     "opentelemetry": "metrics are at /metrics on the admin listener",
     "prometheus": "metrics are at /metrics on the admin listener, without a plugin",
     "proxy-cache": "aigw has no cache",
+    "proxy-cache-advanced": "aigw has no cache",
     "rate-limiting": "there are no limits over time; max_in_flight on a consumer limits its requests at a time",
     "rate-limiting-advanced": "there are no limits over time; max_in_flight on a consumer limits its requests at once",
     "request-size-limiting": "max_request_body in [server] is the limit of all routes",
     "request-termination": "the route is answered by its backend",
     "request-transformer": "headers = { set = ..., remove = [...] } on a backend changes headers",
+    "request-transformer-advanced": "headers = { set = ..., remove = [...] } on a backend changes headers",
     "response-transformer": "aigw does not change responses' headers",
     "syslog": "access_log in [server] is where aigw logs",
     "tcp-log": "access_log in [server] is where aigw logs",
     "udp-log": "access_log in [server] is where aigw logs",
     "zipkin": "metrics are at /metrics on the admin listener",
+    **{name: KEYS_ONLY for name in OTHER_AUTH if name != "ip-restriction"},
 }
 
 

@@ -17,6 +17,23 @@ def plugin(model: str, *scopes: str) -> str:
     return f"- {{name: ai-proxy, config: {{{MODEL % model}}}{scope}}}\n"
 
 
+class ClosedTests(ImportTestCase):
+    """Whatever decides who may come in keeps a route closed."""
+
+    def test_plugins_about_access(self) -> None:
+        for name in ("ace", "ai-mcp-oauth2", "basic-auth", "ip-restriction", "jwt", "opa", "openid-connect"):
+            text = f"{SERVICE}plugins: [{{name: {name}, config: {{a: b}}}}]"
+            self.assertNotIn("auth", self.tables(text)["routes"]["r"], name)
+            self.warned(text, f"plugin {name}, global: not imported", "stays closed")
+
+    def test_what_is_not_an_llm_is_named(self) -> None:
+        """It is no reason to close a route, nor to leave it out."""
+        for name, words in (("ai-mcp-proxy", "it serves MCP"), ("ai-a2a-proxy", "it serves agents")):
+            text = f"{SERVICE}plugins: [{{name: {name}, config: {{a: b}}}}]"
+            self.assertEqual(self.tables(text)["routes"]["r"]["auth"], "none")
+            self.warned(text, f"plugin {name}, global: not imported", words)
+
+
 class VariableTests(ImportTestCase):
     """decK's variables, wherever they stand: decK fills them in before it reads the file."""
 
