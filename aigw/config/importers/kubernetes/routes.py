@@ -28,6 +28,7 @@ class _Shared:
 
     :ivar closed: a comment: by which policy its routes are.
     :ivar operations: which paths are which operation, where a policy for it says that.
+    :ivar parents: the names of its Gateways.
     """
 
     resource: Resource
@@ -35,6 +36,16 @@ class _Shared:
     auth: str
     closed: str
     operations: Operations | None
+    parents: frozenset[str]
+
+
+@attrs.frozen
+class _Taken:
+    """A route that was made, as another one with the same conditions sees it."""
+
+    auth: str
+    name: str
+    parents: frozenset[str]
 
 
 class RouteReader:
@@ -45,7 +56,7 @@ class RouteReader:
         self.resources = resources
         self.backends = backends
         self.access = access
-        self._taken: dict[str, tuple[str, str]] = {}  # auth and name of routes, by what they match
+        self._taken: dict[str, _Taken] = {}  # routes by what they match
         self._asked: set[int] = set()  # backends of which some route asks for the path that they have of their own
 
     def close(self) -> None:
@@ -67,7 +78,8 @@ class RouteReader:
         extensions = [told.scalar() for each in filters if (told := each.get("extensionRef", "name")) is not None]
         auth, policy = self.access.auth(resource, parents, extensions)
         closed = f"; closed by {policy.node.label}" if policy is not None else ""
-        shared = _Shared(resource, hosts, auth, closed, self._operations(resource))
+        gateways = frozenset(parent.text("name") or "" for parent in parents)
+        shared = _Shared(resource, hosts, auth, closed, self._operations(resource), gateways)
         for index, rule in enumerate(rules):
             name = resource.name if index == 0 else f"{resource.name}-{index + 1}"
             if len(rules) > 1:
@@ -149,27 +161,29 @@ class RouteReader:
     def _untaken(self, shared: _Shared, rule: Node) -> list[dict[str, Any]]:
         """The conditions of a rule, without the paths that an earlier one has under the same.
 
-        That one gets all requests (Gateway API, HTTPRouteRule: the oldest route, then the first rule). Where one of
-        them is open and the other is not, both stay, and the check says that they cannot be told apart.
+        On one Gateway that one gets all requests (Gateway API, HTTPRouteRule: the oldest route, then the first rule).
+        Where one of them is open and the other is not, both stay, and the check says that they cannot be told apart.
 
         :raises Refused: nothing is left.
         """
-        found, first = [], ""
+        found, first = [], None
         for condition in self._conditions(rule):
             taken = {path: self._taken.get(key) for path, key in _keys(shared, condition)}
-            first = next((name for auth, name in filter(None, taken.values()) if auth == shared.auth), first)
-            paths = [path for path, other in taken.items() if other is None or other[0] != shared.auth]
+            alike = [other for other in taken.values() if other is not None and other.auth == shared.auth]
+            first = alike[0] if alike else first
+            paths = [path for path, other in taken.items() if other is None or other.auth != shared.auth]
             found += [condition | {"paths": paths}] if paths else []
-        if not found:
-            raise rule.refuse(f"never gets a request: route {first} has the same conditions, and comes first")
-        if first:
-            self.draft.warn(rule, f"has a path that route {first} has under the same conditions; that one comes first")
+        if first is not None:
+            why = "comes first" if first.parents == shared.parents else "is another Gateway's, of which aigw has one"
+            if not found:
+                raise rule.refuse(f"has the same conditions as route {first.name}, which {why}")
+            self.draft.warn(rule, f"has a path under the same conditions as route {first.name}, which {why}")
         return found
 
     def _take(self, shared: _Shared, conditions: list[dict[str, Any]], name: str) -> None:
         for condition in conditions:
             for _, key in _keys(shared, condition):
-                self._taken.setdefault(key, (shared.auth, name))
+                self._taken.setdefault(key, _Taken(shared.auth, name, shared.parents))
 
     def _conditions(self, rule: Node) -> list[dict[str, Any]]:
         """The matches, those together that differ in their paths only.

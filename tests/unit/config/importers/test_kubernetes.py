@@ -190,13 +190,19 @@ class SameConditionTests(ImportTestCase):
     def test_the_first_stays(self) -> None:
         text = BACKEND + ROUTE + self.second
         self.assertEqual(list(self.tables(text)["routes"]), ["r"])
-        self.warned(text, "HTTPRoute second", "never gets a request: route r has the same conditions")
+        self.warned(text, "HTTPRoute second", "has the same conditions as route r, which comes first")
 
     def test_some_paths(self) -> None:
         """Those that only the second has are its own."""
         text = BACKEND + ROUTE + self.second.replace("value: /x}}", "value: /x}}, {path: {type: Exact, value: /y}}")
         self.assertEqual(self.tables(text)["routes"]["second"]["paths"], ["=/y"])
-        self.warned(text, "HTTPRoute second", "that one comes first")
+        self.warned(text, "HTTPRoute second", "has a path under the same conditions as route r, which comes first")
+
+    def test_of_another_gateway(self) -> None:
+        """Which is no reason to refuse the first."""
+        text = BACKEND + ROUTE + self.second.replace("name: gw", "name: other")
+        self.assertEqual(list(self.tables(text)["routes"]), ["r"])
+        self.warned(text, "HTTPRoute second", "as route r, which is another Gateway's, of which aigw has one")
 
     def test_other_conditions(self) -> None:
         for second in (
