@@ -19,6 +19,7 @@ import attrs
 from aigw.config.errors import ConfigError, Problem
 from aigw.config.file import dotted
 from aigw.config.importers.draft import Draft
+from aigw.config.importers.embedded import embedded
 from aigw.config.importers.kong import import_kong, is_kong
 from aigw.config.importers.kubernetes import import_kubernetes, is_kubernetes
 from aigw.config.importers.nodes import Node
@@ -114,6 +115,7 @@ def drafted(sources: list[Source], names: list[str], environ: Mapping[str, str],
         raise ConfigError(
             [Problem(names[0], 0, "", "has no configuration in it (Kong's YAML, or Kubernetes resources)")]
         )
+    documents = [inner for each in documents for inner in _inside(draft, each)]
     kong = [each for each in documents if is_kong(each)]
     kubernetes = [each for each in documents if is_kubernetes(each) and not is_kong(each)]
     _others(draft, sources)
@@ -126,6 +128,15 @@ def drafted(sources: list[Source], names: list[str], environ: Mapping[str, str],
     if not draft.errors:
         draft.close([*kong, *kubernetes])
     return draft
+
+
+def _inside(draft: Draft, document: Node) -> list[Node]:
+    """What is to be read of a document: what it holds, if that is all there is to it."""
+    found = embedded(document)
+    if found:
+        document.label = f"ConfigMap {document.text('metadata', 'name') or '?'}"
+        draft.note(document, "Kong's configuration in it is read")
+    return found or [document]
 
 
 def _others(draft: Draft, sources: list[Source]) -> None:

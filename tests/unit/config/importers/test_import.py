@@ -49,6 +49,31 @@ class FormatTests(ImportTestCase):
         self.assertIn("nothing that aigw could serve", problems[0].message)
 
 
+class ConfigMapTests(ImportTestCase):
+    """Kong without a database, in a cluster: its configuration is a string of a ConfigMap."""
+
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kong}\ndata:\n  other: x\n  kong.yml: |\n"
+    text += "".join(f"    {line}\n" for line in SERVICE.strip().splitlines())
+
+    def test_it_is_read(self) -> None:
+        self.assertEqual(self.tables(self.text), self.tables(SERVICE))
+        self.warned(self.text, "1.yaml:17: route r: nobody is asked for a key")
+        said = [one.key for one in self.imported(self.text).notes if "in it is read" in one.message]
+        self.assertEqual(said, ["ConfigMap kong"])
+
+    def test_beside_other_resources(self) -> None:
+        self.assertEqual(sorted(self.tables(self.text + "---\n" + BACKEND + ROUTE)["routes"]), ["r", "r-2"])
+
+    def test_faults_have_the_lines_of_the_file(self) -> None:
+        problem = self.problem(self.text + "    services: []\n")
+        self.assertEqual((problem.line, problem.message), (18, "is there twice"))
+
+    def test_another_configmap(self) -> None:
+        """It is named as anything else that there is nothing like here."""
+        text = BACKEND + ROUTE + "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: 'b: c'}\n"
+        self.warned(text, "ConfigMap m: not imported", "nothing like it")
+
+
 class PageTests(ImportTestCase):
     """Pages that have more in them than what is imported."""
 
