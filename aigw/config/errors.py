@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -17,6 +17,7 @@ Fault = tuple[KeyPath, str]
 
 _MOST_LISTED = 24
 _NEAR = 20
+_MOST_COMPARED = 100
 
 
 @attrs.frozen
@@ -59,6 +60,14 @@ def allowed(given: str, known: Iterable[str], none: str = "there are none") -> s
     :param none: what to say where nothing could.
     """
     return _allowed(given, tuple(sorted(known)), none)
+
+
+def nearest(given: str, known: Sequence[str]) -> Sequence[str]:
+    """Of very many names, in order, those that begin like ``given``: what :func:`allowed` looks at anyway."""
+    if len(known) <= _MOST_COMPARED:
+        return known
+    at = bisect.bisect(known, given)
+    return known[max(0, at - _NEAR) : at + _NEAR]
 
 
 @functools.lru_cache(1024)  # thousands of entries may repeat one fault

@@ -93,6 +93,52 @@ def kubernetes(n: int) -> Imported:
     return import_texts([("f", "---\n".join(resources + secrets))], {})
 
 
+def one_gateway(n: int) -> Imported:
+    """Routes and policies, all of them of one Gateway, selected by one label, with Secrets of one label."""
+    backend = "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend\nmetadata: {name: b}\n"
+    route = (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r%d, labels: {a: b}}\n"
+        "spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: b, kind: AgentgatewayBackend}],"
+        " matches: [{path: {value: /p%d}}]}, {backendRefs: [{name: gone%d, kind: AgentgatewayBackend}]}]}\n"
+    )
+    policy = (
+        "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nmetadata: {name: p%d}\n"
+        "spec: {targetRefs: [{kind: Gateway, name: g}], targetSelectors: [{kind: HTTPRoute, matchLabels: {a: b}}],"
+        " traffic: {apiKeyAuthentication: {secretSelector: {matchLabels: {c: d}}}}}\n"
+    )
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s%d, labels: {c: d}}\nstringData: {key: k%d}\n"
+    resources = [backend + "spec: {ai: {provider: {openai: {model: m}}}}\n"]
+    for k in range(n):
+        resources += [route % (k, k, k), policy % k, secret % (k, k)]
+    return import_texts([("f", "---\n".join(resources))], {})
+
+
+def kong(n: int) -> Imported:
+    """Services with routes, plugins and consumers of their own, nested and by name; the same names in two documents."""
+    flat = "\n".join(
+        f"- {{name: ai-proxy, route: r{k}, consumer: c{k}, config: {{route_type: llm/v1/chat,"
+        f" model: {{provider: openai, name: m{k}}}, auth: {{header_name: x, header_value: $K{k}}}}}}}\n"
+        f"- {{name: key-auth, route: r{k}, config: {{key_names: [k{k}]}}}}\n- {{name: acl, service: s{k},"
+        f" config: {{allow: [g]}}}}"
+        for k in range(n)
+    )
+    services = "\n".join(
+        f"- {{name: s{k}, routes: [{{name: r{k}, paths: [/p{k}]}}, {{paths: [/q{k}]}}], plugins: [{{name: ai-proxy,"
+        f" config: {{route_type: llm/v1/chat, model: {{provider: openai}}, auth: {{header_name: x, header_value: $K}}}}}}]}}"
+        for k in range(n)
+    )
+    consumers = "\n".join(f"- {{username: c{k}, keyauth_credentials: [{{key: k{k}}}]}}" for k in range(n))
+    document = f"services:\n{services}\nconsumers:\n{consumers}\nplugins:\n{flat}\n"
+    return import_texts([("f", f"{document}---\n{document}")], {})
+
+
+def broken_kong(n: int) -> Imported:
+    """References to nothing, where there are many."""
+    plugins = "\n".join(f"- {{name: key-auth, consumer: gone{k}}}" for k in range(n))
+    consumers = "\n".join(f"- {{username: c{k}}}" for k in range(n))
+    return import_texts([("f", f"consumers:\n{consumers}\nplugins:\n{plugins}\n")], {})
+
+
 #: What reads untrusted text, with one of any length.
 READERS: dict[str, Callable[[int], Any]] = {
     "paths": lambda n: normalise_path(b"/a%2f/./b//..%41" * n),
@@ -119,7 +165,16 @@ READERS: dict[str, Callable[[int], Any]] = {
     "echoed": lambda n: read("f", "```\n" + "echo '\nkind: a\n' | x\n" * n + "```\n"),
     "shortcodes": lambda n: read("f", "kind: a\nb: '" + "{{< c >}} " * n + "'\n"),
     "commands": lambda n: read("f", "kubectl create secret generic a --from-literal=b=c\n" * n),
+    "broken documents": lambda n: read(
+        "f", "```\nkind: a\n" + "---\nkind: [\n" * n + "---\n- {{ a }}\n- b: c: d\n```\n"
+    ),
+    "here-documents without an end": lambda n: read("f", "```\n" + "<<A\nkind: a\n<<B\nkind: b\n" * n + "```\n"),
+    "quoted fences": lambda n: read("f", "> ```yaml\n> kind: a\n> ```yaml\n" * n),
+    "variables": lambda n: read("f", "kind: a\n" + "# a\n\n" * n + "$A\nb: c\n"),
     "kubernetes": lambda n: kubernetes(n // 5),
+    "one gateway": lambda n: one_gateway(n // 5),
+    "kong": lambda n: kong(n // 5),
+    "broken kong": broken_kong,
     "flattened": lambda n: read("f", "kind: a # <<A b " * n),
 }
 

@@ -59,11 +59,6 @@ MADE: dict[str, tuple[tuple[re.Pattern[Any] | None, Use], ...]] = {
     # The routes' own, which aigw check looks at.
     "aigw.routing.conditions:PathRule.of": (),
     "aigw.config.values:_check_regex": (),
-    # Where fences and blocks of a page end.
-    "aigw.config.importers.source:_fenced": (
-        (re.compile(r"^[ \t>]*`{3,}[ \t]*$"), "match"),
-        (re.compile(r"^\s*\{%-?\s*endentity_example\b"), "match"),
-    ),
 }
 
 

@@ -11,6 +11,7 @@ note that says why nothing is lost.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -18,15 +19,24 @@ import attrs
 from aigw.config.errors import ConfigError, Problem
 from aigw.config.file import dotted
 from aigw.config.importers.draft import Draft
+from aigw.config.importers.embedded import embedded
 from aigw.config.importers.kong import import_kong, is_kong
 from aigw.config.importers.kubernetes import import_kubernetes, is_kubernetes
 from aigw.config.importers.nodes import Node
 from aigw.config.importers.source import Source, read
 from aigw.config.importers.write import document
 
+#: What is between the names of a key's path.
+_STEP = re.compile(r"[.\[]")
+_LITELLM = "LiteLLM's configuration, which aigw import does not read"
+_STANDALONE = "agentgateway's own configuration file; aigw import reads its Kubernetes resources"
+#: Configuration of others, by keys that it has at its top.
 _OTHERS = {
-    "model_list": "LiteLLM's configuration, which aigw import does not read",
-    "binds": "agentgateway's own configuration file; aigw import reads its Kubernetes resources",
+    "model_list": _LITELLM,
+    "litellm_settings": _LITELLM,
+    "binds": _STANDALONE,
+    "gateways": _STANDALONE,
+    "llm": _STANDALONE,
 }
 
 
@@ -45,12 +55,18 @@ class Imported:
     _draft: Draft = attrs.field(repr=False)
     _names: tuple[str, ...] = ()
 
+    _places: dict[str, Node] = attrs.field(factory=dict, repr=False)
+
     def at_home(self, problem: Problem) -> Problem:
         """A problem of the output, with its place in the input."""
-        for (section, name), entry in self._draft.entries.items():
-            path = dotted((section, name))
-            if entry.origin is not None and f"{problem.key}.".replace("[", ".").startswith(f"{path}."):
-                at = entry.origin
+        if not self._places:
+            entries = [entry for section in self._draft.sections.values() for entry in section.values()]
+            self._places.update(
+                {dotted((each.section, each.name)): each.origin for each in entries if each.origin is not None}
+            )
+        for end in [*(found.start() for found in _STEP.finditer(problem.key)), len(problem.key)]:
+            at = self._places.get(problem.key[:end])
+            if at is not None:
                 return Problem(at.file, at.line, at.title, f"{problem.key}: {problem.message}")
         return Problem(self._names[0], 0, problem.key, problem.message)
 
@@ -78,23 +94,31 @@ def import_texts(
     if draft.errors:
         raise ConfigError(draft.errors)
     if not draft.section("routes"):
-        raise ConfigError([*draft.warnings, Problem(names[0], 0, "", "has nothing that aigw could serve")])
+        raise ConfigError(
+            [
+                *draft.warnings,
+                Problem(names[0], 0, "", "has nothing that aigw could serve: no route to an LLM provider is left"),
+            ]
+        )
     return Imported(document(draft, names), _sorted(draft.warnings), _sorted(draft.notes), draft, tuple(names))
 
 
 def drafted(sources: list[Source], names: list[str], environ: Mapping[str, str], digests: bool) -> Draft:
     """The configuration that the sources come to, errors and all; its documents' nodes say what became of them."""
-    draft = Draft(digests=digests)
+    unread = [part for source in sources for part in source.unread]
+    pages = frozenset(each.file for source in sources if source.page for each in source.documents)
+    draft = Draft(digests=digests, closed=any(part.about_access for part in unread), pages=pages)
     documents = [each for source in sources for each in source.documents]
+    for part in unread:
+        draft.unread(part.problem)
     if not documents and not any(source.secrets for source in sources):
         raise ConfigError(
             [Problem(names[0], 0, "", "has no configuration in it (Kong's YAML, or Kubernetes resources)")]
         )
+    documents = [inner for each in documents for inner in _inside(draft, each)]
     kong = [each for each in documents if is_kong(each)]
-    kubernetes = [each for each in documents if each not in kong and is_kubernetes(each)]
-    for each in documents:
-        if each not in kong and each not in kubernetes:
-            draft.errors.append(_unknown(each))
+    kubernetes = [each for each in documents if is_kubernetes(each) and not is_kong(each)]
+    _others(draft, sources)
     exports = list(dict.fromkeys(name for source in sources for name in source.exports))
     if kong:
         draft.attempt(import_kong, draft, kong, exports, environ)
@@ -106,9 +130,31 @@ def drafted(sources: list[Source], names: list[str], environ: Mapping[str, str],
     return draft
 
 
+def _inside(draft: Draft, document: Node) -> list[Node]:
+    """What is to be read of a document: what it holds, if that is all there is to it."""
+    found = embedded(document)
+    if found:
+        document.label = f"ConfigMap {document.text('metadata', 'name') or '?'}"
+        draft.note(document, "Kong's configuration in it is read")
+    return found or [document]
+
+
+def _others(draft: Draft, sources: list[Source]) -> None:
+    """What belongs to neither: a mistake in a file, something else's configuration on a page."""
+    for source in sources:
+        for each in source.documents:
+            if is_kubernetes(each) or is_kong(each):
+                continue
+            if source.page:
+                each.report()
+                draft.unread(_unknown(each))
+            else:
+                draft.errors.append(_unknown(each))
+
+
 def _unknown(node: Node) -> Problem:
     known = next((text for key, text in _OTHERS.items() if node.get(key) is not None), None)
-    return node.problem(f"is {known}" if known else "is no configuration of Kong, and no Kubernetes resource")
+    return node.problem(f"is {known}" if known else "is neither Kong's configuration nor a Kubernetes resource")
 
 
 def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -96,12 +96,12 @@ def secret(draft: Draft, env: str, origin: Node | None = None, wanted: str = "")
 
     :param wanted: its name; without one it is made from the variable's.
     """
-    for entry in draft.section("secrets"):
-        if entry.values == {"env": env} and (not wanted or entry.name == wanted):
-            return entry.name
+    known = draft.secret_called(env, wanted)
+    if known is not None:
+        return known
     plain = env.removeprefix("DECK_")
     name = wanted or (_ENDINGS.sub("", plain).strip("_-") or plain).lower().replace("_", "-")
-    return draft.add("secrets", name, {"env": env}).name
+    return draft.add_secret(name, env)
 
 
 def auth(draft: Draft, credential: Credential, origin: Node, wanted: str = "") -> dict[str, Any]:

@@ -51,20 +51,26 @@ class Draft:
     """See the module's head.
 
     :ivar digests: consumers' keys are to be written as digests.
+    :ivar closed: something that may say who may come in could not be read, so that no route may be imported as open.
+    :ivar pages: the files that are pages or scripts: what is wrong in a part of those is no reason to refuse the rest.
     :ivar server: keys of ``[server]``.
-    :ivar entries: by section and name, in the order of their making.
+    :ivar sections: the entries by section and name, in the order of their making.
     """
 
     digests: bool = False
+    closed: bool = False
+    pages: frozenset[str] = frozenset()
     server: dict[str, Any] = attrs.field(factory=dict)
-    entries: dict[tuple[str, str], Entry] = attrs.field(factory=dict)
+    sections: dict[str, dict[str, Entry]] = attrs.field(factory=dict)
     errors: list[Problem] = attrs.field(factory=list)
     warnings: list[Problem] = attrs.field(factory=list)
     notes: list[Problem] = attrs.field(factory=list)
-    _left_out: list[tuple[Node, str]] = attrs.field(factory=list, repr=False)
+    _left_out: list[tuple[Node | None, str]] = attrs.field(factory=list, repr=False)
     _said: set[Problem] = attrs.field(factory=set, repr=False)
     _owners: dict[int, Entry] = attrs.field(factory=dict, repr=False)
     _kept: list[Node] = attrs.field(factory=list, repr=False)
+    _secrets: dict[tuple[str, str], list[Entry]] = attrs.field(factory=dict, repr=False)
+    _numbers: dict[tuple[str, str], int] = attrs.field(factory=dict, repr=False)
 
     # -- entries
 
@@ -75,7 +81,7 @@ class Draft:
         """
         name = self.free_name(section, wanted, origin)
         entry = Entry(section, name, values, origin)
-        self.entries[section, name] = entry
+        self.sections.setdefault(section, {})[name] = entry
         if origin is not None:
             self.own(origin, entry)
         return entry
@@ -86,12 +92,14 @@ class Draft:
         :param node: what they are made of; nothing of it is in the output then.
         :raises Refused: by ``make``.
         """
-        before = dict(self.entries)
+        before = {section: len(entries) for section, entries in self.sections.items()}
         left = node.open_leaves() if node is not None else []
         try:
             return make(*arguments)
         except Refused:
-            self.entries = before
+            for section, entries in self.sections.items():
+                while len(entries) > before.get(section, 0):
+                    entries.popitem()
             for leaf in left:
                 leaf.settled = leaf.reported
             raise
@@ -109,14 +117,53 @@ class Draft:
             name = "none-auth"
         if origin is not None and name != wanted:
             self.warn(origin, f"is called {name} here: names have letters, digits, _ . and -")
-        number, free = 2, name
-        while (section, free) in self.entries:
-            number, free = number + 1, f"{name}-{number}"
-        return free
+        taken = self.sections.get(section, {})
+        if name not in taken:
+            return name
+        number = self._numbers.get((section, name), 2)
+        while f"{name}-{number}" in taken:
+            number += 1
+        self._numbers[section, name] = number + 1
+        return f"{name}-{number}"
 
     def section(self, name: str) -> list[Entry]:
         """The entries of a section."""
-        return [entry for (section, _), entry in self.entries.items() if section == name]
+        return list(self.sections.get(name, {}).values())
+
+    def has(self, section: str, name: str) -> bool:
+        """Whether there is such an entry."""
+        return name in self.sections.get(section, ())
+
+    def rename(self, entry: Entry, wanted: str) -> None:
+        """Give an entry, one of the last of its section, another name; it stays in its place."""
+        section = self.sections[entry.section]
+        behind: list[Entry] = []
+        while not behind or behind[-1] is not entry:
+            behind.append(section.popitem()[1])
+        entry.name = self.free_name(entry.section, wanted)
+        section.update((each.name, each) for each in reversed(behind))
+
+    def secret_called(self, env: str, wanted: str = "") -> str | None:
+        """The name of an entry of ``[secrets]`` for an environment variable.
+
+        :param wanted: only one of this name.
+        """
+        known = self._known_secrets(env, wanted)
+        return known[0].name if known else None
+
+    def _known_secrets(self, env: str, name: str) -> list[Entry]:
+        """Entries for a variable; those that were taken back are the last ones."""
+        known = self._secrets.setdefault((env, name), [])
+        while known and self.sections["secrets"].get(known[-1].name) is not known[-1]:
+            known.pop()
+        return known
+
+    def add_secret(self, wanted: str, env: str) -> str:
+        """A new entry of ``[secrets]``, and its name."""
+        entry = self.add("secrets", wanted, {"env": env})
+        for name in {"", wanted, entry.name}:
+            self._known_secrets(env, name).append(entry)
+        return entry.name
 
     # -- what is to be said
 
@@ -153,12 +200,30 @@ class Draft:
         for node in nodes:
             node.report()
 
+    def unread(self, problem: Problem) -> None:
+        """A part of a page that is not YAML, or no configuration: a warning, and a comment in the output."""
+        self._say(self.warnings, attrs.evolve(problem, message=f"not imported: {problem.message}"))
+        self._left_out.append((None, f"not imported: {problem}"))
+
+    def open_route(self, node: Node) -> str:
+        """``auth`` of a route of which nothing that was read says who may come in: open, unless that is not all.
+
+        :param node: what to name in the warning.
+        """
+        if self.closed:
+            why = "is closed (auth): a part that could not be read may say who may come in. Give its consumers keys"
+            self.warn(node, f'{why}, or say auth = "none"')
+            return "key"
+        self.warn(node, 'nobody is asked for a key, so auth = "none": whoever reaches the port is served')
+        return "none"
+
     def refuse(self, refused: Refused, *without: Node) -> None:
         """Something that cannot be had: a warning at its cause, and all that is not imported for it.
 
         :param without: what is left out whole.
         """
-        self._say(self.warnings, refused.problem)
+        if not any(node is refused.node for node in without):
+            self._say(self.warnings, refused.problem)
         for node in without:
             same = any(around is node for around in refused.node.around())
             self.drop(node, refused.why if same else str(refused))
@@ -199,13 +264,13 @@ class Draft:
         """What was not imported, by section and name of the entry that it belongs to; None: of no entry."""
         found: dict[tuple[str, str] | None, list[str]] = {}
         for node, text in self._left_out:
-            found.setdefault(self._owner(node), []).append(text)
+            found.setdefault(self._owner(node) if node is not None else None, []).append(text)
         return found
 
     def _owner(self, node: Node) -> tuple[str, str] | None:
         for around in node.around():
             owner = self._owners.get(id(around))
-            if owner is not None and self.entries.get((owner.section, owner.name)) is owner:
+            if owner is not None and self.sections.get(owner.section, {}).get(owner.name) is owner:
                 return owner.section, owner.name
         return None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import yaml
 
 from aigw.config.errors import ConfigError, Problem
@@ -17,17 +20,36 @@ _MOST_KEY = 100
 _DEEPEST = 60
 
 
-def documents(file: str, text: str, *, lines_before: int = 0) -> list[Node]:
+#: What to do about a text for Helm, or for another program that fills in templates.
+TEMPLATE = " (a template? it has to be rendered first)"
+#: A variable or a command of the shell that stands for a whole line, or several.
+_WHOLE_LINE = re.compile(r"(?:-[ \t]+)?(?:\$\{([A-Za-z_]\w*+)(?:[^\w{}\s][^{}\s]*)?\}|\$([A-Za-z_]\w*)|\$\([^\n]*\))")
+
+
+@attrs.define
+class Bounds:
+    """What the parts of one file may come to together."""
+
+    nodes: int = 0
+    merges: int = 0
+
+    def exceeded(self) -> bool:
+        """Whether they have come to more."""
+        return self.nodes > _MOST_NODES or self.merges > _MOST_MERGES
+
+
+def documents(file: str, text: str, *, lines_before: int = 0, bounds: Bounds | None = None) -> list[Node]:
     """The documents of a YAML text, those that are not empty.
 
     :param file: what it is called in messages.
     :param lines_before: lines that the file has in front of the text.
+    :param bounds: what the file has come to so far.
     :raises ConfigError: it is not YAML, or a mapping has a key twice; the problem names the line.
     """
     try:
         composed = _composed(text)
     except yaml.MarkedYAMLError as error:
-        raise ConfigError([_syntax(file, error, lines_before)]) from None
+        raise ConfigError([_syntax(file, text, error, lines_before)]) from None
     except yaml.YAMLError as error:
         line = lines_before + text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise ConfigError([Problem(file, line, "", "not YAML: a character that must not be there")]) from None
@@ -35,7 +57,7 @@ def documents(file: str, text: str, *, lines_before: int = 0) -> list[Node]:
         raise ConfigError(
             [Problem(file, lines_before + 1, "", "not YAML that can be read: nested too deeply")]
         ) from None
-    tree = _Tree(file, lines_before)
+    tree = _Tree(file, lines_before, bounds or Bounds())
     return [tree.node(root, "", None, 0) for root in composed if root is not None and root.tag != TAG + "null"]
 
 
@@ -64,13 +86,27 @@ def _depth_at(text: str, mark: Any) -> int:
     return max(opened, line.count("- "), line.count("? "))
 
 
-def _syntax(file: str, error: yaml.MarkedYAMLError, lines_before: int) -> Problem:
+def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, lines_before: int) -> Problem:
     mark = error.problem_mark or error.context_mark
-    line = lines_before + (mark.line if mark is not None else 0) + 1
+    at = mark.line if mark is not None else 0
     said = error.problem or error.context or "cannot be read"
-    if "{{" in _line_of(mark) and "template" not in said:
-        said += " (a template? it has to be rendered first)"
-    return Problem(file, line, "", f"not YAML: {said}")
+    if "{{" in _line_of(mark):
+        said += TEMPLATE
+    for place, name in _whole_line(text.split("\n"), at):
+        at, said = place, f"{name} stands for lines that are not in the file: write them in its place"
+    return Problem(file, lines_before + at + 1, "", f"not YAML: {said}")
+
+
+def _whole_line(lines: list[str], at: int) -> Iterator[tuple[int, str]]:
+    """The shell's variable that is all of the line where reading stopped, or of the one before that says anything."""
+    for place in range(min(at, len(lines) - 1), -1, -1):
+        line = lines[place].strip()
+        found = _WHOLE_LINE.fullmatch(line)
+        if found is not None:
+            name = found[1] or found[2]
+            yield place, f"${_short(name)}" if name else "$(…)"
+        if found is not None or (place < at and line and not line.startswith("#")):
+            return
 
 
 def _short(name: str) -> str:
@@ -84,22 +120,22 @@ def _line_of(mark: Any) -> str:
 class _Tree:
     """Builds nodes; bounded, since aliases in YAML can stand for more than any memory holds."""
 
-    def __init__(self, file: str, lines_before: int) -> None:
+    def __init__(self, file: str, lines_before: int, bounds: Bounds) -> None:
         self._file = file
         self._before = lines_before
-        self._count = self._merges = 0
+        self._bounds = bounds
 
     def _line(self, made: yaml.Node) -> int:
         return int(made.start_mark.line) + self._before + 1
 
     def _bounded(self, made: yaml.Node, path: str, depth: int) -> None:
-        if self._count > _MOST_NODES or self._merges > _MOST_MERGES or depth > _DEEPEST:
+        if self._bounds.exceeded() or depth > _DEEPEST:
             why = "is too large or too deep (aliases that multiply?)"
             raise ConfigError([Problem(self._file, self._line(made), path, why)])
 
     def node(self, made: yaml.Node, path: str, parent: Node | None, depth: int) -> Node:
         line = self._line(made)
-        self._count += 1
+        self._bounds.nodes += 1
         self._bounded(made, path, depth)
         node = Node(self._file, line, path, "", made.tag.removeprefix(TAG), parent)
         if isinstance(made, yaml.MappingNode):
@@ -119,7 +155,7 @@ class _Tree:
         for key, value in made.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError(
-                    [Problem(self._file, self._line(key), node.path, "has a key that is no text (a template?)")]
+                    [Problem(self._file, self._line(key), node.path, "has a key that is not a text (a template?)")]
                 )
             name = str(key.value)
             if key.tag == TAG + "merge":
@@ -137,7 +173,7 @@ class _Tree:
         """``<<: *other``, or a list of those, the first of which wins."""
         for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
             if isinstance(source, yaml.MappingNode):
-                self._merges += 1
+                self._bounds.merges += 1
                 self._bounded(source, node.path, depth)
                 for name, one in self._mapping(source, node, depth + 1).items():
                     merged.setdefault(name, one)

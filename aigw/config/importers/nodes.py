@@ -22,6 +22,8 @@ from aigw.config.errors import Problem
 #: What the tags of YAML's own types begin with.
 TAG = "tag:yaml.org,2002:"
 _TRUE = ("true", "yes", "on")
+#: A variable of the shell that is a text as a whole.
+_VARIABLE = re.compile(r"\$[A-Za-z_]\w{0,60}|\$\{[A-Za-z_]\w{0,60}\}")
 _BOOLEANS = (*_TRUE, "false", "no", "off")
 
 
@@ -44,6 +46,18 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return f"{self.node.title}: {self.why}"
+
+
+class MissingReference(Refused):
+    """A reference to what no file has: a mistake, or a file too few; nothing that aigw lacks."""
+
+
+def unlike(node: Node, what: str) -> str:
+    """What is wrong with a node that is not ``what``: it may be a variable that stands for it."""
+    text = node.content.strip() if isinstance(node.content, str) else ""
+    if _VARIABLE.fullmatch(text):
+        return f"must be {what}; {text} stands for what is not in the file: write it in its place"
+    return f"must be {what}"
 
 
 @attrs.define(eq=False, repr=False)
@@ -170,7 +184,7 @@ class Node:
         found = self.elements(*keys)
         for node in found:
             if not isinstance(node.content, dict):
-                raise node.refuse("must be a mapping")
+                raise node.refuse(unlike(node, "a mapping"))
         return found
 
     def scalar(self) -> str:
@@ -210,14 +224,19 @@ class Node:
         :raises Refused: it is none.
         """
         node = self.get(*keys)
-        if node is None:
-            return None
-        value = node.plain()
+        return None if node is None else node.as_number()
+
+    def as_number(self) -> int | float:
+        """The number that a scalar is.
+
+        :raises Refused: it is none.
+        """
+        value = self.plain()
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,400}(\.\d+)?", value):
             value = float(value) if "." in value else int(value)
         endless = isinstance(value, float) and not math.isfinite(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or endless:
-            raise node.refuse("must be a number")
+            raise self.refuse("must be a number")
         return value
 
     def plain(self) -> Any:

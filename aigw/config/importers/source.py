@@ -1,45 +1,40 @@
 """Finding configuration in what people have: YAML files, pages of documentation, shell commands.
 
 A page is Markdown with its configuration in fences, in Kong's ``{% entity_examples %}`` blocks, or in here-documents
-of shell commands. What is around is prose and not looked at; where nothing of that kind is found, the text is YAML as
-a whole. Each piece knows how many lines are in front of it, so that the lines that are named are the file's.
+of shell commands (:mod:`.snippets`). What is around is prose and not looked at; where nothing of that kind is found,
+the text is YAML as a whole. A file has to be YAML from its first line to its last; of a page, the documents that are
+YAML are read, and the others are named.
 """
 
 from __future__ import annotations
 
 import bisect
+import itertools
 import re
 import textwrap
-from collections import defaultdict
 from collections.abc import Iterator
 
 import attrs
 
 from aigw.config.errors import ConfigError, Problem
-from aigw.config.importers.loading import documents
+from aigw.config.importers.loading import TEMPLATE, Bounds, documents
 from aigw.config.importers.nodes import Node
+from aigw.config.importers.snippets import Snippet, begins_as_configuration, line_ends, snippets
 
-_FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<ticks>`{3,}+|~{3,}+)[ \t]*+(?P<info>[^\n`]*)$")
-_BLOCK = re.compile(r"^\s*\{%-?\s*(entity_examples?)\b.*%\}\s*$")
-_HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2(?=[\s|;&)>]|$)")
 #: A here-document with something behind its word, and what tells that this is its YAML.
 _HERE_AND_MORE = re.compile(r"<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1[ \t]+(?=\S)")
 _VERSION = re.compile(r"\b(?:apiVersion|_format_version)\s*:")
 _FLAT = re.compile(r"[ \t]*(?:---[ \t]+)?apiVersion:[ \t]+\S+[ \t]+(?:kind|metadata|spec):")
-#: The kind of file that a command writes.
-_TARGET = re.compile(r">[ \t]*[^\s>&|]+\.(\w+)\b")
-#: What is echoed into a command: a quote at a line's end, and the same quote in front of a pipe.
-_ECHO = re.compile(r"\becho[ \t]+(['\"])(?=[ \t]*\n)")
-_ECHOED = re.compile(r"(['\"])[ \t]*\|")
 _SHORTCODE = re.compile(r"(?<!\$)\{\{([^{}]*)\}\}")
 _SECRET_COMMAND = re.compile(r"[ \t]create[ \t]+secret[ \t]+generic[ \t]+(?P<rest>(?:[^\n\\]|\\\n|\\[ \t])+)")
 _KUBECTL = re.compile(r"kubectl[ \t]")
 _LITERAL = re.compile(r"""--from-literal[= ](?:"([^"]*)"|'([^']*)'|(\S+))""")
+_MARKER = re.compile(r"^---(?=[ \t\n]|$)", re.MULTILINE)
 _EXPORT = re.compile(r"^[ \t]*export[ \t]+([A-Za-z_][A-Za-z0-9_]*)=", re.MULTILINE)
-_CONFIGURATION = re.compile(
-    r"^[ \t]*(?:-[ \t]*)?"
-    r"(?:apiVersion|kind|_format_version|entities|plugins|services|routes|consumers|consumer_groups)[ \t]*:",
-    re.MULTILINE,
+#: What says who may come in: of a part of a page that cannot be read, that is all there is to go by.
+_ABOUT_ACCESS = re.compile(
+    r"\bkind[ \t]*:[ \t]*['\"]?\w*(?:Policy|Option|AuthConfig)\b"
+    r"|\bname[ \t]*:[ \t]*['\"]?(?:acl|basic-auth|hmac-auth|jwt|key-auth|ldap-auth|mtls-auth|oauth2|openid-connect)\b"
 )
 
 #: What agentgateway's own pages leave to their site generator.
@@ -65,149 +60,110 @@ class SecretCommand:
 
 
 @attrs.frozen
+class Unread:
+    """A part of a page that is not YAML.
+
+    :ivar about_access: something in it may say who may come in.
+    """
+
+    problem: Problem
+    about_access: bool
+
+
+@attrs.define
 class Source:
     """What one file has.
 
     :ivar documents: its YAML documents that may be configuration.
     :ivar exports: the variables that a page has its reader export.
+    :ivar page: it is a page or a script, whose other snippets need not be configuration.
+    :ivar unread: the parts of a page that could not be read.
     """
 
     documents: list[Node] = attrs.field(factory=list)
     secrets: list[SecretCommand] = attrs.field(factory=list)
     exports: list[str] = attrs.field(factory=list)
-
-
-@attrs.frozen
-class _Piece:
-    """Lines of the text, from line ``start`` on, counted from 0."""
-
-    start: int
-    text: str
-
-    def within(self, start: int, text: str) -> _Piece:
-        return _Piece(self.start + start, text)
+    page: bool = False
+    unread: list[Unread] = attrs.field(factory=list)
 
 
 def read(file: str, text: str) -> Source:
     """What is to be imported from a text.
 
     :param file: what it is called in messages.
-    :raises ConfigError: it is not YAML where it should be; the problems name the lines.
+    :raises ConfigError: it is not YAML where it should be, or nothing of it is; the problems name the lines.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    _refuse_flattened(file, text)
     source = Source(secrets=list(_secret_commands(file, text)), exports=list(dict.fromkeys(_EXPORT.findall(text))))
-    whole = _Piece(0, text)
-    pieces = list(_pieces(whole))
-    problems: list[Problem] = []
-    for piece in pieces:
+    found, broken = snippets(text), list(_flattened(file, text))
+    if begins_as_configuration(text) or (found is None and not broken):
         try:
-            text = _without_shortcodes(textwrap.dedent(piece.text))
-            source.documents.extend(documents(file, text, lines_before=piece.start))
+            source.documents = _documents(file, Snippet(0, text), Bounds())
+            return source
         except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+            if not found:
+                raise
+            broken += [Unread(problem, False) for problem in error.problems]
+    source.page, source.unread = True, broken
+    bounds = Bounds()
+    for snippet in found or ():
+        _read_snippet(file, snippet, source, bounds)
+    if source.unread and not source.documents:
+        raise ConfigError(unread.problem for unread in source.unread)
     return source
 
 
-def _refuse_flattened(file: str, text: str) -> None:
-    """A page that was saved with its line breaks lost cannot be put together again: YAML's meaning is in them."""
+def _documents(file: str, snippet: Snippet, bounds: Bounds) -> list[Node]:
+    text = _without_shortcodes(textwrap.dedent(snippet.text))
+    try:
+        return documents(file, text, lines_before=snippet.start, bounds=bounds)
+    except ConfigError as error:
+        lines = snippet.text.split("\n")
+        raise ConfigError(_hinted(problem, lines, snippet.start) for problem in error.problems) from None
+
+
+def _hinted(problem: Problem, lines: list[str], before: int) -> Problem:
+    """A problem where a template's directive was, or behind one: what was put in its place says nothing of that."""
+    at = problem.line - before - 1
+    if TEMPLATE in problem.message or not any("{{" in line for line in lines[max(0, at - 1) : at + 1]):
+        return problem
+    return attrs.evolve(problem, message=problem.message + TEMPLATE)
+
+
+def _read_snippet(file: str, snippet: Snippet, source: Source, bounds: Bounds) -> None:
+    """All documents of a snippet; where it is not YAML as a whole, each that is."""
+    try:
+        source.documents += _documents(file, snippet, bounds)
+        return
+    except ConfigError:
+        pass
+    for part in _parts(Snippet(snippet.start, textwrap.dedent(snippet.text))):
+        try:
+            source.documents += _documents(file, part, bounds)
+        except ConfigError as error:
+            about_access = _ABOUT_ACCESS.search(part.text) is not None
+            source.unread += [Unread(problem, about_access) for problem in error.problems]
+
+
+def _parts(snippet: Snippet) -> Iterator[Snippet]:
+    """What is between the markers of documents, which stand nowhere else at the beginning of a line."""
+    ends = line_ends(snippet.text)
+    places = [0, *(marker.start() for marker in _MARKER.finditer(snippet.text)), len(snippet.text)]
+    for start, end in itertools.pairwise(places):
+        yield snippet.within(bisect.bisect_left(ends, start), snippet.text[start:end])
+
+
+def _flattened(file: str, text: str) -> Iterator[Unread]:
+    """Parts that were saved with their line breaks lost: YAML's meaning is in them, so nothing can be made of these."""
     why = "the YAML here is all on one line: its line breaks are lost (restore them, or save the page anew)"
-    problems = [Problem(file, at, "", why) for at, line in enumerate(text.split("\n"), 1) if _is_flattened(line)]
-    if problems:
-        raise ConfigError(problems)
+    for at, line in enumerate(text.split("\n"), 1):
+        if _is_flattened(line):
+            yield Unread(Problem(file, at, "", why), _ABOUT_ACCESS.search(line) is not None)
 
 
 def _is_flattened(line: str) -> bool:
     here = _HERE_AND_MORE.search(line)
     return _FLAT.match(line) is not None or (here is not None and _VERSION.search(line, here.end()) is not None)
-
-
-def _pieces(whole: _Piece) -> Iterator[_Piece]:
-    fenced = list(_fenced(whole))
-    if fenced:
-        for piece in fenced:
-            yield from (inner for inner in _unwrapped(piece) if _CONFIGURATION.search(inner.text))
-    else:
-        yield from _unwrapped(whole)
-
-
-def _fenced(whole: _Piece) -> Iterator[_Piece]:
-    """The contents of fences and of Kong's blocks."""
-    lines = whole.text.split("\n")
-    at = 0
-    while at < len(lines):
-        fence, block = _FENCE.match(lines[at]), _BLOCK.match(lines[at])
-        if fence is None and block is None:
-            at += 1
-            continue
-        start = at + 1
-        if fence is not None:
-            closing = re.compile(rf"^[ \t>]*{re.escape(fence['ticks'][0])}{{{len(fence['ticks'])},}}[ \t]*$")
-        else:
-            assert block is not None
-            closing = re.compile(rf"^\s*\{{%-?\s*end{block[1]}\b")
-        at = next((index for index in range(start, len(lines)) if closing.match(lines[index])), len(lines))
-        yield whole.within(start, "\n".join(lines[start:at]))
-        at += 1
-
-
-def _unwrapped(piece: _Piece) -> Iterator[_Piece]:
-    """The YAML that shell commands have in them, or the text itself where there are none."""
-    bodies = list(_here_documents(piece))
-    found = [body for body, wanted in bodies if wanted] + list(_echoed(piece))
-    yield from found if bodies or found else [piece]
-
-
-def _here_documents(piece: _Piece) -> Iterator[tuple[_Piece, bool]]:
-    """Each here-document, and whether it may be configuration: other languages have colons, too."""
-    lines = piece.text.split("\n")
-    places: defaultdict[str, list[int]] = defaultdict(list)  # of what each line is without its indent
-    for index, line in enumerate(lines):
-        places[line.strip()].append(index)
-    at = 0
-    while at < len(lines):
-        here = _HERE.search(lines[at])
-        if here is None:
-            at += 1
-            continue
-        word, target = here[3], _TARGET.search(lines[at])
-        end = _next(places.get(word, []), at + 1)
-        if end is None:  # a merge key, or prose
-            at += 1
-            continue
-        body = "\n".join(lines[at + 1 : end])
-        fits = target is None or target[1].lower() in ("yaml", "yml", "json")
-        yield piece.within(at + 1, body), fits and _CONFIGURATION.search(body) is not None
-        at = end + 1
-
-
-def _next(places: list[int], at: int) -> int | None:
-    """The first of ``places``, in order, that is not before ``at``."""
-    index = bisect.bisect_left(places, at)
-    return places[index] if index < len(places) else None
-
-
-def _echoed(piece: _Piece) -> Iterator[_Piece]:
-    text, behind = piece.text, 0
-    ends: dict[str, list[int]] = {"'": [], '"': []}
-    for closing in _ECHOED.finditer(text):
-        ends[closing[1]].append(closing.start())
-    line_ends = _line_ends(text)
-    for opening in _ECHO.finditer(text):
-        end = _next(ends[opening[1]], opening.end()) if opening.start() >= behind else None
-        if end is None:
-            continue
-        behind, body = end, text[opening.end() : end]
-        if _CONFIGURATION.search(body):
-            body = body if opening[1] == "'" else body.replace('\\"', '"')
-            yield piece.within(bisect.bisect_left(line_ends, opening.end()), body)
-
-
-def _line_ends(text: str) -> list[int]:
-    """Where lines end: as many as are before a place, so many lines are before its own."""
-    return [match.start() for match in re.finditer("\n", text)]
 
 
 def _without_shortcodes(text: str) -> str:
@@ -230,10 +186,10 @@ def _without_shortcodes(text: str) -> str:
 
 
 def _secret_commands(file: str, text: str) -> Iterator[SecretCommand]:
-    line_ends = _line_ends(text)
+    ends = line_ends(text)
     for found in _SECRET_COMMAND.finditer(text):
-        line = bisect.bisect_left(line_ends, found.start())
-        if not _KUBECTL.search(text, line_ends[line - 1] + 1 if line else 0, found.start() + 1):
+        line = bisect.bisect_left(ends, found.start())
+        if not _KUBECTL.search(text, ends[line - 1] + 1 if line else 0, found.start() + 1):
             continue
         rest = found["rest"]
         name = next((word for word in rest.split() if not word.startswith(("-", "\\"))), "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import attrs
+
 from aigw.config.importers.nodes import Node
 
 _DECK = re.compile(r"\$\{\{\s*env\s+\"([^\"]+)\"\s*(?:\|[^{}]*)?\}\}")
@@ -44,8 +46,23 @@ class Texts:
 
         return _SHELL.sub(shell, _DECK.sub(environment, node.scalar()))
 
+    def number(self, node: Node) -> int | float:
+        """The same for a number.
+
+        :raises Refused: it is none, or a variable is not set.
+        """
+        if "$" in str(node.content):
+            node = attrs.evolve(node, content=self.filled(node) or "", kind="str")
+        return node.as_number()
+
+    def decks(self, node: Node) -> str:
+        """A scalar in which only decK's variables are variables, such as a path: ``$`` is the end of an expression."""
+        return (self.filled(node) or "") if _DECK.search(node.scalar()) else node.scalar()
+
     def _environment(self, node: Node, name: str) -> str:
         value = self._environ.get(name.strip("{}"))
         if not value:
-            raise node.refuse(f"has ${name} in it, which is not set (aigw's file has variables for secrets only)")
+            raise node.refuse(
+                f"has ${name} in it, which is not set: set it for the import (aigw's file has secrets only)"
+            )
         return value

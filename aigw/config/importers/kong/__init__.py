@@ -7,6 +7,7 @@ have no counterpart of their own: with an AI plugin, Kong does not call them eit
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -15,9 +16,10 @@ from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kong.acl import ACL, AclReader
 from aigw.config.importers.kong.balancing import timeouts_of
 from aigw.config.importers.kong.consumers import ConsumerReader
-from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, is_kong
+from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, Service, is_kong
 from aigw.config.importers.kong.keyauth import KeyAuthReader
-from aigw.config.importers.kong.plugins import AI, BEARER_COPIERS, INSTEAD, KEY_AUTH, acting, enabled
+from aigw.config.importers.kong.own import OwnPlugins
+from aigw.config.importers.kong.plugins import AI, BEARER_COPIERS, INSTEAD, KEY_AUTH, Acting, enabled
 from aigw.config.importers.kong.reading import Reader
 from aigw.config.importers.kong.routes import conditions, priority
 from aigw.config.importers.kong.service import Served, ServiceReader
@@ -48,11 +50,15 @@ class _Import:
     def __init__(self, draft: Draft, entities: Entities) -> None:
         self.draft = draft
         self.entities = entities
+        self.acting = Acting(entities)
+        self.own = OwnPlugins(entities, self.acting)
         self.services = ServiceReader(draft, entities)
-        self.auths = KeyAuthReader(draft, entities)
+        self.auths = KeyAuthReader(draft, entities, self.acting)
         self.consumers = ConsumerReader(draft, entities, self.services)
-        self.acls = AclReader(draft, entities)
-        self.acting: set[int] = set()
+        self.acls = AclReader(draft, entities, self.acting)
+        self.used: set[int] = set()
+        self.made_paths: set[str] = set()
+        self._ai: Counter[int] | None = None
 
     def run(self) -> None:
         self._switched_off()
@@ -69,7 +75,7 @@ class _Import:
             if not enabled(plugin):
                 self.draft.drop(plugin.node, "it is switched off (enabled: false)")
             elif plugin.node.get("enabled") is not None:
-                self.draft.note(plugin.node.get("enabled"), "so it is without a word")
+                self.draft.note(plugin.node.get("enabled"), "is the default")
             self.draft.note(plugin.node.get("instance_name"), "a name for whoever keeps the configuration")
 
     # -- routes
@@ -77,15 +83,15 @@ class _Import:
     def _missing_routes(self) -> None:
         """Routes for what plugins serve and no route leads to, as on pages that leave the route out."""
         served = {id(route.service) for route in self.entities.routes if route.service is not None}
-        for route in [route for route in self.entities.routes if route.node is None]:
-            if acting(self.entities, AI, route) is None:
-                self.entities.routes.remove(route)
-        for plugin in list(self.entities.plugins):
+        self.entities.routes[:] = [
+            route for route in self.entities.routes if route.node is not None or self.acting.on(AI, route) is not None
+        ]
+        for plugin in self.entities.plugins:
             service = plugin.service
             if service is not None and plugin.route is None and id(service) not in served and enabled(plugin):
                 served.add(id(service))
                 route = Route(service.name, None, service)
-                if acting(self.entities, AI, route) is not None:
+                if self.acting.on(AI, route) is not None:
                     self.entities.routes.append(route)
         ai = [plugin for plugin in self.entities.plugins if plugin.name in AI and enabled(plugin)]
         if not self.entities.routes and ai:
@@ -93,8 +99,8 @@ class _Import:
 
     def _route(self, route: Route) -> None:
         """One route, or a word about why there is none."""
-        base = acting(self.entities, AI, route)
-        own = self._of_consumers(route)
+        base = self.acting.on(AI, route)
+        own = self.own.on(route)
         if base is None and own:
             base = own[0][1]
         try:
@@ -103,13 +109,13 @@ class _Import:
                 return
             served = self.services.served(base, self._name_of(base))
             self.draft.whole(route.node, self._entry, route, base, served)
-            self.acting.add(id(base))
+            self.used.add(id(base))
         except Refused as refused:
             self._refused(route, base, refused)
             return
         for consumer, plugin in own:
             if plugin is not base:
-                self.acting.add(id(plugin))
+                self.used.add(id(plugin))
                 self._lay(consumer, plugin, served)
             elif base.consumer is not None or base.group is not None:
                 self.draft.warn(base.node, f"is for one consumer; here route {route.name} serves every consumer so")
@@ -119,19 +125,6 @@ class _Import:
             self.consumers.lay(consumer, plugin, served)
         except Refused as refused:
             self.draft.refuse(refused, plugin.node)
-
-    def _of_consumers(self, route: Route) -> list[tuple[Consumer, Plugin]]:
-        """Each consumer for whom another plugin acts than for nobody in particular."""
-        base = acting(self.entities, AI, route)
-        own = [plugin for plugin in self.entities.plugins_called(*AI) if plugin.consumer or plugin.group]
-        with_own = {id(plugin.consumer) for plugin in own}
-        groups = {plugin.group for plugin in own}
-        found = [
-            (consumer, acting(self.entities, AI, route, consumer))
-            for consumer in (self.entities.consumers if own else ())
-            if id(consumer) in with_own or groups.intersection(consumer.groups)
-        ]
-        return [(consumer, plugin) for consumer, plugin in found if plugin is not None and plugin is not base]
 
     def _not_served(self, route: Route) -> None:
         if route.node is not None:
@@ -145,7 +138,7 @@ class _Import:
         self.draft.refuse(refused, *without)
 
     def _entry(self, route: Route, base: Plugin, served: Served) -> None:
-        found = conditions(self.draft, route)
+        found = conditions(self.draft, self.services.reader.texts, route)
         if route.node is None:
             found["paths"] = [self._made_path(route, base, served)]
         values = found | served.choice()
@@ -156,13 +149,14 @@ class _Import:
         if served.streaming != "allow":
             values["streaming"] = served.streaming
         auth, key_auth = self.auths.auth(route, route.node or base.node)
-        self.acting.add(id(key_auth))
+        self.used.add(id(key_auth))
         if auth != "key":
             values["auth"] = auth
         timeouts = self._timeouts(route, base)
         if timeouts:
             values["timeouts"] = timeouts
         entry = self.draft.add("routes", route.name, values, route.node)
+        self.made_paths.update(values.get("paths", ()))
         entry.origin = entry.origin or base.node
         self._comment(route, base, entry)
         self.acls.route(route, entry)
@@ -174,8 +168,7 @@ class _Import:
             return "/"
         node = served.targets[0].node.get("route_type")
         path = f"/{node.content}" if node is not None and isinstance(node.content, str) else "/llm/v1/chat"
-        taken = [path for entry in self.draft.section("routes") for path in entry.values.get("paths", ())]
-        if path in taken:
+        if path in self.made_paths:
             path = f"/{quote(route.name, safe='')}{path}"
         what = f"a route of service {route.service.name}" if route.service is not None else f"route {route.name}"
         self.draft.warn(base.node, f"no file has {what}: one is made, at {path}")
@@ -198,7 +191,7 @@ class _Import:
         if service.flag("enabled") is False:
             self.draft.warn(service, "is switched off in Kong, and on here")
         elif service.get("enabled") is not None:
-            self.draft.note(service.get("enabled"), "so it is without a word")
+            self.draft.note(service.get("enabled"), "is the default")
         return timeouts_of(service)
 
     def _name_of(self, plugin: Plugin) -> str:
@@ -209,17 +202,21 @@ class _Import:
         scopes = [plugin.route, plugin.service, plugin.consumer]
         scope = next((one for one in scopes if one is not None), None)
         service = plugin.route.service if plugin.route is not None else plugin.service
-        if service is not None:
-            inside = [
-                one
-                for one in self.entities.plugins
-                if one.name in AI and service in (one.service, one.route and one.route.service)
-            ]
-            if len(inside) == 1:
-                return service.name
+        if service is not None and self._ai_plugins()[id(service)] == 1:
+            return service.name
         if scope is not None:
             return scope.name
         return str(provider.content) if provider is not None else "llm"
+
+    def _ai_plugins(self) -> Counter[int]:
+        """How many AI plugins there are in each service, and in its routes."""
+        if self._ai is None:
+            services: list[Service | None] = []
+            for plugin in self.entities.plugins_called(*AI):
+                inside = plugin.route.service if plugin.route is not None else None
+                services += [plugin.service] if inside in (None, plugin.service) else [plugin.service, inside]
+            self._ai = Counter(id(service) for service in services if service is not None)
+        return self._ai
 
     # -- the rest
 
@@ -236,10 +233,12 @@ class _Import:
                     self.draft.drop(plugin.node, _NO_LUA)
             elif plugin.name not in ACL:
                 self.draft.drop(plugin.node, INSTEAD.get(plugin.name, "aigw has nothing like it"))
+        self.draft.note(self.entities.variables.unused(), "nothing that was imported uses it")
+        served = {id(route.service) for route in self.entities.routes}
         for service in self.entities.services:
-            if service.node is not None and not any(route.service is service for route in self.entities.routes):
+            if service.node is not None and id(service) not in served:
                 self.draft.drop(service.node, "no route leads to it")
 
     def _acts(self, plugin: Plugin) -> bool:
         """Whether anything was made of the plugin."""
-        return id(plugin) in self.acting
+        return id(plugin) in self.used

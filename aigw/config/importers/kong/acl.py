@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route
-from aigw.config.importers.kong.plugins import acting
+from aigw.config.importers.kong.plugins import Acting
 from aigw.config.importers.nodes import Node
 
 ACL = ("acl",)
@@ -17,14 +17,15 @@ ACL = ("acl",)
 class AclReader:
     """Collects the routes with lists, then limits the consumers."""
 
-    def __init__(self, draft: Draft, entities: Entities) -> None:
+    def __init__(self, draft: Draft, entities: Entities, acting: Acting) -> None:
         self.draft = draft
         self.entities = entities
+        self.acting = acting
         self._lists: list[tuple[str, Plugin | None, list[str], list[str]]] = []
 
     def route(self, route: Route, entry: Entry) -> None:
         """One route that was imported, with what acts on it."""
-        plugin = acting(self.entities, ACL, route)
+        plugin = self.acting.on(ACL, route)
         if plugin is None:
             self._lists.append((entry.name, None, [], []))
             return

@@ -65,7 +65,7 @@ def _choice(draft: Draft, balancer: Node) -> dict[str, Any]:
     if algorithm is not None and name == "semantic":
         raise algorithm.refuse("semantic: aigw does not choose by what a prompt says")
     if algorithm is not None and name not in _BALANCE:
-        draft.drop(algorithm, "aigw has no such choice: by weight, then")
+        draft.drop(algorithm, "aigw has no such algorithm: targets are chosen by their weights")
     elif _BALANCE[name] != "weighted":
         values["balance"] = _BALANCE[name]
     if name == "consistent-hashing":
@@ -79,7 +79,7 @@ def _hash_on(balancer: Node) -> str:
     try:
         return hash_on(wanted)
     except ValueError:
-        raise (balancer.get("hash_on_header") or balancer).refuse("is no header's name") from None
+        raise (balancer.get("hash_on_header") or balancer).refuse("must be the name of a header") from None
 
 
 def prioritise(entries: list[dict[str, Any]]) -> None:

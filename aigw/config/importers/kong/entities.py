@@ -91,6 +91,10 @@ class Variables(Mapping[str, str]):
         """One more; the later of two counts."""
         self._nodes[name] = node
 
+    def unused(self) -> list[Node]:
+        """Those that nobody has looked up."""
+        return [node for node in self._nodes.values() if node.open_leaves()]
+
     def __getitem__(self, name: str) -> str:
         return self._nodes[name].text("value") or ""
 
@@ -129,8 +133,22 @@ class Entities:
         return [plugin for name in names for plugin in self._named.get(name, ())]
 
 
+#: What a page's example of one entity may be of, and the list that it would be in.
+EXAMPLES = {key.removesuffix("s"): key for key in ("services", "routes", "plugins", "consumers", "consumer_groups")}
+
+
+def example(document: Node) -> str | None:
+    """The list that a page's example of one entity belongs into: ``type: plugin``, ``data: {…}``."""
+    kind, data = document.get("type"), document.get("data")
+    if kind is None or data is None or not isinstance(data.content, dict):
+        return None
+    return EXAMPLES.get(str(kind.content))
+
+
 def is_kong(document: Node) -> bool:
     """Whether a document is Kong's: by its version, as a page's block of entities, or by the names of its lists."""
+    if example(document) is not None:
+        return True
     entities = document.get("entities")
     if entities is not None and isinstance(entities.content, dict):
         return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from aigw.config.errors import allowed
+from aigw.config.errors import allowed, nearest
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kong.entities import Entities, Plugin, Route
+from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route
 from aigw.config.importers.kong.lua import bearer_copied_to
-from aigw.config.importers.kong.plugins import BEARER_COPIERS, KEY_AUTH, OTHER_AUTH, acting
+from aigw.config.importers.kong.plugins import BEARER_COPIERS, KEY_AUTH, KEYS_ONLY, OTHER_AUTH, Acting
 from aigw.config.importers.nodes import Node
 
 _KONGS_NAMES = ["apikey"]
@@ -17,10 +18,13 @@ _KONGS_NAMES = ["apikey"]
 class KeyAuthReader:
     """Makes one table for each way in which keys are looked for, however many routes have it."""
 
-    def __init__(self, draft: Draft, entities: Entities) -> None:
+    def __init__(self, draft: Draft, entities: Entities, acting: Acting) -> None:
         self.draft = draft
         self.entities = entities
-        self._made: list[tuple[dict[str, Any], str]] = []
+        self.acting = acting
+        self._made: dict[str, str] = {}  # the names of tables, by what they say
+        self._consumers: dict[str, Consumer] = {}
+        self._names: list[str] = []
         self._closed_by: set[int] = set()
 
     def auth(self, route: Route, origin: Node) -> tuple[str, Plugin | None]:
@@ -28,23 +32,21 @@ class KeyAuthReader:
 
         :param origin: what to name in a warning that there is none.
         """
-        plugin = acting(self.entities, KEY_AUTH, route)
-        others = self.entities.plugins_called(*OTHER_AUTH)
-        other = next((each for each in others if acting(self.entities, (each.name,), route) is each), None)
+        plugin = self.acting.on(KEY_AUTH, route)
+        found = (self.acting.on((name,), route) for name in OTHER_AUTH)
+        other = next((each for each in found if each is not None), None)
         if plugin is None and other is not None:
             if id(other) not in self._closed_by:
                 self._closed_by.add(id(other))
-                why = "aigw knows consumers by keys only. The route stays closed: give its consumers keys"
-                self.draft.drop(other.node, why)
+                self.draft.drop(other.node, f"{KEYS_ONLY}. The route stays closed: give its consumers keys")
             return "key", None
         if plugin is None:
-            self.draft.warn(origin, 'nobody is asked for a key, so auth = "none": whoever reaches the port is served')
-            return "none", None
+            return self.draft.open_route(origin), None
         return self._table(plugin, self._bearer(route, plugin)), plugin
 
     def _bearer(self, route: Route, plugin: Plugin) -> bool:
         """Whether a pre-function makes Bearer tokens into keys; it is settled by that."""
-        copier = acting(self.entities, BEARER_COPIERS[:1], route)
+        copier = self.acting.on(BEARER_COPIERS[:1], route)
         if copier is None:
             return False
         phases = copier.config
@@ -81,23 +83,28 @@ class KeyAuthReader:
     def _rest(self, config: Node) -> None:
         hide = config.get("hide_credentials")
         if hide is not None and config.flag("hide_credentials"):
-            self.draft.note(hide, "so it is here, always")
+            self.draft.note(hide, "aigw always does that")
         elif hide is not None:
             self.draft.drop(hide, "a consumer's key never goes on to the provider")
 
     def _consumer(self, node: Node) -> str:
         """:raises Refused: there is no such consumer."""
-        name = node.scalar()
-        for consumer in self.entities.consumers:
-            identity = consumer.node.get("id") if consumer.node is not None else None
-            if name == consumer.name or (identity is not None and identity.content == name):
-                return consumer.name
-        raise node.refuse(f"names no consumer{allowed(name, [one.name for one in self.entities.consumers])}")
+        if not self._consumers:
+            for consumer in self.entities.consumers:
+                identity = consumer.node.get("id") if consumer.node is not None else None
+                for known in (consumer.name, str(identity.content) if identity is not None else ""):
+                    self._consumers.setdefault(known, consumer)
+        found = self._consumers.get(node.scalar() or "-")
+        if found is None:
+            self._names = self._names or sorted({one.name for one in self.entities.consumers})
+            name = node.scalar()
+            raise node.refuse(f"names no consumer{allowed(name, nearest(name, self._names))}")
+        return found.name
 
     def _named(self, plugin: Plugin, values: dict[str, Any]) -> str:
-        for known, name in self._made:
-            if known == values:
-                return name
+        key = json.dumps(values, sort_keys=True)
+        if key in self._made:
+            return self._made[key]
         wanted = "key" if not self._made else _name(plugin)
         entry = self.draft.add("auth", wanted, {"type": "key"} | values, plugin.node)
         entry.comments.append(f"{plugin.node.label}, {plugin.node.file}:{plugin.node.line}")
@@ -105,7 +112,7 @@ class KeyAuthReader:
             entry.beside["bearer"] = "what the pre-function did"
         if values.get("key_in_query") and not plugin.config.flag("key_in_query"):
             entry.beside["key_in_query"] = "Kong's default; every log on the way then has the key"
-        self._made.append((values, entry.name))
+        self._made[key] = entry.name
         return entry.name
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 
 from aigw.config.errors import allowed
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, Service
-from aigw.config.importers.nodes import Node
+from aigw.config.importers.kong.entities import Consumer, Entities, Plugin, Route, Service, example
+from aigw.config.importers.kong.known import Known, Named
+from aigw.config.importers.kong.plugins import scope_of
+from aigw.config.importers.nodes import Node, unlike
 
 VERSIONS = ("1.1", "2.1", "3.0")
 #: What a file has that is no entity, and changes nothing here.
 _ABOUT_THE_FILE = ("_comment", "_konnect", "_transform", "_workspace", "_ignore")
 #: What every entity has for its keeper's own purposes.
 _ABOUT_THE_ENTITY = ("id", "tags", "created_at", "updated_at", "_comment", "_ignore", "ws_id")
-
-Named = TypeVar("Named", Service, Route, Consumer)
 
 
 class Reader:
@@ -25,11 +25,15 @@ class Reader:
     def __init__(self, draft: Draft, exports: list[str], environ: Mapping[str, str]) -> None:
         self.draft = draft
         self.found = Entities(exports=exports, environ=environ)
-        self._plugins: list[tuple[Node, Plugin]] = []
-        self._routes: list[tuple[Node, Route]] = []
+        self._services = Known[Service]("service", lambda name: Service(name, None))
+        self._routes = Known[Route]("route", lambda name: Route(name, None, None))
+        self._consumers = Known[Consumer]("consumer", lambda name: Consumer(name, None))
+        self._plugins: list[Plugin] = []
         self._keys: list[tuple[Node, Consumer | None]] = []
         self._members: list[tuple[str, Node]] = []
         self._ids: dict[int, str] = {}
+        self._unnamed: Counter[int] = Counter()  # routes without a name, by their service
+        self._replaced: set[int] = set()
         self._shared: dict[str, Node] = {}
         self._version = "3.0"
 
@@ -48,18 +52,31 @@ class Reader:
             self.draft.note(value.get("description"), "a description")
         block = document.get("entities") or document
         self._shared.update(_mapping(block.get("_plugin_configs")))
-        for node in block.maps("services"):
-            self._service(node)
-        for node in block.maps("routes"):
-            self._route(node, None)
-        for node in block.maps("consumers"):
-            self._consumer(node)
-        for node in block.maps("consumer_groups"):
-            self._group(node)
-        for node in block.maps("keyauth_credentials"):
-            self._keys.append((node, None))
-        for node in block.maps("plugins"):
-            self._plugin(node)
+        only = example(document)
+        if only is not None:
+            document.text("type")
+        self.draft.note(document.get("formats"), "as what the page shows it")
+        readers: dict[str, Callable[[Node], None]] = {
+            "services": self._service,
+            "routes": lambda node: self._route(node, None),
+            "consumers": self._consumer,
+            "consumer_groups": self._group,
+            "keyauth_credentials": lambda node: self._keys.append((node, None)),
+            "plugins": self._plugin,
+        }
+        for key, read in readers.items():
+            for node in self._of(block, key, only):
+                read(node)
+
+    def _of(self, block: Node, key: str, only: str | None) -> list[Node]:
+        """The entities of one list.
+
+        :param only: the list that the one entity of an example belongs into.
+        """
+        if only is None:
+            return block.maps(key)
+        data = block.get("data")
+        return [data] if key == only and data is not None else []
 
     def _info(self, document: Node) -> None:
         info = document.get("_info")
@@ -70,10 +87,10 @@ class Reader:
                 self.draft.note(info.get(key), "about the file, not about what it does")
 
     def _service(self, node: Node) -> None:
-        service = Service(self._name(node, f"service-{len(self.found.services) + 1}"), node)
+        service = Service(self._name(node, f"service-{len(self._services.entities) + 1}"), node)
         node.label = f"service {service.name}"
         self._about(node)
-        self._unique(self.found.services, service, "service")
+        self._unique(self._services, service)
         for child in node.maps("routes"):
             self._route(child, service)
         for child in node.maps("plugins"):
@@ -82,13 +99,13 @@ class Reader:
     def _route(self, node: Node, service: Service | None) -> None:
         named = node.get("name") is not None
         base = service.name if service is not None else "route"
-        count = sum(1 for route in self.found.routes if route.service is service and not route.named)
+        count = self._unnamed[id(service)]
+        self._unnamed[id(service)] += not named
         usual = base if count == 0 else f"{base}-{count + 1}"
         route = Route(self._name(node, usual), node, service, named, self._version < "3")
         node.label = f"route {route.name}"
         self._about(node)
-        self._unique(self.found.routes, route, "route")
-        self._routes.append((node, route))
+        self._unique(self._routes, route)
         for child in node.maps("plugins"):
             self._plugin(child, route=route)
 
@@ -97,7 +114,7 @@ class Reader:
         consumer = Consumer(name, node)
         node.label = f"consumer {name}"
         self._about(node)
-        self._unique(self.found.consumers, consumer, "consumer")
+        self._unique(self._consumers, consumer)
         self._keys += [(key, consumer) for key in node.maps("keyauth_credentials")]
         for group in node.elements("groups"):
             consumer.groups.append(group.scalar() if isinstance(group.content, str) else group.text("name") or "")
@@ -124,7 +141,10 @@ class Reader:
     ) -> None:
         plugin = Plugin(node.text("name") or "", node, service, route, consumer, group)
         node.label = f"plugin {plugin.name}"
-        self._plugins.append((node, plugin))
+        config = node.get("config")
+        if config is not None and isinstance(config.content, str) and config.content:
+            raise config.refuse(unlike(config, "a mapping"))
+        self._plugins.append(plugin)
 
     def _name(self, node: Node, otherwise: str) -> str:
         """The entity's name, or the id that references go by, or something to go on with."""
@@ -140,50 +160,56 @@ class Reader:
         fields = [node.get(key) for key in _ABOUT_THE_ENTITY]
         self.draft.note(fields, "for whoever keeps the configuration; aigw has no place for it")
 
-    def _unique(self, known: list[Named], one: Named, kind: str) -> None:
+    def _unique(self, known: Known[Named], one: Named) -> None:
         """Add ``one``; of two in different documents the later one counts, as when both are applied."""
-        assert one.node is not None
-        for other in [other for other in known if other.name == one.name and other.node is not None]:
-            assert other.node is not None
-            if _document(other.node) is _document(one.node):
-                raise one.node.refuse(f"there is a {kind} of this name on line {other.node.line} already")
-            self.draft.drop(other.node, f"there is another one further down, {one.node.file}:{one.node.line}")
-            self._forget(other)
-            known.remove(other)
-        known.append(one)
+        other = known.latest(one.name)
+        known.add(one)
+        if other is None or other.node is None or one.node is None or self._gone(other):
+            return
+        if _document(other.node) is _document(one.node):
+            raise one.node.refuse(f"there is a {known.kind} of this name on line {other.node.line} already")
+        self.draft.drop(other.node, f"there is another one further down, {one.node.file}:{one.node.line}")
+        self._replaced.add(id(other))
 
-    def _forget(self, gone: Service | Route | Consumer) -> None:
-        """Whatever was inside of ``gone`` goes with it."""
-        self._plugins = [
-            each for each in self._plugins if gone not in (each[1].service, each[1].route, each[1].consumer)
-        ]
-        self._keys = [each for each in self._keys if each[1] is not gone]
-        for _, route in [each for each in self._routes if each[1] is gone or each[1].service is gone]:
-            if route is not gone:
-                self._forget(route)
-                self.found.routes.remove(route)
-        self._routes = [each for each in self._routes if each[1] is not gone and each[1].service is not gone]
+    def _gone(self, one: Service | Route | Consumer | None) -> bool:
+        """Whether another one took its place; whatever was inside of that goes with it."""
+        if one is None:
+            return False
+        return id(one) in self._replaced or (isinstance(one, Route) and self._gone(one.service))
 
     # -- all together
 
     def connect(self) -> Entities:
         """Everything that was read, references resolved. What refers to nothing becomes an error."""
-        for node, route in self._routes:
-            self.draft.attempt(self._connect_route, node, route)
-        for node, plugin in self._plugins:
-            self.draft.attempt(self._connect_plugin, node, plugin)
-        for node, consumer in self._keys:
+        self._settle(self._services)
+        self._settle(self._routes)
+        self._settle(self._consumers)
+        plugins = [
+            each for each in self._plugins if not any(map(self._gone, (each.service, each.route, each.consumer)))
+        ]
+        keys = [each for each in self._keys if not self._gone(each[1])]
+        for route in list(self._routes.entities):
+            self.draft.attempt(self._connect_route, route)
+        for plugin in plugins:
+            self.draft.attempt(self._connect_plugin, plugin.node, plugin)
+        for node, consumer in keys:
             self.draft.attempt(self._connect_key, node, consumer)
         for group, member in self._members:
             self.draft.attempt(self._connect_member, group, member)
         self._once_each()
+        self.found.services, self.found.routes = self._services.entities, self._routes.entities
+        self.found.consumers = self._consumers.entities
         return self.found
+
+    def _settle(self, known: Known[Named]) -> None:
+        known.settle([each for each in known.entities if not self._gone(each)], self._ids)
 
     def _once_each(self) -> None:
         """Of one plugin there is one instance in each scope; of two in different documents the later one counts."""
         known: dict[tuple[object, ...], Plugin] = {}
-        for plugin in list(self.found.plugins):
-            scope = (plugin.name, plugin.service, plugin.route, plugin.consumer, plugin.group)
+        replaced: set[int] = set()
+        for plugin in self.found.plugins:
+            scope = (plugin.name, *scope_of(plugin))
             earlier = known.get(scope)
             known[scope] = plugin
             if earlier is None:
@@ -195,19 +221,20 @@ class Reader:
                 self.draft.drop(
                     earlier.node, f"there is another one further down, {plugin.node.file}:{plugin.node.line}"
                 )
-            self.found.plugins.remove(earlier)
+            replaced.add(id(earlier))
+        self.found.plugins = [plugin for plugin in self.found.plugins if id(plugin) not in replaced]
 
-    def _connect_route(self, node: Node, route: Route) -> None:
-        if route.service is None and node.get("service") is not None:
-            route.service = self._referred(node, "service", self.found.services, Service)
+    def _connect_route(self, route: Route) -> None:
+        if route.node is not None and route.service is None:
+            route.service = self._services.referred(route.node)
 
     def _connect_plugin(self, node: Node, plugin: Plugin) -> None:
         if plugin.service is None:
-            plugin.service = self._referred(node, "service", self.found.services, Service)
+            plugin.service = self._services.referred(node)
         if plugin.route is None:
-            plugin.route = self._referred(node, "route", self.found.routes, _nameless_route)
+            plugin.route = self._routes.referred(node)
         if plugin.consumer is None:
-            plugin.consumer = self._referred(node, "consumer", self.found.consumers, Consumer)
+            plugin.consumer = self._consumers.referred(node)
         group = node.get("consumer_group")
         if plugin.group is None and group is not None:
             plugin.group = group.scalar() if isinstance(group.content, str) else group.text("name")
@@ -234,7 +261,7 @@ class Reader:
     def _connect_key(self, node: Node, consumer: Consumer | None) -> None:
         node.label = node.label or "keyauth_credentials"
         if consumer is None:
-            consumer = self._referred(node, "consumer", self.found.consumers, Consumer)
+            consumer = self._consumers.referred(node)
             if consumer is None:
                 raise node.refuse("names no consumer (consumer: NAME)")
         node.label = f"key of consumer {consumer.name}"
@@ -245,46 +272,15 @@ class Reader:
         name = (
             member.scalar() if isinstance(member.content, str) else member.text("username") or member.text("custom_id")
         )
-        consumer = self._among(self.found.consumers, name or "")
+        consumer = self._consumers.find(name or "")
         if consumer is None:
-            raise member.refuse(f"names no consumer{allowed(name or '', [one.name for one in self.found.consumers])}")
+            raise member.refuse(f"names no consumer{self._consumers.unknown(name or '')}")
         consumer.groups.append(group)
-
-    def _referred(self, node: Node, kind: str, known: list[Named], make: Callable[[str, None], Named]) -> Named | None:
-        """What ``node`` refers to as its ``kind``; made up where no file has anything of that kind.
-
-        :raises Refused: the files have some, and this is none of them.
-        """
-        reference = node.get(kind)
-        if reference is None:
-            return None
-        if isinstance(reference.content, str):
-            name = reference.scalar()
-        else:
-            name = next(filter(None, (reference.text(key) for key in ("name", "username", "id"))), "")
-        found = self._among(known, name)
-        if found is not None:
-            return found
-        if any(one.node is not None for one in known):
-            raise reference.refuse(f"names no {kind} of these files{allowed(name, [one.name for one in known])}")
-        made = make(name, None)
-        known.append(made)
-        return made
-
-    def _among(self, known: Iterable[Named], name: str) -> Named | None:
-        for one in known:
-            if name == one.name or (one.node is not None and self._ids.get(id(one.node)) == name):
-                return one
-        return None
 
 
 def _document(node: Node) -> Node:
     *_, top = node.around()
     return top
-
-
-def _nameless_route(name: str, node: None) -> Route:
-    return Route(name, node, None)
 
 
 def _version(document: Node) -> str:

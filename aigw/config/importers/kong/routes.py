@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.kong.entities import Route, is_old_regex
 from aigw.config.importers.nodes import Node
+from aigw.config.importers.texts import Texts
 from aigw.config.values import host_rule, method, path_rule
 
 #: Fields that Kong fills in by itself, with values that change nothing here.
@@ -26,7 +27,7 @@ _PROTOCOLS = ("http", "https")
 _NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
 
 
-def conditions(draft: Draft, route: Route) -> dict[str, Any]:
+def conditions(draft: Draft, texts: Texts, route: Route) -> dict[str, Any]:
     """``paths``, ``hosts``, ``methods`` and ``headers`` of a route.
 
     :raises Refused: it has a condition that aigw cannot have: without it, it would match what it should not.
@@ -36,7 +37,7 @@ def conditions(draft: Draft, route: Route) -> dict[str, Any]:
         return {}
     values: dict[str, Any] = {}
     for key, read in (("paths", _path), ("hosts", _host), ("methods", _method)):
-        found = [read(draft, each, route) for each in node.elements(key)]
+        found = [read(draft, each, texts.decks(each), route) for each in node.elements(key)]
         if found:
             values[key] = list(dict.fromkeys(found))
     headers = node.get("headers")
@@ -59,15 +60,14 @@ def priority(route: Route) -> float:
         return 0.0
 
 
-def _path(draft: Draft, node: Node, route: Route) -> str:
-    text = node.scalar()
+def _path(draft: Draft, node: Node, text: str, route: Route) -> str:
     if text.startswith("~"):
         return _regex(node, text[1:])
     if route.old_paths and is_old_regex(text):
         return _regex(node, text)
     path = quote(unquote(text), safe="/!$&'()*+,;=:@-._~")
     if not path.startswith("/"):
-        raise node.refuse("is no path (begins with /)")
+        raise node.refuse("must begin with /")
     return _checked(node, path)
 
 
@@ -86,8 +86,7 @@ def _checked(node: Node, rule: str) -> str:
         raise node.refuse(str(error)) from None
 
 
-def _host(draft: Draft, node: Node, route: Route) -> str:
-    text = node.scalar()
+def _host(draft: Draft, node: Node, text: str, route: Route) -> str:
     host, colon, port = text.rpartition(":")
     if colon and port.isdigit():
         draft.warn(node, "aigw's hosts have no ports: any port of this host")
@@ -98,9 +97,9 @@ def _host(draft: Draft, node: Node, route: Route) -> str:
         raise node.refuse(str(error)) from None
 
 
-def _method(draft: Draft, node: Node, route: Route) -> str:
+def _method(draft: Draft, node: Node, text: str, route: Route) -> str:
     try:
-        return method(node.scalar())
+        return method(text)
     except ValueError as error:
         raise node.refuse(str(error)) from None
 

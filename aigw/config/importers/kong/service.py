@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
@@ -99,7 +100,9 @@ class ServiceReader:
         self._settings(plugin)
         streaming = plugin.config.text("response_streaming") or "allow"
         if len(targets) > 1 and any(target.full_path for target in targets):
-            raise plugin.config.refuse("has an upstream_url that is no provider's usual one, among several targets")
+            raise plugin.config.refuse(
+                "has several targets, one with an upstream_url that is not its provider's usual one"
+            )
         backends = tuple(self._backends(plugin, targets, name))
         served = Served(tuple(targets), backends, None, operations[0], streaming)
         if any(target.alias for target in targets):
@@ -116,21 +119,22 @@ class ServiceReader:
     def _backends(self, plugin: Plugin, targets: list[Target], name: str) -> list[Entry]:
         """One for each target; targets that differ in nothing but the model share one that names none."""
         auths = [self.reader.auth(target) for target in targets]
-        made: list[tuple[dict[str, Any], Entry]] = []
+        made: dict[str, Entry] = {}
         entries = []
         for target, auth in zip(targets, auths, strict=True):
             values = target.values | {"auth": auth}
             alone = len(targets) == 1
             rest = values if alone else {k: v for k, v in values.items() if k not in ("model", "on_model_mismatch")}
-            known = next((entry for other, entry in made if other == rest), None)
+            key = json.dumps(rest, sort_keys=True, default=str)
+            known = made.get(key)
             if known is None:
                 known = self._backend(plugin, target, rest, name if alone else f"{name}-{target.kind.provider}")
-                made.append((rest, known))
+                made[key] = known
             else:
                 self.draft.own(target.node, known)
             entries.append(known)
-        if len(made) == 1 and len(targets) > 1:
-            self._rename(made[0][1], name)
+        if len(made) == 1 and len(targets) > 1 and not self.draft.has("backends", name):
+            self.draft.rename(next(iter(made.values())), name)  # All targets share it
         return entries
 
     def _backend(self, plugin: Plugin, target: Target, values: dict[str, Any], name: str) -> Entry:
@@ -145,13 +149,6 @@ class ServiceReader:
             entry.beside["auth"] = "no auth in Kong: the client's own Authorization goes on"
         return entry
 
-    def _rename(self, entry: Entry, name: str) -> None:
-        """All targets share one backend: it can have the plain name, if that is free."""
-        if ("backends", name) not in self.draft.entries:
-            entries = list(self.draft.entries.values())
-            entry.name = self.draft.free_name("backends", name)
-            self.draft.entries = {(each.section, each.name): each for each in entries}
-
     # -- models
 
     def _aliases(self, plugin: Plugin, targets: list[Target], backends: tuple[Entry, ...]) -> None:
@@ -163,7 +160,7 @@ class ServiceReader:
                 raise target.node.refuse("has neither a model_alias nor a name, and the other targets have")
             groups.setdefault(public, []).append(_entry(target, backend))
         for public, entries in groups.items():
-            if ("models", public) in self.draft.entries:
+            if self.draft.has("models", public):
                 raise plugin.config.refuse(
                     f"has the alias {public}, and so has another plugin: aigw's model names are for all routes"
                 )

@@ -87,7 +87,7 @@ class TargetReader:
             raise model.refuse("has no azure_instance and no upstream_url")
         if target.provider == "openai-compatible" and "url" not in target.values:
             raise model.refuse("has no upstream_url, and aigw does not know where this provider is")
-        target.alias = model.text("model_alias")
+        target.alias = self.texts.filled(model.get("model_alias"))
         if target.provider not in OPENAI_LIKE:
             target.values["drop_unsupported"] = True
         return target
@@ -98,7 +98,9 @@ class TargetReader:
             return "chat" if llm_format == "openai" else self._native(config, llm_format)
         name = route_type.scalar()
         if name not in OPERATIONS and name != "preserve":
-            raise route_type.refuse(f"{name} is an operation that aigw has not (allowed: {', '.join(OPERATIONS)})")
+            raise route_type.refuse(
+                f"{name} is an operation that aigw does not have (allowed: {', '.join(OPERATIONS)})"
+            )
         if llm_format != "openai":
             return self._native(config, llm_format)
         return OPERATIONS.get(name)
@@ -150,7 +152,8 @@ class TargetReader:
         if deployment is not None and target.provider == "azure":
             self._deployment(target, deployment)
         if target.provider in ("azure", "anthropic"):
-            version = options.text("azure_api_version" if target.provider == "azure" else "anthropic_version")
+            key = "azure_api_version" if target.provider == "azure" else "anthropic_version"
+            version = self.texts.filled(options.get(key))
             if version is not None:
                 values["api_version"] = version
         self._cloud(target, options)
@@ -163,7 +166,7 @@ class TargetReader:
             if azure is not None:
                 self.draft.note(azure, "upstream_url says where it is")
             if target.full_path is not None and target.provider not in OPENAI_LIKE:
-                raise url.refuse("has a path that is none of the provider's operations")
+                raise url.refuse("has a path that none of the provider's operations has")
 
     def _deployment(self, target: Target, deployment: Node) -> None:
         """Azure is asked for deployments; the model's name is for clients."""
@@ -219,10 +222,10 @@ class TargetReader:
                 continue
             if target.operation in ("embeddings",):
                 self.draft.note(node, "means nothing to embeddings, in Kong neither")
-            elif "$" in str(node.content):
+            elif "$(" in str(node.content):
                 self.draft.drop(node, "a template; the client's own value is used")
             else:
-                overrides[name] = options.number(name)
+                overrides[name] = self.texts.number(node)
         if target.operation == "embeddings" and options.get("embeddings_dimensions") is not None:
             overrides["dimensions"] = options.number("embeddings_dimensions")
         if overrides:
@@ -246,7 +249,7 @@ class TargetReader:
                 _got(node, "allow_override"), "a client's own credential never wins over the configured one"
             )
         elif node.get("allow_override") is not None:
-            self.draft.note(node.get("allow_override"), "so it is here")
+            self.draft.note(node.get("allow_override"), "aigw always does that")
         for chain in (self._google, self._amazon, self._azure, self._header, self._parameter):
             found = chain(target, node)
             if found is not None:

@@ -13,9 +13,9 @@ from aigw.config.importers.draft import Draft
 from aigw.config.importers.kubernetes.access import AccessReader
 from aigw.config.importers.kubernetes.backends import BackendReader
 from aigw.config.importers.kubernetes.gateway import listeners
-from aigw.config.importers.kubernetes.resources import Resources, is_kubernetes
+from aigw.config.importers.kubernetes.resources import Resource, Resources, is_kubernetes
 from aigw.config.importers.kubernetes.routes import RouteReader
-from aigw.config.importers.nodes import Node
+from aigw.config.importers.nodes import MissingReference, Node, Refused
 from aigw.config.importers.source import SecretCommand
 
 __all__ = ["import_kubernetes", "is_kubernetes"]
@@ -34,6 +34,16 @@ def import_kubernetes(
     backends = BackendReader(draft, resources, environ)
     routes = RouteReader(draft, resources, backends, AccessReader(draft, resources))
     for route in resources.of_kind("HTTPRoute"):
-        draft.attempt(routes.read, route)
+        _read(draft, routes, route)
     routes.close()
     resources.close()
+
+
+def _read(draft: Draft, routes: RouteReader, route: Resource) -> None:
+    """One HTTPRoute, which is left out whole where it cannot be had."""
+    try:
+        routes.read(route)
+    except MissingReference as missing:
+        draft.errors.append(missing.problem)
+    except Refused as refused:
+        draft.refuse(refused, route.node)

@@ -11,14 +11,30 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
+
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kubernetes.resources import Resource, Resources
+from aigw.config.importers.kubernetes.resources import FOR_WHAT, LISTENER_SETS, Resource, Resources, Target
 from aigw.config.importers.nodes import Node
 
 _ABOUT_ACCESS = re.compile(r"auth|jwt|oidc|rbac|api_?key|acl", re.I)
 #: Parts of policies that are about the way to the provider, or about whom the policy is for.
-_NOT_ABOUT_CLIENTS = ("backend", "targetRefs", "targetRef", "targetSelectors")
+_NOT_ABOUT_CLIENTS = ("backend", *FOR_WHAT)
 _OPEN_KEYS = ("api-key", "apiKey", "apikey", "key")
+
+
+@attrs.frozen
+class _Access:
+    """What the policies for something say of who may come in.
+
+    :ivar policies: all that say anything, in the order of the files.
+    :ivar keyed: the first of them that asks for keys, and
+    :ivar keys: where it says which.
+    """
+
+    policies: list[Resource]
+    keyed: Resource | None
+    keys: Node | None
 
 
 class AccessReader:
@@ -28,28 +44,68 @@ class AccessReader:
         self.draft = draft
         self.resources = resources
         self._made: set[int] = set()
+        self._accesses: dict[Target, _Access] = {}
+        self._closed: set[Target] = set()
+        self._keys: dict[str, str] = {}  # whose they are, by their digests
+        self._selected: set[str] = set()  # labels whose Secrets were looked up
+        self._tables: dict[str, str] = {}  # of [auth], by the headers that they look into
 
-    def auth(self, route: Resource, gateways: list[str], extensions: list[str]) -> tuple[str, Resource | None]:
-        """What the route's ``auth`` is, and the policy that says so.
+    def auth(self, route: Resource, parents: list[Node], extensions: list[str]) -> tuple[str, Resource | None]:
+        """What the route's ``auth`` is, and the policy that says so; ``none`` where no policy says anything.
 
-        :param gateways: the names of its parents.
+        :param parents: its ``parentRefs``.
         :param extensions: the names of resources that its filters refer to.
         """
-        targets = [("HTTPRoute", route.name), *(("Gateway", name) for name in gateways)]
-        meant = self.resources.policies_for(targets, extensions)
-        about = [policy for policy in meant if any(_about_access(policy))]
-        for policy in about:
-            keys = self._api_keys(policy)
-            if keys is not None:
-                return self._key_auth(policy, keys), policy
-        for policy in about:
+        targets = [
+            *self.resources.targets_of(route),
+            *self._parents(parents, route),
+            *(("", each) for each in extensions),
+        ]
+        accesses = {target: self._access(target) for target in dict.fromkeys(targets)}
+        keyed = [access for access in accesses.values() if access.keys is not None]
+        if keyed:
+            first = min(keyed, key=lambda access: self.resources.place(access.keyed))
+            assert first.keys is not None and first.keyed is not None
+            return self._key_auth(first.keyed, first.keys), first.keyed
+        closed = [(target, access) for target, access in accesses.items() if access.policies]
+        for target, access in closed:
+            self._say_closed(target, access)
+        if closed:
+            return "key", min((access.policies[0] for _, access in closed), key=self.resources.place)
+        return "none", None
+
+    def _parents(self, parents: list[Node], route: Resource) -> Iterator[Target]:
+        """Gateways, and what adds listeners to them, by their names and labels."""
+        for parent in parents:
+            found = self._parent(parent, route)
+            yield from found[1]
+            gateway = found[0].spec("parentRef") if found[0] is not None and found[0].kind in LISTENER_SETS else None
+            if gateway is not None:
+                yield from self._parent(gateway, route)[1]
+
+    def _parent(self, parent: Node, route: Resource) -> tuple[Resource | None, list[Target]]:
+        kind, name = parent.text("kind") or "Gateway", parent.text("name") or ""
+        found = self.resources.find(kind, name, parent.text("namespace") or route.namespace)
+        return found, [(kind, name)] if found is None else self.resources.targets_of(found)
+
+    def _access(self, target: Target) -> _Access:
+        """What the policies for one target say, found once."""
+        known = self._accesses.get(target)
+        if known is None:
+            policies = [each for each in self.resources.policies_for([target]) if any(_about_access(each))]
+            found = ((policy, self._api_keys(policy)) for policy in policies)
+            keyed, keys = next((each for each in found if each[1] is not None), (None, None))
+            known = self._accesses[target] = _Access(policies, keyed, keys)
+        return known
+
+    def _say_closed(self, target: Target, access: _Access) -> None:
+        if target in self._closed:
+            return
+        self._closed.add(target)
+        for policy in access.policies:
             if policy.node.open_leaves():
                 why = "aigw knows consumers by keys only. The route stays closed: give its consumers keys"
                 self.draft.drop(policy.node, why)
-        if about:
-            return "key", about[0]
-        self.draft.warn(route.node, 'nobody is asked for a key, so auth = "none": whoever reaches the port is served')
-        return "none", None
 
     def _api_keys(self, policy: Resource) -> Node | None:
         """Where the policy says which keys there are, if it is about keys: in itself, or in Gloo's ``AuthConfig``."""
@@ -74,10 +130,6 @@ class AccessReader:
         if id(policy) not in self._made:
             self._made.add(id(policy))
             self.resources.used(policy)
-            for reference in policy.references():
-                for key in ("kind", "name"):
-                    reference.text(key)
-                self.draft.note(reference.get("group"), "follows from the kind")
             self._mode(keys)
             for secret in self._secrets(policy, keys):
                 self._secret(secret)
@@ -95,12 +147,12 @@ class AccessReader:
         header = keys.text("headerName")
         if header is None:
             return "key"
-        for entry in self.draft.section("auth"):
-            if entry.values.get("key_names") == [header]:
-                return entry.name
+        if header in self._tables:
+            return self._tables[header]
         name = "key" if not self.draft.section("auth") else f"key-{policy.name}"
         entry = self.draft.add("auth", name, {"type": "key", "key_names": [header], "bearer": False}, keys)
         entry.comments.append(f"{keys.entity.label}, {keys.file}:{keys.line}")
+        self._tables[header] = entry.name
         return entry.name
 
     def _secrets(self, policy: Resource, keys: Node) -> list[Resource]:
@@ -119,12 +171,21 @@ class AccessReader:
                 found.append(secret)
         selector = store.get("secretSelector", "matchLabels") or store.get("labelSelector")
         if selector is not None:
-            wanted = {key: selector.text(key) for key in selector.names()}
-            chosen = [each for each in self.resources.of_kind("Secret") if wanted.items() <= each.labels().items()]
-            if not chosen:
-                self.draft.warn(selector, "no Secret of these files has the labels: its consumers are missing")
-            found += chosen
+            found += self._labelled(selector)
         return found
+
+    def _labelled(self, selector: Node) -> list[Resource]:
+        """The Secrets that have the labels; those of another policy's same labels are consumers already."""
+        wanted = {key: selector.text(key) or "" for key in selector.names()}
+        key = json.dumps(wanted, sort_keys=True)
+        if key in self._selected:
+            return []
+        chosen = self.resources.labelled("Secret", wanted)
+        if chosen:
+            self._selected.add(key)
+        else:
+            self.draft.warn(selector, "no Secret of these files has the labels: its consumers are missing")
+        return chosen
 
     def _secret(self, secret: Resource) -> None:
         """A consumer for each key that a Secret has."""
@@ -140,6 +201,10 @@ class AccessReader:
                 self.draft.warn(secret.node, f"the key of {wanted} is not in the file: its consumer is missing")
                 continue
             digest = hashlib.sha256(key.encode()).hexdigest()
+            other = self._keys.setdefault(digest, wanted)
+            if other is not wanted:
+                self.draft.warn(secret.node, f"the key of {wanted} is {other}'s, too: it is known as {other}")
+                continue
             entry = self.draft.add("consumers", wanted, {"keys": [f"sha256:{digest}"]})
             entry.origin = secret.node
             entry.comments.append(f"{secret.node.label}, {secret.node.file}:{secret.node.line}; the key stays as it is")

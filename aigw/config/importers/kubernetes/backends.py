@@ -29,6 +29,17 @@ _NAMES = {
 }
 #: What agentgateway calls the APIs that a custom provider speaks.
 _FORMATS = {"Completions": "chat", "Responses": "responses", "Embeddings": "embeddings", "Messages": "messages"}
+#: What else these resources may be.
+_OTHERS = {
+    "mcp": "an MCP backend",
+    "entMcp": "an MCP backend",
+    "a2a": "an A2A backend",
+    "static": "a backend at a fixed address, of which nothing says that it is an LLM",
+    "aws": "a backend of AWS",
+    "awsLambda": "an AWS Lambda function",
+    "kube": "a Service of the cluster",
+    "dynamicForwardProxy": "a forward proxy",
+}
 
 
 @attrs.define(eq=False)
@@ -92,9 +103,10 @@ class BackendReader:
     def _make(self, resource: Resource, headers: dict[str, Any]) -> Served:
         ai = resource.spec("ai")
         if ai is None:
-            raise resource.node.refuse("is no LLM (spec.ai), and aigw calls LLM providers only")
+            raise resource.node.refuse(_no_llm(resource))
         if resource.spec("type") is not None and resource.node.text("spec", "type") != "AI":
-            raise resource.node.refuse("is of a type that is no LLM (AI), and aigw calls LLM providers only")
+            kind = resource.node.text("spec", "type")
+            raise resource.node.refuse(f"has the type {kind}; what is imported are LLMs (type: AI)")
         pools = self._pools(resource, ai)
         if not any(pools):
             raise ai.refuse("has no provider")
@@ -109,7 +121,7 @@ class BackendReader:
                 entries.append((self._entry(resource, made, several), priority))
                 llms.append(made)
         if several and any(made.full_path for made in llms):
-            raise resource.node.refuse("has a path that is no provider's usual one, among several providers")
+            raise resource.node.refuse("has several providers, one with a path that is not its usual one")
         operations = self._operations(resource)
         model = self._model(resource, entries) if several else None
         return Served(tuple(entries), model, llms[0].full_path, operations, llms[0].told)
@@ -258,7 +270,7 @@ class BackendReader:
                 self.draft.drop(made.node, f"path {path}: the provider's own is asked for")
             return
         if host.endswith((".svc", ".cluster.local")):
-            self.draft.warn(made.node, f"{host} is a name inside of the cluster, which aigw has to know where it runs")
+            self.draft.warn(made.node, f"{host} is a name inside of the cluster: it has to resolve where aigw runs")
         secure = port in (443, None) or self._tls(around[0], resource)
         default = (port in (None, 443) and secure) or (port == 80 and not secure)
         base = f"{'https' if secure else 'http'}://{host}" + ("" if default else f":{int(port or 0)}")
@@ -274,7 +286,7 @@ class BackendReader:
             usual = "/v1" if made.kind.provider in ("openai-compatible", "openai", "anthropic", "mistral") else ""
             made.values["url"] = base + (prefix or usual)
         if made.full_path is not None and made.kind.provider not in OPENAI_LIKE:
-            raise made.node.refuse("has a path that is none of the provider's operations")
+            raise made.node.refuse("has a path that none of the provider's operations has")
 
     def _own_path(self, made: Made, path: str) -> None:
         """A path of its own on the provider's own host."""
@@ -296,6 +308,14 @@ class BackendReader:
                     made.values.setdefault("model", fields.pop("model"))
                 if fields:
                     made.values[key] = fields | made.values.get(key, {})
+
+
+def _no_llm(resource: Resource) -> str:
+    """Why a resource without ``spec.ai`` is not imported."""
+    for key, what in _OTHERS.items():
+        if resource.spec(key) is not None:
+            return f"is {what} (spec.{key}); what is imported are LLMs (spec.ai)"
+    return "has no LLM (spec.ai), and aigw calls LLM providers only"
 
 
 def _path(node: Node) -> Node | None:

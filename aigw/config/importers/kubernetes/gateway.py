@@ -1,15 +1,15 @@
-"""``Gateway``: where clients connect."""
+"""``Gateway`` and ``ListenerSet``: where clients connect."""
 
 from __future__ import annotations
 
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kubernetes.resources import Resource, Resources
+from aigw.config.importers.kubernetes.resources import LISTENER_SETS, Resource, Resources
 
 
 def listeners(draft: Draft, resources: Resources) -> None:
     """``listen`` of ``[server]`` from the HTTP listeners; those with TLS need certificates that no file here has."""
     found: list[str] = []
-    for gateway in resources.of_kind("Gateway"):
+    for gateway in resources.of_kind("Gateway", *LISTENER_SETS):
         found += draft.attempt(_ports, draft, gateway) or []
         draft.note(gateway.spec("gatewayClassName"), "aigw has one gateway")
     if found:

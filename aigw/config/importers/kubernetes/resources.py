@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from aigw.config.errors import allowed
+from aigw.config.errors import allowed, nearest
 from aigw.config.importers.credentials import Credential, env_name, understand
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.nodes import Node, Refused
+from aigw.config.importers.nodes import MissingReference, Node, Refused, unlike
 from aigw.config.importers.source import SecretCommand
 
 #: What resources have whatever they are.
@@ -20,26 +20,68 @@ _OF_ANY_KIND = {"apiVersion", "kind", "metadata", "status"}
 _ABOUT_THE_CLUSTER = frozenset(
     (
         "AgentgatewayParameters",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CronJob",
+        "DaemonSet",
+        "Deployment",
+        "EnterpriseAgentgatewayParameters",
         "Gateway",
         "GatewayClass",
         "GatewayParameters",
+        "HorizontalPodAutoscaler",
         "HTTPListenerPolicy",
+        "Job",
+        "ListenerSet",
         "Namespace",
+        "PersistentVolumeClaim",
+        "Pod",
+        "PodDisruptionBudget",
+        "PodMonitor",
         "ReferenceGrant",
+        "Role",
+        "RoleBinding",
+        "Service",
         "ServiceAccount",
+        "ServiceMonitor",
+        "StatefulSet",
+        "XListenerSet",
     )
 )
 #: The versions of resources that are read.
 VERSIONS = {
     "AgentgatewayBackend": ("agentgateway.dev/v1alpha1",),
     "Backend": ("gateway.kgateway.dev/v1alpha1",),
+    "EnterpriseAgentgatewayBackend": ("enterpriseagentgateway.solo.io/v1alpha1",),
     "Gateway": ("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"),
     "HTTPRoute": tuple(f"gateway.networking.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha2")),
     "Secret": ("v1",),
     "Upstream": ("gloo.solo.io/v1",),
 }
+#: Listeners that another resource adds to a Gateway (GEP-1713); ``X`` as long as that was an experiment.
+LISTENER_SETS = ("ListenerSet", "XListenerSet")
+#: How the kinds of resources end that may say who may come in.
+_MAY_CLOSE = ("Policy", "Option", "AuthConfig")
+#: What policies have in their spec.
+FOR_WHAT = ("targetRefs", "targetRef", "targetSelectors")
 #: Resources that say what is behind a route.
-BACKENDS = {"Backend": "gateway.kgateway.dev", "AgentgatewayBackend": "agentgateway.dev", "Upstream": "gloo.solo.io"}
+BACKENDS = {
+    "Backend": "gateway.kgateway.dev",
+    "AgentgatewayBackend": "agentgateway.dev",
+    "EnterpriseAgentgatewayBackend": "enterpriseagentgateway.solo.io",
+    "Upstream": "gloo.solo.io",
+}
+#: What of a resource's kind there is to say to somebody who wonders why it is not imported.
+_INSTEAD = {
+    "AIGatewayRoute": "it is Envoy AI Gateway's, whose resources are not read",
+    "AIServiceBackend": "it is Envoy AI Gateway's, whose resources are not read",
+    "BackendSecurityPolicy": "it is Envoy AI Gateway's, whose resources are not read",
+    "KongConsumer": "of Kong, aigw import reads what 'deck gateway dump' writes",
+    "KongPlugin": "of Kong, aigw import reads what 'deck gateway dump' writes",
+    "KongClusterPlugin": "of Kong, aigw import reads what 'deck gateway dump' writes",
+}
+#: What a policy, or a resource that one may be for, is looked up by: kind and name, or kind and labels.
+Target = tuple[str, str | tuple[tuple[str, str], ...]]
 
 
 @attrs.define(eq=False)
@@ -59,12 +101,19 @@ class Resource:
         """What is in its spec."""
         return self.node.get("spec", *keys)
 
-    def targets(self) -> Iterator[tuple[str, str]]:
-        """Of a policy: kind and name of each resource that it is for."""
+    def targets(self) -> Iterator[Target]:
+        """Of a policy: kind and name of each resource that it is for, or kind and labels.
+
+        :raises Refused: that cannot be read.
+        """
         for each in self.references():
             kind, name = each.get("kind"), each.get("name")
             if kind is not None and name is not None:
                 yield str(kind.content), str(name.content)
+        for each in self.node.maps("spec", "targetSelectors"):
+            kind, wanted = each.get("kind"), each.get("matchLabels")
+            if kind is not None:
+                yield str(kind.content), tuple(sorted(_labels(wanted).items()))
 
     def references(self) -> list[Node]:
         """Of a policy: what it is for."""
@@ -73,9 +122,12 @@ class Resource:
 
     def labels(self) -> dict[str, str]:
         """Its labels, to be selected by."""
-        found = self.node.get("metadata", "labels")
-        held = found.content if found is not None and isinstance(found.content, dict) else {}
-        return {key: str(child.content) for key, child in held.items()}
+        return _labels(self.node.get("metadata", "labels"))
+
+
+def _labels(found: Node | None) -> dict[str, str]:
+    held = found.content if found is not None and isinstance(found.content, dict) else {}
+    return {key: str(child.content) for key, child in held.items()}
 
 
 def is_kubernetes(document: Node) -> bool:
@@ -92,11 +144,27 @@ class Resources:
         self._commands = {command.name: command for command in commands}
         # What is looked up in the end is found once, not for each route anew.
         self._policies: list[Resource] | None = None
-        self._targets: dict[tuple[str, str], list[int]] | None = None
+        self._places: dict[int, int] = {}
+        self._labelled: dict[str, dict[tuple[str, str], list[Resource]]] = {}
+        self._names: dict[tuple[str, ...], list[str]] = {}
+        self._targets: dict[Target, list[int]] | None = None
+        self._selectors: dict[tuple[str, tuple[str, str] | None], list[Target]] = {}
         self._unreadable: Refused | None = None
         self._named: dict[tuple[str, str], list[Resource]] | None = None
         for document in documents:
-            draft.attempt(self._read, document)
+            self._take(document)
+
+    def _take(self, document: Node) -> None:
+        try:
+            self._read(document)
+        except Refused as refused:
+            if document.file not in self.draft.pages:
+                self.draft.errors.append(refused.problem)
+                return
+            self.draft.refuse(refused, document)
+            kind = document.get("kind")
+            if kind is not None and str(kind.content).endswith(_MAY_CLOSE):
+                self.draft.closed = True
 
     def _read(self, node: Node) -> None:
         kind = node.text("kind") or ""
@@ -116,6 +184,9 @@ class Resources:
         version = node.get("apiVersion")
         if versions is not None and version is not None and version.content not in versions:
             raise version.refuse(f"is a version of {kind} that is not known (allowed: {', '.join(versions)})")
+        spec = node.get("spec")
+        if spec is not None and isinstance(spec.content, str):
+            raise spec.refuse(unlike(spec, "a mapping"))
         self._about(node)
         resource = Resource(kind, group if slash else "", namespace, name, node)
         earlier = self._found.get((kind, namespace, name))
@@ -140,6 +211,16 @@ class Resources:
         """The resources of these kinds, in the order of the files."""
         return [resource for resource in self._found.values() if resource.kind in kinds]
 
+    def labelled(self, kind: str, wanted: dict[str, str]) -> list[Resource]:
+        """The resources of a kind that have all of these labels."""
+        if kind not in self._labelled:
+            by_label = self._labelled[kind] = {}
+            for each in self.of_kind(kind):
+                for label in (("", ""), *each.labels().items()):
+                    by_label.setdefault(label, []).append(each)
+        some = self._labelled[kind].get(min(wanted.items(), default=("", "")), [])
+        return [each for each in some if wanted.items() <= each.labels().items()]
+
     def policies(self) -> list[Resource]:
         """Resources that say something about others: by ``targetRefs``, or by being referred to from a filter."""
         if self._policies is None:
@@ -147,28 +228,47 @@ class Resources:
             self._policies = [
                 each
                 for each in self._found.values()
-                if each.kind in kinds or each.spec("targetRefs") is not None or each.spec("targetRef") is not None
+                if each.kind in kinds or any(each.spec(key) is not None for key in FOR_WHAT)
             ]
         return self._policies
 
-    def policies_for(self, targets: Iterable[tuple[str, str]], names: Iterable[str] = ()) -> list[Resource]:
-        """Those that are for one of ``targets``, by kind and name, or are called one of ``names``; in their order.
+    def targets_of(self, resource: Resource) -> list[Target]:
+        """What a resource is looked up by: its name, and each set of labels that a policy selects it by.
+
+        :raises Refused: what one of all policies is for cannot be read.
+        """
+        self._by_target()
+        found: list[Target] = [(resource.kind, resource.name)]
+        labels = resource.labels()
+        for first in (None, *labels.items()):
+            for target in self._selectors.get((resource.kind, first), ()):
+                wanted = () if isinstance(target[1], str) else target[1]
+                if all(labels.get(key) == value for key, value in wanted):
+                    found.append(target)
+        return found
+
+    def place(self, policy: Resource | None) -> int:
+        """Where a policy stands among all."""
+        if not self._places:
+            self._places = {id(each): place for place, each in enumerate(self.policies())}
+        return self._places.get(id(policy), len(self._places))
+
+    def policies_for(self, targets: Iterable[Target]) -> list[Resource]:
+        """Those that are for one of ``targets``, or have its name if it is of no kind; in their order.
 
         :raises Refused: what one of all policies is for cannot be read.
         """
         places: set[int] = set()
         for target in targets:
             places.update(self._by_target().get(target, ()))
-        for name in names:
-            places.update(self._by_target().get(("", name), ()))
         return [self.policies()[place] for place in sorted(places)]
 
-    def _by_target(self) -> dict[tuple[str, str], list[int]]:
+    def _by_target(self) -> dict[Target, list[int]]:
         """The places of policies, by what they are for, and by their own names without a kind."""
         if self._unreadable is not None:
             raise self._unreadable
         if self._targets is None:
-            targets: dict[tuple[str, str], list[int]] = {}
+            targets: dict[Target, list[int]] = {}
             for place, policy in enumerate(self.policies()):
                 try:
                     found = {*policy.targets(), ("", policy.name)}
@@ -178,6 +278,9 @@ class Resources:
                 for target in found:
                     targets.setdefault(target, []).append(place)
             self._targets = targets
+            for kind, wanted in targets:
+                if not isinstance(wanted, str):
+                    self._selectors.setdefault((kind, wanted[0] if wanted else None), []).append((kind, wanted))
         return self._targets
 
     def policy_parts(self, key: str, node: Node | None, resource: Resource) -> Iterator[Node]:
@@ -186,7 +289,7 @@ class Resources:
         :param node: the LLM's, in the resource.
         """
         own = [node.get("policies", key)] if node is not None else []
-        attached = [policy.spec("backend", key) for policy in self.policies_for([(resource.kind, resource.name)])]
+        attached = [policy.spec("backend", key) for policy in self.policies_for(self.targets_of(resource))]
         for part in (*own, resource.spec("policies", key), *attached):
             if part is not None:
                 yield part
@@ -212,13 +315,22 @@ class Resources:
             found = self.find(kind, name, namespace)
             if found is not None:
                 return found
-        known = [resource.name for resource in self.of_kind(*kinds)]
-        raise reference.refuse(f"names no {' or '.join(kinds)} of these files{allowed(name, known)}")
+        if kinds not in self._names:
+            self._names[kinds] = sorted(resource.name for resource in self.of_kind(*kinds))
+        meant = next((kind for kind in BACKENDS if self.find(kind, name, namespace) is not None), "")
+        hint = f" (did you mean {meant} {name}?)" if meant else allowed(name, nearest(name, self._names[kinds]))
+        raise MissingReference(reference, f"names no {' or '.join(kinds)} of these files{hint}")
 
     def used(self, resource: Resource) -> None:
         """A resource of a kind that has many versions was made use of."""
         if resource.kind not in VERSIONS:
             self.draft.note(resource.node.get("apiVersion"), "its fields tell what it says")
+        for reference in (*resource.references(), *resource.node.maps("spec", "targetSelectors")):
+            self.draft.note(reference.get("group"), "follows from the kind")
+            for key in ("kind", "name", "matchLabels"):
+                told = reference.get(key)
+                if told is not None:
+                    told.settle()
 
     def left(self) -> Iterator[Resource]:
         """Resources that nobody has made anything of."""
@@ -230,19 +342,25 @@ class Resources:
         """Say why what is left is left."""
         known = {*_ABOUT_THE_CLUSTER, *BACKENDS, "Secret", "HTTPRoute"}
         policies = set(self.policies())
+        unused = "no route that was imported leads to it"
+        if not self.of_kind("HTTPRoute"):
+            unused = "no file has an HTTPRoute: import it together with the one that leads to it"
+        for policy in self.policies():
+            if policy.node.open_leaves() and self._touched(policy.node):
+                self.used(policy)
         for resource in self._found.values():
             if not set(resource.node.names()) - _OF_ANY_KIND:
                 self.draft.note(resource.node, "has nothing in it")
         for resource in self.left():
             if resource.kind not in known and resource not in policies:
-                self.draft.drop(resource.node, "aigw has nothing like it")
+                self.draft.drop(resource.node, _INSTEAD.get(resource.kind, "aigw has nothing like it"))
                 continue
             if resource.kind in _ABOUT_THE_CLUSTER:
                 self.draft.note(resource.node, "about the cluster; aigw is one process with one file")
             elif resource.kind == "Secret" and not self._touched(resource.node):
                 self.draft.drop(resource.node, "nothing that was imported refers to it")
             elif resource.kind in BACKENDS and not self._touched(resource.node):
-                self.draft.drop(resource.node, "no route that was imported leads to it")
+                self.draft.drop(resource.node, unused)
             elif resource in policies and not self._touched(resource.node):
                 self.draft.drop(resource.node, "aigw has no policies of its own")
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Iterator
 from typing import Any
+
+import attrs
 
 from aigw.config.errors import allowed
 from aigw.config.importers.draft import Draft
@@ -13,10 +16,36 @@ from aigw.config.importers.kubernetes.access import AccessReader
 from aigw.config.importers.kubernetes.backends import BackendReader, Served
 from aigw.config.importers.kubernetes.operations import Operations, by_end, read_operations
 from aigw.config.importers.kubernetes.resources import BACKENDS, Resource, Resources
-from aigw.config.importers.nodes import Node, Refused
+from aigw.config.importers.nodes import MissingReference, Node, Refused
 from aigw.config.values import host_rule, method, path_rule, set_header_name
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_DURATION = re.compile(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?(?:(\d{1,5})ms)?")
+
+
+@attrs.frozen
+class _Shared:
+    """What all rules of an HTTPRoute have in common.
+
+    :ivar closed: a comment: by which policy its routes are.
+    :ivar operations: which paths are which operation, where a policy for it says that.
+    :ivar parents: the names of its Gateways.
+    """
+
+    resource: Resource
+    hosts: list[str]
+    auth: str
+    closed: str
+    operations: Operations | None
+    parents: frozenset[str]
+
+
+@attrs.frozen
+class _Taken:
+    """A route that was made, as another one with the same conditions sees it."""
+
+    auth: str
+    name: str
+    parents: frozenset[str]
 
 
 class RouteReader:
@@ -27,6 +56,7 @@ class RouteReader:
         self.resources = resources
         self.backends = backends
         self.access = access
+        self._taken: dict[str, _Taken] = {}  # routes by what they match
         self._asked: set[int] = set()  # backends of which some route asks for the path that they have of their own
 
     def close(self) -> None:
@@ -38,87 +68,122 @@ class RouteReader:
     def read(self, resource: Resource) -> None:
         """All rules of one HTTPRoute; a rule that cannot be had is left out whole, with a warning."""
         node = resource.node
-        parents = node.get("spec", "parentRefs")
-        names = [parent.text("name") or "" for parent in node.maps("spec", "parentRefs")]
-        self.draft.note(parents, "aigw has one gateway")
-        hosts = [_host(each) for each in node.elements("spec", "hostnames")]
+        parents = node.maps("spec", "parentRefs")
+        self.draft.note(node.get("spec", "parentRefs"), "aigw has one gateway")
+        hosts = [self._host(each) for each in node.elements("spec", "hostnames")]
         rules = node.maps("spec", "rules")
         if not rules:
             raise node.refuse("has no rules")
         filters = [each for rule in rules for each in rule.maps("filters")]
         extensions = [told.scalar() for each in filters if (told := each.get("extensionRef", "name")) is not None]
-        auth, policy = self.access.auth(resource, names, extensions)
+        auth, policy = self.access.auth(resource, parents, extensions)
         closed = f"; closed by {policy.node.label}" if policy is not None else ""
-        operations = self._operations(resource)
+        gateways = frozenset(parent.text("name") or "" for parent in parents)
+        shared = _Shared(resource, hosts, auth, closed, self._operations(resource), gateways)
         for index, rule in enumerate(rules):
             name = resource.name if index == 0 else f"{resource.name}-{index + 1}"
             if len(rules) > 1:
                 rule.label = f"{node.label}: rule {index + 1}"
             try:
-                self._rule(resource, rule, rule.text("name") or name, hosts, auth, operations, closed)
+                self._rule(shared, rule, rule.text("name") or name)
             except Refused as refused:
-                if _is_reference(refused):
+                if isinstance(refused, MissingReference) and rule.file not in self.draft.pages:
                     raise
                 self.draft.refuse(refused, rule)
 
     def _operations(self, resource: Resource) -> Operations | None:
         """What a policy for the route says of which paths are which operation."""
         told = None
-        for policy in self.resources.policies_for([("HTTPRoute", resource.name)]):
+        for policy in self.resources.policies_for(self.resources.targets_of(resource)):
             routes = policy.spec("backend", "ai", "routes")
             if routes is not None:
                 told = told or read_operations(self.draft, routes)
                 self.resources.used(policy)
         return told
 
-    def _rule(
-        self,
-        resource: Resource,
-        rule: Node,
-        name: str,
-        hosts: list[str],
-        auth: str,
-        operations: Operations | None,
-        closed: str,
-    ) -> None:
+    def _rule(self, shared: _Shared, rule: Node, name: str) -> None:
         changes = self._filters(rule)
-        served = self._served(resource, rule, name, changes.pop("headers", {}))
-        conditions = self._conditions(rule)
-        operations = operations or served.operations
-        if operations is None:
-            by_path = all(by_end(path) for each in conditions for path in each["paths"])
-            operations = Operations(None if by_path else "chat")
-        common: dict[str, Any] = ({"hosts": hosts} if hosts else {}) | served.choice()
-        timeouts = _timeouts(rule)
-        if timeouts:
-            common["timeouts"] = timeouts
+        conditions = self._untaken(shared, rule)
+        served = self._served(shared.resource, rule, name, changes.pop("headers", {}))
+        rewrite = changes.pop("rewrite", None)
+        common = ({"hosts": shared.hosts} if shared.hosts else {}) | served.choice() | _timeouts(rule)
+        routes = list(self._divided(rule, conditions, shared.operations or served.operations, rewrite, served))
+        auth = self.draft.open_route(shared.resource.node) if shared.auth == "none" else shared.auth
         if auth != "key":
             common["auth"] = auth
-        rewrite = changes.pop("rewrite", None)
-        effect = rewrite is None
-        for condition in conditions:
-            for paths, operation in operations.divided(condition["paths"]):
-                values = condition | {"paths": paths} | common | _path_upstream(operation, rewrite, served)
-                if "prefix" in values.get("rewrite", {}) and _regular(values):
-                    if not operations.ends:
-                        raise rule.refuse("has a ReplacePrefixMatch for a path that is no prefix")
-                    del values["rewrite"]  # The provider's own path for each of them is right
-                effect = effect or values.get("rewrite") == rewrite
-                if values.get("rewrite") == {"full_path": served.full_path}:
-                    self._asked.add(id(served))
-                self._route(resource, rule, name, values, closed)
-        if not effect:
+        for values in routes:
+            if values.get("rewrite") == {"full_path": served.full_path}:
+                self._asked.add(id(served))
+            self._route(shared, rule, name, values | common)
+        self._take(shared, conditions, name)
+        if rewrite is not None and all(values.get("rewrite") != rewrite for values in routes):
             filters = [node.get("urlRewrite", "path") for node in rule.maps("filters")]
             self.draft.note(filters, "the provider's own path for the operation is asked for")
 
-    def _route(self, resource: Resource, rule: Node, name: str, values: dict[str, Any], closed: str) -> None:
+    def _divided(
+        self,
+        rule: Node,
+        conditions: list[dict[str, Any]],
+        operations: Operations | None,
+        rewrite: dict[str, str] | None,
+        served: Served,
+    ) -> Iterator[dict[str, Any]]:
+        """Paths with their conditions, their operation and what the upstream is asked for, each of which is a route.
+
+        :raises Refused: a rewrite fits no route of ours.
+        """
+        if operations is None:
+            by_path = all(by_end(path) for each in conditions for path in each["paths"])
+            operations = Operations(None if by_path else "chat")
+        for condition in conditions:
+            for paths, operation in operations.divided(condition["paths"]):
+                values = condition | {"paths": paths} | _path_upstream(operation, rewrite, served)
+                if "prefix" in values.get("rewrite", {}) and _regular(values):
+                    if not operations.ends:
+                        raise rule.refuse(
+                            "replaces a prefix (ReplacePrefixMatch), but its path is not one (PathPrefix)"
+                        )
+                    del values["rewrite"]  # The provider's own path for each of them is right
+                yield values
+
+    def _route(self, shared: _Shared, rule: Node, name: str, values: dict[str, Any]) -> None:
         entry = self.draft.add("routes", name, values)
         entry.origin = rule
         self.draft.own(rule, entry)
-        self.draft.own(resource.node, entry)
-        entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}{closed}")
+        self.draft.own(shared.resource.node, entry)
+        entry.comments.append(f"{rule.entity.label}, {rule.file}:{rule.line}{shared.closed}")
+
+    def _host(self, node: Node) -> str:
+        return _checked(node, host_rule, self.backends.texts.filled(node) or "")
 
     # -- when it matches
+
+    def _untaken(self, shared: _Shared, rule: Node) -> list[dict[str, Any]]:
+        """The conditions of a rule, without the paths that an earlier one has under the same.
+
+        On one Gateway that one gets all requests (Gateway API, HTTPRouteRule: the oldest route, then the first rule).
+        Where one of them is open and the other is not, both stay, and the check says that they cannot be told apart.
+
+        :raises Refused: nothing is left.
+        """
+        found, first = [], None
+        for condition in self._conditions(rule):
+            taken = {path: self._taken.get(key) for path, key in _keys(shared, condition)}
+            alike = [other for other in taken.values() if other is not None and other.auth == shared.auth]
+            first = alike[0] if alike else first
+            paths = [path for path, other in taken.items() if other is None or other.auth != shared.auth]
+            found += [condition | {"paths": paths}] if paths else []
+        if first is not None:
+            why = "comes first" if first.parents == shared.parents else "is another Gateway's, of which aigw has one"
+            if not found:
+                raise rule.refuse(f"has the same conditions as route {first.name}, which {why}")
+            self.draft.warn(rule, f"has a path under the same conditions as route {first.name}, which {why}")
+        return found
+
+    def _take(self, shared: _Shared, conditions: list[dict[str, Any]], name: str) -> None:
+        for condition in conditions:
+            for _, key in _keys(shared, condition):
+                self._taken.setdefault(key, _Taken(shared.auth, name, shared.parents))
 
     def _conditions(self, rule: Node) -> list[dict[str, Any]]:
         """The matches, those together that differ in their paths only.
@@ -242,7 +307,7 @@ class RouteReader:
         self.draft.note(reference.get("port"), "a backend has its port in its url")
         self.draft.note(reference.get("namespace"), "aigw has no namespaces")
         if kind not in BACKENDS or (group is not None and not _fits(group, kind)):
-            raise reference.refuse(f"is a {kind}; aigw calls LLM providers only ({', '.join(BACKENDS)})")
+            raise reference.refuse(f"refers to a {kind}; aigw calls LLM providers only ({', '.join(BACKENDS)})")
         for each in reference.maps("filters"):
             self.draft.drop(each, "aigw has filters for a whole route only")
         return self.backends.served(self.resources.referred(reference, (kind,), namespace, name), headers)
@@ -255,7 +320,7 @@ class RouteReader:
         targets = []
         for served, weight in found:
             if served.model is not None or served.full_path is not None:
-                raise rule.refuse("weighs a backend that is a pool itself, or has a path of its own")
+                raise rule.refuse("gives weights to backends, of which one is a pool itself or has a path of its own")
             targets.append({"backend": served.backends[0][0].name, "weight": weight})
         model = self.draft.add("models", name, {"targets": targets})
         model.comments.append(f"backendRefs of {rule.entity.label}, {rule.file}:{rule.line}")
@@ -264,6 +329,14 @@ class RouteReader:
         if any(served.operations != operations for served, _ in found):
             self.draft.warn(rule, "its backends differ in which paths are which operation; it is as with the first")
         return Served(backends, model.name, None, operations)
+
+
+def _keys(shared: _Shared, condition: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each path of a condition, and a text that is the same where the same requests are meant."""
+    rest = {key: value for key, value in condition.items() if key != "paths"}
+    same = json.dumps([sorted(shared.hosts), rest], sort_keys=True)
+    for path in condition["paths"]:
+        yield path, f"{path} {same}"
 
 
 def _path_upstream(operation: str | None, rewrite: dict[str, str] | None, served: Served) -> dict[str, Any]:
@@ -276,11 +349,6 @@ def _path_upstream(operation: str | None, rewrite: dict[str, str] | None, served
     # Otherwise the provider's own path is asked for there, whatever the filter made of the client's.
     kept = rewrite is not None and (by_end(told) or served.full_path is not None)
     return ({"rewrite": rewrite} if kept else {}) | {"operation": operation}
-
-
-def _is_reference(refused: Refused) -> bool:
-    """A reference to nothing is a mistake, not something that aigw lacks."""
-    return "of these files" in refused.why
 
 
 def _fits(group: str, kind: str) -> bool:
@@ -300,11 +368,7 @@ def _checked(node: Node, check: Any, value: str) -> str:
         raise node.refuse(str(error)) from None
 
 
-def _host(node: Node) -> str:
-    return _checked(node, host_rule, node.scalar())
-
-
-def _timeouts(rule: Node) -> dict[str, str]:
+def _timeouts(rule: Node) -> dict[str, Any]:
     """``timeouts.request`` and ``backendRequest``; the Gateway API counts both for the whole."""
     seconds = []
     for key in ("request", "backendRequest"):
@@ -313,11 +377,11 @@ def _timeouts(rule: Node) -> dict[str, str]:
             continue
         found = _DURATION.fullmatch(node.scalar())
         if found is None or not any(found.groups()):
-            raise node.refuse('is no duration (such as "30s")')
+            raise node.refuse('must be a duration such as "30s"')
         hours, minutes, secs, millis = (int(part or 0) for part in found.groups())
         seconds.append(hours * 3600 + minutes * 60 + secs + millis / 1000)
     wanted = [each for each in seconds if each > 0]  # 0 is none
     if not wanted:
         return {}
     total = min(wanted)
-    return {"total": f"{int(total)}s" if total == int(total) else f"{round(total * 1000)}ms"}
+    return {"timeouts": {"total": f"{int(total)}s" if total == int(total) else f"{round(total * 1000)}ms"}}

@@ -28,9 +28,9 @@ class FormatTests(ImportTestCase):
         for text, words in (
             ("model_list: [{model_name: a}]", "LiteLLM"),
             ("binds: [{port: 3000}]", "agentgateway's own configuration file"),
-            ("a: 1", "no configuration of Kong, and no Kubernetes resource"),
-            ("- a\n- b", "no configuration of Kong, and no Kubernetes resource"),
-            ("just words", "no configuration of Kong, and no Kubernetes resource"),
+            ("a: 1", "neither Kong's configuration nor a Kubernetes resource"),
+            ("- a\n- b", "neither Kong's configuration nor a Kubernetes resource"),
+            ("just words", "neither Kong's configuration nor a Kubernetes resource"),
         ):
             problem = self.problem(text)
             self.assertEqual(problem.line, 1, text)
@@ -47,6 +47,65 @@ class FormatTests(ImportTestCase):
     def test_nothing_of_use(self) -> None:
         problems = self.problems("_format_version: '3.0'\nconsumers: [{username: c}]")
         self.assertIn("nothing that aigw could serve", problems[0].message)
+
+
+class ConfigMapTests(ImportTestCase):
+    """Kong without a database, in a cluster: its configuration is a string of a ConfigMap."""
+
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kong}\ndata:\n  other: x\n  kong.yml: |\n"
+    text += "".join(f"    {line}\n" for line in SERVICE.strip().splitlines())
+
+    def test_it_is_read(self) -> None:
+        self.assertEqual(self.tables(self.text), self.tables(SERVICE))
+        self.warned(self.text, "1.yaml:17: route r: nobody is asked for a key")
+        said = [one.key for one in self.imported(self.text).notes if "in it is read" in one.message]
+        self.assertEqual(said, ["ConfigMap kong"])
+
+    def test_beside_other_resources(self) -> None:
+        self.assertEqual(sorted(self.tables(self.text + "---\n" + BACKEND + ROUTE)["routes"]), ["r", "r-2"])
+
+    def test_faults_have_the_lines_of_the_file(self) -> None:
+        problem = self.problem(self.text + "    services: []\n")
+        self.assertEqual((problem.line, problem.message), (18, "is there twice"))
+
+    def test_another_configmap(self) -> None:
+        """It is named as anything else that there is nothing like here."""
+        text = BACKEND + ROUTE + "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {a: 'b: c'}\n"
+        self.warned(text, "ConfigMap m: not imported", "nothing like it")
+
+
+class PageTests(ImportTestCase):
+    """Pages that have more in them than what is imported."""
+
+    def page(self, *blocks: str) -> str:
+        return "".join(f"# Block\n\n```yaml\n{block.strip()}\n```\n\n" for block in blocks)
+
+    def test_what_is_no_configuration_is_named(self) -> None:
+        """A file of something else is a mistake, a block of a page is not."""
+        others = "services:\n  web: {image: x, environment: [KEY=sk-1]}", "kind: drawing\n | a: b |"
+        imported = self.imported(self.page(*others, BACKEND + ROUTE))
+        self.assertEqual(list(tomllib.loads(imported.text)["routes"]), ["r"])
+        said = [str(one) for one in imported.warnings if "not imported" in one.message]
+        self.assertEqual(len(said), 2, said)
+        self.assertIn("1.yaml:4: not imported: is neither Kong's configuration", said[0])
+        self.assertIn("1.yaml:12: not imported: not YAML: ", said[1])
+        for one in said:
+            self.assertIn(f"# {one.partition('not imported')[1]}: ", imported.text)
+        self.assertNotIn("sk-1", imported.text)
+
+    def test_a_page_without_anything_says_why(self) -> None:
+        problem = self.problem(self.page("kind: drawing\n | a: b |"))
+        self.assertIn("not YAML", problem.message)
+
+    def test_routes_stay_closed_where_a_policy_may_be_among_what_cannot_be_read(self) -> None:
+        """Kong's and the Kubernetes gateways'."""
+        for good, broken in (
+            (BACKEND + ROUTE, "kind: TrafficPolicy\nspec: ["),
+            (SERVICE, "plugins:\n- name: key-auth\n  config: ["),
+        ):
+            open_, closed = self.tables(self.page(good)), self.tables(self.page(good, broken))
+            self.assertEqual([each["routes"]["r"].get("auth") for each in (open_, closed)], ["none", None])
+            self.warned(self.page(good, broken), "could not be read")
 
 
 class ProviderTests(unittest.TestCase):

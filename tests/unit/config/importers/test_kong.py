@@ -17,6 +17,104 @@ def plugin(model: str, *scopes: str) -> str:
     return f"- {{name: ai-proxy, config: {{{MODEL % model}}}{scope}}}\n"
 
 
+class ClosedTests(ImportTestCase):
+    """Whatever decides who may come in keeps a route closed."""
+
+    def test_plugins_about_access(self) -> None:
+        for name in ("ace", "ai-mcp-oauth2", "basic-auth", "ip-restriction", "jwt", "opa", "openid-connect"):
+            text = f"{SERVICE}plugins: [{{name: {name}, config: {{a: b}}}}]"
+            self.assertNotIn("auth", self.tables(text)["routes"]["r"], name)
+            self.warned(text, f"plugin {name}, global: not imported", "stays closed")
+
+    def test_what_is_not_an_llm_is_named(self) -> None:
+        """It is no reason to close a route, nor to leave it out."""
+        for name, words in (("ai-mcp-proxy", "it serves MCP"), ("ai-a2a-proxy", "it serves agents")):
+            text = f"{SERVICE}plugins: [{{name: {name}, config: {{a: b}}}}]"
+            self.assertEqual(self.tables(text)["routes"]["r"]["auth"], "none")
+            self.warned(text, f"plugin {name}, global: not imported", words)
+
+
+class VariableTests(ImportTestCase):
+    """decK's variables, wherever they stand: decK fills them in before it reads the file."""
+
+    text = """
+        services:
+        - name: s
+          routes: [{name: r, paths: ['/${{ env "DECK_PATH" }}'], hosts: ['${{ env "DECK_HOST" }}']}]
+          plugins:
+          - name: ai-proxy-advanced
+            config:
+              targets:
+              - route_type: llm/v1/chat
+                model:
+                  provider: anthropic
+                  model_alias: ${{ env "DECK_ALIAS" }}
+                  name: claude
+                  options:
+                    anthropic_version: ${{ env "DECK_VERSION" }}
+                    temperature: ${{ env "DECK_TEMPERATURE" | toFloat }}
+    """
+    environ = {
+        "DECK_PATH": "chat",
+        "DECK_HOST": "api.example.com",
+        "DECK_ALIAS": "fast",
+        "DECK_VERSION": "2023-06-01",
+        "DECK_TEMPERATURE": "0.5",
+    }
+
+    def test_they_are_filled_in(self) -> None:
+        tables = self.tables(self.text, environ=self.environ)
+        self.assertEqual(
+            (tables["routes"]["r"]["paths"], tables["routes"]["r"]["hosts"]), (["/chat"], ["api.example.com"])
+        )
+        (backend,) = tables["backends"].values()
+        self.assertEqual((backend["api_version"], backend["overrides"]), ("2023-06-01", {"temperature": 0.5}))
+        self.assertEqual(list(tables["models"]), ["fast"])
+
+    def test_each_that_is_not_set_is_named(self) -> None:
+        for name in self.environ:
+            environ = {key: value for key, value in self.environ.items() if key != name}
+            said = "\n".join(map(str, self.problems(self.text, environ=environ)))
+            self.assertIn(f"has ${name} in it, which is not set: set it for the import", said)
+
+    def test_the_end_of_an_expression_is_no_variable(self) -> None:
+        tables = self.tables(SERVICE.replace("paths: [/r]", "paths: ['~/r$']"))
+        self.assertEqual(tables["routes"]["r"]["paths"], ["~/r$"])
+
+
+class ExampleTests(ImportTestCase):
+    """``{% entity_example %}`` of Kong's documentation: one entity, of a type that is said beside it."""
+
+    def test_plugin(self) -> None:
+        page = """
+            ---
+            title: A provider
+            ---
+
+            {% entity_example %}
+            type: plugin
+            data:
+              name: ai-proxy
+              config:
+                route_type: llm/v1/chat
+                auth: {header_name: x-api-key, header_value: "${key}"}
+                model: {provider: anthropic, name: claude}
+            variables:
+              key: {value: $ANTHROPIC_API_KEY, description: A key}
+            formats: [deck]
+            {% endentity_example %}
+
+            {% entity_example %}
+            type: consumer
+            data: {username: alice, keyauth_credentials: [{key: "sha256:%s"}]}
+            {% endentity_example %}
+        """
+        tables = self.tables(page.replace("%s", "a" * 64))
+        self.assertEqual(tables["backends"]["anthropic"]["model"], "claude")
+        self.assertEqual(list(tables["secrets"].values()), [{"env": "ANTHROPIC_API_KEY"}])
+        self.assertEqual((tables["routes"]["all"]["paths"], list(tables["consumers"])), (["/"], ["alice"]))
+
+
 class EntityTests(ImportTestCase):
     """One thing said in several ways."""
 

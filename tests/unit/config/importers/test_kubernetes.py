@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from aigw.config.errors import ConfigError
 from tests.unit.config.importers.imports import ImportTestCase
 
 BACKEND = """
@@ -34,6 +35,239 @@ def agentgateway(spec: str) -> str:
 
 
 TO_AGENTGATEWAY = ROUTE.replace("kind: Backend, group: gateway.kgateway.dev", "kind: AgentgatewayBackend")
+
+
+ENTERPRISE = agentgateway("{ai: {provider: {openai: {model: m}}}}").replace(
+    "agentgateway.dev/v1alpha1\nkind: AgentgatewayBackend",
+    "enterpriseagentgateway.solo.io/v1alpha1\nkind: EnterpriseAgentgatewayBackend",
+)
+TO_ENTERPRISE = ROUTE.replace(
+    "kind: Backend, group: gateway.kgateway.dev",
+    "kind: EnterpriseAgentgatewayBackend, group: enterpriseagentgateway.solo.io",
+)
+POLICY = """
+apiVersion: enterpriseagentgateway.solo.io/v1alpha1
+kind: EnterpriseAgentgatewayPolicy
+metadata: {name: p, namespace: n}
+spec:
+  %s
+  traffic: {apiKeyAuthentication: {mode: Strict, secretRef: {name: keys}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: n}
+stringData: {alice: k-1}
+---
+"""
+
+
+class EnterpriseTests(ImportTestCase):
+    """Solo's own kinds have the specs of their open siblings."""
+
+    def test_backend(self) -> None:
+        """What comes of it is the same but for its name in the comments."""
+        imported = self.imported(ENTERPRISE + TO_ENTERPRISE).text
+        sibling = self.imported(agentgateway("{ai: {provider: {openai: {model: m}}}}") + TO_AGENTGATEWAY).text
+        self.assertEqual(imported.replace("EnterpriseAgentgateway", "Agentgateway"), sibling)
+
+    def test_policy_of_a_backend(self) -> None:
+        policy = (
+            "apiVersion: enterpriseagentgateway.solo.io/v1alpha1\nkind: EnterpriseAgentgatewayPolicy\n"
+            "metadata: {name: p}\nspec: {targetRefs: [{kind: EnterpriseAgentgatewayBackend, name: b}],"
+            " backend: {auth: {secretRef: {name: key}}, ai: {defaults: [{field: max_tokens, value: 5}]}}}\n"
+        )
+        backend = self.tables(ENTERPRISE + TO_ENTERPRISE + policy)["backends"]["b"]
+        self.assertEqual((backend["auth"], backend["defaults"]), ({"secret": "key"}, {"max_tokens": 5}))
+
+    def test_what_a_policy_is_for_is_no_loss(self) -> None:
+        """Once it was looked at."""
+        policy = POLICY.partition("---")[0] % "targetRefs: [{group: g, kind: EnterpriseAgentgatewayBackend, name: b}]"
+        policy = policy.replace("traffic: {apiKey", "backend: {ai: {defaults: [{field: a, value: 1}]}, apiKey")
+        said = [str(one) for one in self.imported(ENTERPRISE + TO_ENTERPRISE + policy).warnings if "Policy" in one.key]
+        self.assertEqual([one for one in said if "targetRefs" in one], [], said)
+
+    def test_policy_about_access(self) -> None:
+        tables = self.tables(ENTERPRISE + TO_ENTERPRISE + POLICY % "targetRefs: [{kind: HTTPRoute, name: r}]")
+        self.assertNotIn("auth", tables["routes"]["r"])
+        self.assertEqual(list(tables["consumers"]), ["alice"])
+
+
+class TargetTests(ImportTestCase):
+    """Policies close the routes that they are for, in whichever way they say which those are."""
+
+    route = ROUTE.replace("name: r, namespace: n", "name: r, namespace: n, labels: {team: a, tier: gold}")
+    gateway = (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: gw, labels: {env: x}}\n"
+        "spec: {listeners: [{name: h, port: 80, protocol: HTTP}]}\n---\n"
+    )
+    listeners = (
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\nmetadata: {name: more}\n"
+        "spec: {parentRef: {name: gw}, listeners: [{name: h, port: 81, protocol: HTTP}]}\n---\n"
+    )
+
+    def closed(self, targets: str, route: str = "") -> bool:
+        text = BACKEND + (route or self.route) + self.gateway + self.listeners + POLICY % targets
+        return "auth" not in self.tables(text)["routes"]["r"]
+
+    def test_labels(self) -> None:
+        """All of them."""
+        for kind, labels, closed in (
+            ("HTTPRoute", "{team: a}", True),
+            ("HTTPRoute", "{team: a, tier: gold}", True),
+            ("HTTPRoute", "{team: a, tier: silver}", False),
+            ("HTTPRoute", "{team: b}", False),
+            ("HTTPRoute", "{}", True),
+            ("Gateway", "{env: x}", True),
+            ("Gateway", "{env: y}", False),
+        ):
+            targets = f"targetSelectors: [{{group: g, kind: {kind}, matchLabels: {labels}}}]"
+            self.assertEqual(self.closed(targets), closed, targets)
+
+    def test_listeners_that_are_added_to_a_gateway(self) -> None:
+        """What closes the Gateway closes them, too."""
+        route = self.route.replace("[{name: gw}]", "[{kind: ListenerSet, name: more}]")
+        for name, closed in (("gw", True), ("other", False)):
+            self.assertEqual(self.closed(f"targetRefs: [{{kind: Gateway, name: {name}}}]", route), closed, name)
+        self.assertTrue(self.closed("targetRefs: [{kind: ListenerSet, name: more}]", route))
+        self.assertEqual(self.tables(BACKEND + route + self.listeners)["server"]["listen"], ["tcp:81"])
+
+    def test_a_route_that_is_not_imported_is_not_called_open(self) -> None:
+        text = BACKEND + ROUTE + ROUTE.replace("name: r,", "name: r2,").replace("name: b,", "name: b2,")
+        text += BACKEND.replace("name: b,", "name: b2,").replace("{type: AI, ai: {llm", "{mcp: {targets: []}, x: {y")
+        said = [str(one) for one in self.imported(text).warnings if "nobody is asked" in one.message]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("HTTPRoute r:", said[0])
+
+
+class MissingTests(ImportTestCase):
+    """Parts that something is missing of."""
+
+    def page(self, *blocks: str) -> str:
+        return "".join(f"# Block\n\n```yaml\n{block}\n```\n\n" for block in blocks)
+
+    lost = ROUTE.replace("name: r,", "name: lost,").replace("/x", "/lost").replace("name: b,", "name: gone,")
+
+    def test_references_to_nothing(self) -> None:
+        """A mistake in files. A page may lead to what another page has: the rest of it is imported."""
+        self.assertIn("names no Backend of these files", str(self.problems(BACKEND + ROUTE + self.lost)))
+        page = self.page(BACKEND, ROUTE, self.lost)
+        self.assertEqual(list(self.tables(page)["routes"]), ["r"])
+        self.warned(page, "backendRefs[0]: names no Backend of these files (allowed: b)")
+
+    def test_a_reference_by_another_kind(self) -> None:
+        problem = self.problem(ENTERPRISE + TO_AGENTGATEWAY)
+        self.assertIn("(did you mean EnterpriseAgentgatewayBackend b?)", problem.message)
+
+    def test_resources_that_cannot_be_read(self) -> None:
+        """One that says who may come in may be what closes the routes."""
+        for broken, auth in (
+            ("apiVersion: v9\nkind: Backend\nmetadata: {name: old}\nspec: {a: b}", "none"),
+            ("apiVersion: v1\nkind: Secret\nstringData: {a: b}", "none"),
+            ("apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nspec: {traffic: {a: b}}", None),
+        ):
+            self.assertRaises(ConfigError, self.imported, BACKEND + ROUTE + broken)
+            self.assertEqual(self.tables(self.page(BACKEND, ROUTE, broken))["routes"]["r"].get("auth"), auth, broken)
+
+    def test_a_route_with_a_host_that_is_none(self) -> None:
+        """It is left out; it would match everything without its host."""
+        route = self.lost.replace("gone", "b").replace("  rules:", "  hostnames: ['a b']\n  rules:")
+        text = BACKEND + ROUTE + route
+        self.assertEqual(list(self.tables(text)["routes"]), ["r"])
+        self.warned(text, "HTTPRoute lost: spec.hostnames[0]", "is not a host")
+
+    def test_variables_in_hosts(self) -> None:
+        text = BACKEND + ROUTE.replace("  rules:", "  hostnames: ['api.${DOMAIN}']\n  rules:")
+        route = self.tables(text, environ={"DOMAIN": "example.com"})["routes"]["r"]
+        self.assertEqual(route["hosts"], ["api.example.com"])
+        self.assertIn("has $DOMAIN in it", str(self.problems(text)))
+
+
+class SameConditionTests(ImportTestCase):
+    """Rules with the same conditions: the first gets all requests."""
+
+    second = ROUTE.replace("name: r,", "name: second,")
+
+    def test_the_first_stays(self) -> None:
+        text = BACKEND + ROUTE + self.second
+        self.assertEqual(list(self.tables(text)["routes"]), ["r"])
+        self.warned(text, "HTTPRoute second", "has the same conditions as route r, which comes first")
+
+    def test_some_paths(self) -> None:
+        """Those that only the second has are its own."""
+        text = BACKEND + ROUTE + self.second.replace("value: /x}}", "value: /x}}, {path: {type: Exact, value: /y}}")
+        self.assertEqual(self.tables(text)["routes"]["second"]["paths"], ["=/y"])
+        self.warned(text, "HTTPRoute second", "has a path under the same conditions as route r, which comes first")
+
+    def test_of_another_gateway(self) -> None:
+        """Which is no reason to refuse the first."""
+        text = BACKEND + ROUTE + self.second.replace("name: gw", "name: other")
+        self.assertEqual(list(self.tables(text)["routes"]), ["r"])
+        self.warned(text, "HTTPRoute second", "as route r, which is another Gateway's, of which aigw has one")
+
+    def test_other_conditions(self) -> None:
+        for second in (
+            self.second.replace("  rules:", "  hostnames: [example.com]\n  rules:"),
+            self.second.replace("value: /x}}", "value: /x}, method: POST}"),
+            self.second.replace("PathPrefix", "Exact"),
+        ):
+            self.assertEqual(list(self.tables(BACKEND + ROUTE + second)["routes"]), ["r", "second"], second)
+
+    def test_one_open_one_closed(self) -> None:
+        """Which comes first in a cluster is no file's to say: the check refuses both."""
+        text = BACKEND + ROUTE + self.second + POLICY % "targetRefs: [{kind: HTTPRoute, name: second}]"
+        self.assertEqual(list(self.tables(text)["routes"]), ["r", "second"])
+
+    def test_one_key_of_two_consumers(self) -> None:
+        """aigw knows a caller by the key."""
+        policy = POLICY % "targetRefs: [{kind: HTTPRoute, name: r}]"
+        text = BACKEND + ROUTE + policy.replace("{alice: k-1}", "{alice: k-1, bob: k-1}")
+        self.assertEqual(list(self.tables(text)["consumers"]), ["alice"])
+        self.warned(text, "the key of bob is alice's, too")
+
+
+class OtherBackendTests(ImportTestCase):
+    """What is behind a route and no LLM is named as what it is."""
+
+    def test_what_they_are(self) -> None:
+        for spec, words in (
+            ("{mcp: {targets: []}}", "is an MCP backend (spec.mcp)"),
+            ("{entMcp: {targets: []}}", "is an MCP backend (spec.entMcp)"),
+            ("{static: {host: a, port: 1}}", "is a backend at a fixed address"),
+            ("{dynamicForwardProxy: {}}", "is a forward proxy"),
+            ("{policies: {tls: {}}}", "has no LLM (spec.ai)"),
+        ):
+            for backend, route in (
+                (agentgateway(spec), TO_AGENTGATEWAY),
+                (ENTERPRISE.replace("{ai: {provider: {openai: {model: m}}}}", spec), TO_ENTERPRISE),
+                (
+                    BACKEND.replace(
+                        "{type: AI, ai: {llm: {openai: {authToken: {kind: Passthrough}, model: m}}}}", spec
+                    ),
+                    ROUTE,
+                ),
+            ):
+                said = "\n".join(map(str, self.problems(backend + route)))
+                self.assertIn(words, said)
+
+    def test_workloads_are_no_loss(self) -> None:
+        """They say what runs, not how a gateway is to be."""
+        text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {replicas: 1}\n"
+        imported = self.imported(BACKEND + ROUTE + text)
+        self.assertEqual([one for one in imported.warnings if "Deployment" in one.key], [])
+        self.assertEqual(len([one for one in imported.notes if "Deployment" in one.key]), 1)
+
+    def test_others_resources(self) -> None:
+        """What can be done instead."""
+        for api, kind, words in (
+            ("configuration.konghq.com/v1", "KongPlugin", "deck gateway dump"),
+            ("aigateway.envoyproxy.io/v1alpha1", "AIGatewayRoute", "Envoy AI Gateway"),
+        ):
+            text = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {{a: b}}\n"
+            self.warned(BACKEND + ROUTE + text, kind, words)
+
+    def test_variables_for_whole_parts(self) -> None:
+        self.assertIn("$SPEC stands for", str(self.problems(agentgateway("$SPEC") + TO_AGENTGATEWAY)))
+        self.assertIn("$RULES stands for", str(self.problems(BACKEND + ROUTE.partition("rules:")[0] + "rules: $RULES")))
 
 
 class BackendTests(ImportTestCase):
@@ -284,7 +518,7 @@ class RouteTests(ImportTestCase):
         second = BACKEND.replace("name: b", "name: c")
         references = "[{name: b, kind: AgentgatewayBackend}, {name: c, kind: Backend}]"
         alone = "  - backendRefs: [{name: c, kind: Backend}]\n"
-        both = f"  - backendRefs: {references}\n"
+        both = f"  - matches: [{{path: {{value: /y}}}}]\n    backendRefs: {references}\n"
         text = backend + second + ROUTE[: ROUTE.index("  - matches")] + alone + both
         (warning,) = [each for each in self.imported(text).warnings if "asks for it" in each.message]
         self.assertTrue(warning.key.endswith("ai.provider.path"), warning)

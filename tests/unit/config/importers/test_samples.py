@@ -33,13 +33,13 @@ REFUSED = {
     "deck-format-1.1": "no AI plugin acts on it",
     "deck-lookup-tags": "nothing that aigw could serve",
     "gloo-flattened": "line breaks are lost",
-    "kgateway-backends-alone": "no route that was imported leads to it",
-    "kgateway-static": "is no LLM (spec.ai)",
+    "kgateway-backends-alone": "no file has an HTTPRoute",
+    "kgateway-static": "is a backend at a fixed address",
     "kong-databricks": "databricks is a provider that aigw does not have",
     "kong-gemini-native": "is a dialect that aigw's clients cannot speak",
     "kong-huggingface": "huggingface is a provider that aigw does not have",
     "kong-semantic": "semantic: aigw does not choose by what a prompt says",
-    "kong-speech": "audio/v1/audio/speech is an operation that aigw has not",
+    "kong-speech": "audio/v1/audio/speech is an operation that aigw does not have",
 }
 
 
