@@ -9,7 +9,6 @@ have it served. Whatever fails before that leaves the old configuration as it wa
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,8 +23,10 @@ from twisted.python.failure import Failure
 from aigw import __version__
 from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings, load_served
+from aigw.launch import Launch
 from aigw.logs import flush_daemon_log, redactor
 from aigw.metrics import Metrics
+from aigw.os_error_text import os_error_text
 from aigw.snapshot import secrets_of
 from aigw.systemd import Notifier
 
@@ -43,18 +44,24 @@ class Daemon(MultiService):
     :param reactor: everything's clock.
     :param settings: what is served first, checked.
     :param metrics: where reloads are counted.
+    :param load: reads the file again at each reload.
     :ivar draining: whether the end has begun.
     :ivar announced: whether the start is over.
+    :ivar launch: told how the start goes.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, reactor: Any, settings: Settings, metrics: Metrics, load: Callable[[str], Settings] = load_served
+    ) -> None:
         super().__init__()
         self._reactor = reactor
+        self._load = load
         self.settings = settings
         self.metrics = metrics
         self.notifier = Notifier()
+        self.launch = Launch()
         self.draining = self.announced = self._ending = False
         self._started = self._loaded_at = time.time()
         self._reloading = self._reload_again = False
@@ -107,12 +114,12 @@ class Daemon(MultiService):
     def privilegedStartService(self) -> None:
         """Open the ports, while a daemon that was started as root still may.
 
-        :raises SystemExit: one cannot be had; stderr says which.
+        :raises SystemExit: one cannot be had; whoever started the daemon was told which.
         """
         try:
             self.open()
         except (CannotListenError, OSError, ValueError) as error:
-            (sys.__stderr__ or sys.stderr).write(f"{self._path}: cannot listen: {error}\n")
+            self.launch.failed(f"{self._path}: {os_error_text(error)}")
             raise SystemExit(1) from None
         super().privilegedStartService()
 
@@ -151,6 +158,7 @@ class Daemon(MultiService):
         self.log.info("aigw {version} serves {config} on {where}", version=__version__, config=self._path, where=where)
         self.notifier.ready(self.status())
         self.announced = True
+        self.launch.serves()
         self._reload_once_more()
 
     def _on_signal(self, number: int, act: Callable[[], object]) -> None:
@@ -189,7 +197,7 @@ class Daemon(MultiService):
     @inlineCallbacks
     def _reload(self) -> Any:
         pool = self._reactor.getThreadPool()
-        settings = yield threads.deferToThreadPool(self._reactor, pool, load_served, self._path)
+        settings = yield threads.deferToThreadPool(self._reactor, pool, self._load, self._path)
         if self.draining:
             return
         yield self.swap(settings)
@@ -202,7 +210,7 @@ class Daemon(MultiService):
     def _keep(self, failure: Failure) -> None:
         """The old configuration stays; say why the new one did not come."""
         self.metrics.reloaded(False, time.time(), "")
-        text = str(failure.value) if failure.check(ConfigError, Refused) else failure.getErrorMessage()
+        text = os_error_text(failure.value)
         self._last_error = text
         for line in text.splitlines():
             self.log.error("reload refused, the old configuration stays: {line}", line=line)

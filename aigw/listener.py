@@ -110,6 +110,11 @@ class Described:
         named = {"ssl": ("privateKey", "certKey", "extraCertChain", "dhParameters"), "tls": ("path",)}
         return {name: directory / arguments[name] for name in named.get(self.kind, ()) if name in arguments}
 
+    def text(self, **changed: str) -> str:
+        """Its description, with some arguments changed or added; all of them by name."""
+        named = [f"{name}={_escaped(value)}" for name, value in {**self.arguments, **changed}.items()]
+        return ":".join([*["haproxy"] * self.proxied, self.kind, *named])
+
     def overlaps(self, other: Described) -> bool:
         """Whether the kernel gives only one of the two what both ask for."""
         mine, theirs = self.address, other.address
@@ -158,6 +163,10 @@ def described(value: str) -> Described:
             raise ValueError(f"has no {name} {_LIKE_THESE}")
     _check(kind, arguments)
     return Described(kind, proxied, arguments)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _split(value: str) -> list[str]:

@@ -11,8 +11,9 @@ from aigw.config import backtracking
 from aigw.config.errors import Fault
 from aigw.config.listeners import key_files
 from aigw.config.modes import opened_to_others
+from aigw.config.placeholders import HIDDEN
 from aigw.config.sensitive import sent_secrets
-from aigw.config.tables import Backend, BackendAuth, ConsumerBackend
+from aigw.config.tables import Backend, BackendAuth, ConsumerBackend, Queue
 
 if TYPE_CHECKING:
     from aigw.config.settings import Settings
@@ -45,7 +46,7 @@ def _plain_secrets(settings: Settings) -> Iterator[Fault]:
 
 
 def _inline(path: tuple[str, ...], auth: BackendAuth | None) -> Iterator[Fault]:
-    if auth is not None and auth.inline is not None:
+    if auth is not None and auth.inline not in (None, HIDDEN):
         yield (*path, "auth", "inline"), "a provider's token in plain text (secret = …, kept outside by [secrets])"
 
 
@@ -98,10 +99,10 @@ def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
 def _without_effect(settings: Settings) -> Iterator[Fault]:
     """Keys that need another one to mean something."""
     for name, backend in settings.backends.items():
-        if "queue" in backend.model_fields_set and not backend.max_in_flight:
+        if backend.queue != Queue() and not backend.max_in_flight:
             yield ("backends", name, "queue"), "has no effect without max_in_flight"
     for name, model in settings.models.items():
-        if "hash_on" in model.model_fields_set and model.balance != "hash":
+        if model.hash_on != "consumer" and model.balance != "hash":
             yield ("models", name, "hash_on"), 'has no effect without balance = "hash"'
         if model.on_stream_cut == "continue" and len(model.targets) == 1 and not model.fallback:
             yield ("models", name, "on_stream_cut"), "there is no other target that could go on (a second one)"

@@ -141,7 +141,8 @@ def _only_for(
     path: KeyPath, table: dict[str, Any], provider: Any, only_for: dict[str, tuple[str, ...]]
 ) -> Iterator[Fault]:
     for key, providers in only_for.items():
-        if key in table and provider not in providers:
+        # A switch that is off is as good as absent.
+        if table.get(key, False) is not False and provider not in providers:
             yield (*path, key), "is only for provider = " + " or ".join(f'"{name}"' for name in providers)
 
 

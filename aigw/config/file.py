@@ -174,15 +174,17 @@ def _inside(path: KeyPath, part: str | int) -> KeyPath:
     return (*path, part) if len(path) < _DEEPEST else path
 
 
-def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
+def read(path: Path, data: bytes | None = None) -> tuple[dict[str, Any], Lines, bytes]:
     """The tables of a file, the lines of its keys, its bytes.
 
+    :param data: what is in it, where that is known already.
     :raises ConfigError: it cannot be read or is not TOML; the one problem names the line.
     """
-    try:
-        data = read_regular(path, _LONGEST)
-    except OSError as error:
-        raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
+    if data is None:
+        try:
+            data = read_regular(path, _LONGEST)
+        except OSError as error:
+            raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
         _check_keys(path, text)

@@ -19,6 +19,7 @@ from twisted.internet.defer import DeferredList, inlineCallbacks
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aigw.os_error_text import os_error_text
 from aigw.workers.change import PREPARE, Change, Offer
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat, WorkerProcess
@@ -141,7 +142,8 @@ class Crew:
         try:
             process = self._hire(place.number)
         except OSError as error:
-            self.log.error("worker {number} cannot be started: {error}", number=place.number, error=error)
+            why = os_error_text(error)
+            self.log.error("worker {number} cannot be started: {why}", number=place.number, why=why)
             place.failures += 1
             if self._was_complete:
                 self._replace_later(place)

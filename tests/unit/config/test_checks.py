@@ -202,11 +202,11 @@ class WarningTests(FileTestCase):
 
     def test_what_means_nothing_by_itself(self) -> None:
         """A file may say it; whoever wrote it should know."""
-        model = "[models.m]\ntargets = [{{ backend = 'echo' }}]\n{}\n[routes.r]\npaths = ['/r']"
+        model = "[models.m]\ntargets = [{{ backend = 'echo' }}]\n{}\n[routes.r]\npaths = ['/r']\nauth = 'none'"
         for text, key, word in (
             (model.format("hash_on = 'header:x'"), "models.m.hash_on", "balance"),
             (model.format("on_stream_cut = 'continue'"), "models.m.on_stream_cut", "no other target"),
-            ("[backends.b]\nprovider = 'echo'\nqueue = { size = 3 }\n[routes.b]\npaths = ['/b']\nbackend = 'b'",
+            ("[backends.b]\nprovider = 'echo'\nqueue = { size = 3 }\n[routes.b]\npaths = ['/b']\nbackend = 'b'\nauth = 'none'",
              "backends.b.queue", "max_in_flight"),
         ):  # fmt: skip
             ((found, message),) = self.warnings(BACKEND + text)
