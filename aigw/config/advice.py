@@ -12,7 +12,9 @@ from aigw.config.errors import Fault
 from aigw.config.listeners import key_files
 from aigw.config.modes import opened_to_others
 from aigw.config.placeholders import HIDDEN
+from aigw.config.reach import unmatched, unreachable
 from aigw.config.sensitive import sent_secrets
+from aigw.config.slips import in_the_clear, missing_folder, shared_port
 from aigw.config.tables import Backend, BackendAuth, ConsumerBackend, Queue
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ def advise(settings: Settings, now: datetime) -> Iterator[Fault]:
     yield from _readable(settings, has_secrets=bool(plain))
     yield from _unused(settings)
     yield from _consumers(settings, now)
+    yield from unreachable(settings, now)
+    yield from unmatched(settings)
+    yield from in_the_clear(settings)
+    yield from shared_port(settings)
+    yield from missing_folder(settings)
     yield from _without_effect(settings)
     yield from _slow_paths(settings)
 

@@ -237,8 +237,13 @@ def _routes_to_nowhere(tables: dict[str, Any]) -> Iterator[Fault]:
     if _section(tables, "models"):
         return
     for name, route in _section(tables, "routes").items():
-        if isinstance(route, dict) and "backend" not in route and "model" not in route:
+        if isinstance(route, dict) and not {"backend", "model", *_misplaced(Route, route)} & set(route):
             yield ("routes", name), "has no backend and no model (one of them, or [models] for requests to pick from)"
+
+
+def _misplaced(kind: type[Table], table: dict[str, Any]) -> Iterator[str]:
+    """Keys with tables that are not known, such as the rest of a name that should have quotes: faults already."""
+    return (key for key, value in table.items() if isinstance(value, dict) and key not in kind.model_fields)
 
 
 def _names_of_models(tables: dict[str, Any]) -> Iterator[Fault]:

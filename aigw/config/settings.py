@@ -25,6 +25,7 @@ from aigw.config.files import Held, hold
 from aigw.config.placeholders import fill_in
 from aigw.config.run_options import RunOptions
 from aigw.config.secrets import resolve_secrets, sources_of
+from aigw.config.slips import variables
 from aigw.config.tables import (
     Backend,
     BackendAuth,
@@ -125,7 +126,7 @@ def load(
         # Not inside the "except": pydantic's error would carry the file's values into tracebacks.
         raise ConfigError(_problems(path, lines, faults))
     settings = _settings(path, hashlib.sha256(data).hexdigest(), typed, lines, secrets, held)
-    warnings = [*advise(settings, datetime.now(UTC)), *held.warnings]
+    warnings = [*advise(settings, datetime.now(UTC)), *variables(tables), *held.warnings]
     return attrs.evolve(settings, warnings=_problems(path, lines, warnings), hidden=bool(placeholders))
 
 
