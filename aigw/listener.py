@@ -153,14 +153,14 @@ def described(value: str) -> Described:
         proxied += 1
         kind, *pieces = pieces
     if not pieces:
-        raise ValueError(f"is not a listener {_LIKE_THESE}")
+        raise ValueError(f"must be a listener {_LIKE_THESE}")
     if kind not in _KINDS:
-        raise UnknownWord("is not a kind of listener that is known", kind, (*_KINDS, "haproxy"))
+        raise UnknownWord("unknown kind of listener", kind, (*_KINDS, "haproxy"))
     needed, others = _KINDS[kind]
     arguments = _arguments(kind, (*needed, *others), pieces)
     for name in needed:
         if not arguments.get(name):
-            raise ValueError(f"has no {name} {_LIKE_THESE}")
+            raise ValueError(f"{name} is missing {_LIKE_THESE}")
     _check(kind, arguments)
     return Described(kind, proxied, arguments)
 
@@ -188,12 +188,12 @@ def _arguments(kind: str, names: tuple[str, ...], pieces: list[str]) -> dict[str
         name, equals, argument = piece.partition("=")
         if not equals:
             if position >= len(names):
-                raise ValueError(f"has more than {kind}: takes {_LIKE_THESE}")
+                raise ValueError(f"has too many arguments for {kind}: {_LIKE_THESE}")
             name, argument = names[position], piece
         elif name not in names:
-            raise UnknownWord(f"has an argument that {kind}: does not take", name, names)
+            raise UnknownWord(f"unknown argument of {kind}:", name, names)
         if name in arguments:
-            raise ValueError(f"has {name} twice (once)")
+            raise ValueError(f"has {name} twice (each argument once)")
         arguments[name] = argument.replace("\\", "")
     return arguments
 
@@ -202,11 +202,11 @@ def _check(kind: str, arguments: dict[str, str]) -> None:
     for name, least, most in (("port", 0, 65535), ("backlog", 1, 65535), ("index", 0, 65535)):
         given = arguments.get(name)
         if given is not None and not (re.fullmatch("[0-9]{1,5}", given) and least <= int(given) <= most):
-            raise ValueError(f"has a {name} that is none (a number from {least} to {most})")
+            raise ValueError(f"{name} must be {least} to {most}")
     if not re.fullmatch("[0-7]{3,4}", arguments.get("mode", "666")):
-        raise ValueError('has a mode that is none (octal, such as "660")')
+        raise ValueError("mode must be octal, such as 660")
     if kind == "systemd":
         if arguments["domain"] not in ("INET", "INET6", "UNIX"):
-            raise ValueError("has a domain that is none (allowed: INET, INET6, UNIX)")
+            raise ValueError("domain must be INET, INET6 or UNIX")
         if ("index" in arguments) == ("name" in arguments):
-            raise ValueError("names no socket of systemd's (one of index=, name=)")
+            raise ValueError("must name one of systemd's sockets (index= or name=, one of the two)")

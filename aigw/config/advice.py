@@ -90,14 +90,14 @@ def _unused(settings: Settings) -> Iterator[Fault]:
         if name not in used:
             yield ("backends", name), "no route and no model uses this backend"
     if settings.models and all(route.backend for route in settings.routes.values()):
-        yield ("models",), "no route picks from the models (every route has a backend of its own)"
+        yield ("models",), "no route uses [models]: every route has a backend of its own"
 
 
 def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
     anonymous = {auth.anonymous for auth in settings.auth.values()}
     for name, consumer in settings.consumers.items():
         if not consumer.keys and name not in anonymous:
-            yield ("consumers", name), "this consumer has no key, so nobody can be it"
+            yield ("consumers", name), "this consumer has no key, so nobody can call as it ('aigw key NAME' makes one)"
         for index, key in enumerate(consumer.keys):
             if key.expires is not None and key.expires <= now:
                 yield ("consumers", name, "keys", index), "this key has expired"
@@ -112,7 +112,10 @@ def _without_effect(settings: Settings) -> Iterator[Fault]:
         if model.hash_on != "consumer" and model.balance != "hash":
             yield ("models", name, "hash_on"), 'has no effect without balance = "hash"'
         if model.on_stream_cut == "continue" and len(model.targets) == 1 and not model.fallback:
-            yield ("models", name, "on_stream_cut"), "there is no other target that could go on (a second one)"
+            yield (
+                ("models", name, "on_stream_cut"),
+                "has no effect without a second target, which continues",
+            )
 
 
 def _slow_paths(settings: Settings) -> Iterator[Fault]:
@@ -127,7 +130,10 @@ def _slow_paths(settings: Settings) -> Iterator[Fault]:
                     else "takes far too long for long ones"
                 )
                 why = f"a regular expression that {how}: paths such as {found.text(24)!r} and so on"
-                yield ("routes", name, "paths", index), f"{why} (one way only to divide a path between repetitions)"
+                yield (
+                    ("routes", name, "paths", index),
+                    f"{why} (no repetitions inside or beside each other)",
+                )
 
 
 @lru_cache(maxsize=1024)

@@ -26,8 +26,8 @@ _TYPES = {
     "model_attributes_type": "a table",
 }
 _BOUNDS = {
-    "greater_than_equal": ("ge", "is too small (at least {})"),
-    "less_than_equal": ("le", "is too large (at most {})"),
+    "greater_than_equal": ("ge", "must be at least {}"),
+    "less_than_equal": ("le", "must be at most {}"),
     "too_short": ("min_length", "has too few elements (at least {})"),
     "string_too_short": ("min_length", "is empty (at least {} character)"),
 }
@@ -78,7 +78,7 @@ def _message(detail: Any, value: Any) -> str:
         return f"must be {_TYPES[kind]}, not {_type_of(value)}"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        return "is none of what it may be" + allowed(value if isinstance(value, str) else "", choices)
+        return "unknown value" + allowed(value if isinstance(value, str) else "", choices)
     if kind in _BOUNDS:
         name, text = _BOUNDS[kind]
         return text.format(context[name])
