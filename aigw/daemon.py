@@ -3,7 +3,8 @@
 Theory of operation. It is the same whether the process serves by itself (:class:`~aigw.gateway.Gateway`) or has workers
 that do (:class:`~aigw.workers.parent.Parent`). Start: open every listener (a port that is taken ends the start), begin,
 say READY. Reload: read and check the file in a thread (a large one takes its time, streams must not wait for it), then
-have it served. Whatever fails before that leaves the old configuration as it was. Stop: drain, then end with status 0.
+have it served. Whatever fails before that leaves the old configuration as it was. Stop: drain, then end with status 0;
+a second signal ends the drain at once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from aigw.systemd import Notifier
 
 #: Seconds after which what a slow reader or a busy service manager did not take is offered again.
 _TRY_AGAIN = 0.5
+#: Seconds behind the first signal to end in which another one is taken for the same: some programs that run others pass
+#: on what the terminal has sent already, or send it to the process and to its group (GNU timeout).
+_SAME_SIGNAL = 0.2
 
 
 class Refused(Exception):
@@ -62,7 +66,8 @@ class Daemon(MultiService):
         self.metrics = metrics
         self.notifier = Notifier()
         self.launch = Launch()
-        self.draining = self.announced = self._ending = False
+        self.draining = self.announced = self._ending = self._cut_short = False
+        self._ending_since = 0.0
         self._started = self._loaded_at = time.time()
         self._reloading = self._reload_again = False
         self._last_error = ""
@@ -99,6 +104,10 @@ class Daemon(MultiService):
 
     def drain(self) -> Deferred[Any]:
         """Let what is under way end, for as long as it may take; then let go of everything."""
+        raise NotImplementedError
+
+    def cut_short(self) -> None:
+        """Wait no longer for what is under way; before or in :meth:`drain`."""
         raise NotImplementedError
 
     def addresses(self) -> dict[str, str]:
@@ -237,17 +246,24 @@ class Daemon(MultiService):
     # -- stop
 
     def end(self) -> None:
-        """Have the process drain and end; SIGTERM. Once it does, further signals change nothing."""
+        """Have the process drain and end; SIGTERM or Ctrl-C. A second one has it drain no longer."""
+        now = self._reactor.seconds()
         if not self._ending:
             self._ending = self.draining = True
+            self._ending_since = now
             self.stop_accepting()
             self._reactor.stop()
+        elif not self._cut_short and now - self._ending_since > _SAME_SIGNAL:
+            self._cut_short = True
+            self.log.warn("a second signal to end: the drain ends now, and what is still in flight is cut")
+            self.cut_short()
 
     @inlineCallbacks
     def stopService(self) -> Any:
         """Drain, then stop (contract section 5)."""
         self.notifier.stopping()
         self.draining = True
+        self.log.info("stopping; a second Ctrl-C or SIGTERM ends the drain at once")
         yield self.drain()
         self.notifier.send_waiting()
         for beat in self._beats:

@@ -65,6 +65,10 @@ class Gateway(Daemon):
         yield self.serving.drain()
         yield self.serving.end()
 
+    def cut_short(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.serving.cut_short()
+
     def addresses(self) -> dict[str, str]:
         """See :class:`~aigw.daemon.Daemon`."""
         return self.serving.listeners.addresses()

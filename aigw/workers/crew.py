@@ -91,7 +91,8 @@ class Crew:
         self._served = Offer(b"")
         self._change: Change | None = None
         self._ports: Mapping[str, Reserved] = {}
-        self._stopping = False
+        self._stopping = self._hurried = False
+        self._killing: Any = None
         self._was_complete = False
         self._looked = reactor.seconds()
         self._looking = task.LoopingCall(self._look)
@@ -325,12 +326,22 @@ class Crew:
         ends = [process.ended for process in processes]
         for process in processes:
             process.link.tell("drain")
-        killing = self._reactor.callLater(seconds + _DRAIN_GRACE, self._kill, processes)
+        self._killing = self._reactor.callLater(seconds + _DRAIN_GRACE, self._kill, processes)
+        if self._hurried:
+            self.cut_short()
         yield DeferredList(ends)
-        if killing.active():
-            killing.cancel()
+        if self._killing.active():
+            self._killing.cancel()
         if self._looking.running:
             self._looking.stop()
+
+    def cut_short(self) -> None:
+        """Wait no longer in :meth:`stop`, whether that has begun or not."""
+        self._hurried = True
+        if self._killing is not None and self._killing.active():
+            self._killing.reset(_DRAIN_GRACE)
+            for process in self.processes():
+                process.link.tell("cut_short")
 
     def _kill(self, processes: list[WorkerProcess]) -> None:
         for process in processes:

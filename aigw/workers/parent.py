@@ -187,6 +187,10 @@ class Parent(Daemon):
         yield self._admin_port.close(list(self._admin_port.ports()))
         self.access_log.close()
 
+    def cut_short(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.crew.cut_short()
+
     # -- what the admin site shows
 
     def addresses(self) -> dict[str, str]:
