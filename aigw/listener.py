@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unix": (("address",), ("mode", "backlog", "lockfile")),
     "systemd": (("domain",), ("index", "name")),
 }
-_LIKE_THESE = '("tcp:8000", "tcp:8000:interface=127.0.0.1", "tls:/etc/aigw/pems:443", "unix:/run/aigw.sock")'
+_LIKE_THESE = '("tcp:8000", "tcp:8000:interface=127.0.0.1", "tls:/etc/aigw/pems:443", "unix:/run/aigw/aigw.sock")'
 
 
 #: Where each kind listens unless it says so.
