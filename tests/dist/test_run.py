@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
-from tests.dist.daemon import OURS, Daemon, DaemonTestCase, Finished, environment, fetch, free_port, moved
+from tests.dist.daemon import CHECKOUT, OURS, Daemon, DaemonTestCase, Finished, environment, fetch, free_port, moved
 
 CONFIG = """
 [backends.echo]
@@ -205,3 +205,21 @@ class FailedStartOfWorkersTests(FailedStartTests):
     """The same with two."""
 
     workers = 2
+
+    async def test_workers_that_end_at_once(self) -> None:
+        """Which shows only when the daemon runs: its starter still comes to know."""
+        broken = self.fresh_directory("broken")
+        code = "import os, sys\nif 'aigw.tap' in sys.orig_argv:\n    os._exit(3)\n"
+        (broken / "sitecustomize.py").write_text(code)
+        env = {"PYTHONPATH": f"{broken}{os.pathsep}{CHECKOUT}"}
+        for command in (self.RUN, self.TWISTD, self.DAEMONIZED):
+            path = self.file()
+            finished = await self.run_program([*command, str(path)], env, directory=path.parent)
+            self.assertEqual(finished.status, 1, finished)
+            if command is self.DAEMONIZED:
+                self.assertEqual(finished.stderr, "the workers do not start; the log says why\n")
+            else:
+                self.assertIn("worker 1 ended with status 3", finished.stdout + finished.stderr)
+            self.assertNotIn("Traceback", finished.stdout + finished.stderr)
+            while list(path.parent.glob("*.pid")):  # which twistd removes as its last act
+                await deferLater(reactor, 0.05)

@@ -48,6 +48,15 @@ class Full(io.StringIO):
             raise OSError(28, "No space left on device")
 
 
+class FullAtOnce(io.StringIO):
+    """The same without a buffer."""
+
+    def write(self, text: str) -> int:
+        if sys.stdout is self:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
 class CommandTestCase(FileTestCase):
     """Runs commands without the rooms above the configuration."""
 
@@ -258,6 +267,13 @@ class OutputTests(CommandTestCase):
             self.assertEqual(self.run_aigw(*arguments, stream=Full), 1, arguments)
             self.assertEqual(self.err, "aigw: standard output cannot be written: No space left on device\n", arguments)
         self.assertEqual(forgotten, [1] * 5)
+
+    def test_full_at_once(self) -> None:
+        """As with PYTHONUNBUFFERED, which images for containers set."""
+        self.patch(printing.os, "dup2", lambda one, other: None)
+        for arguments in (("--help",), ("check", "--help"), ("--version",), ("key",)):
+            self.assertEqual(self.run_aigw(*arguments, stream=FullAtOnce), 1, arguments)
+            self.assertEqual(self.err, "aigw: standard output cannot be written: No space left on device\n", arguments)
 
     def test_closed(self) -> None:
         """``aigw show FILE >&-``: there is no stream at all."""
