@@ -167,8 +167,8 @@ class Route:
         if by_path == operations.RAW and method == operations.MODEL_CALL_METHOD:
             return by_path
         raise NoRoute(
-            "no Route matched with those values: this one serves calls of a model only; another path or method of a"
-            ' provider needs a route with backend = "…" and operation = "raw"'
+            f"no Route matched with those values: route {self.name} has no backend, so it serves calls of a model only;"
+            ' another path or method of a provider needs a route with backend = "…" and operation = "raw"'
         )
 
     def operation_at(self, path: bytes, matched: bytes) -> str:
