@@ -19,8 +19,14 @@ SECTIONS = ("secrets", "backends", "models", "auth", "routes", "consumers")
 
 #: Keys whose values are free: what is in them may be a credential by its name, at any depth.
 _FREE = frozenset(("defaults", "overrides", "headers"))
-#: Keys that say where something is, which may look made by a machine and is no secret.
-_PLACES = frozenset(("ca", "credential", "env", "file", "hosts", "paths"))
+#: Keys that say where something is, or what its name is, which may look made by a machine and is no secret.
+_PLACES = frozenset(
+    (
+        *("ca", "credential", "env", "file", "hosts", "paths", "listen", "admin", "access_log"),
+        *("backend", "model", "models", "aliases", "fallback", "routes", "groups", "auth", "anonymous"),
+        *("secret", "service_account", "session_token"),
+    )
+)
 
 
 def effective(settings: Settings, *, hide: bool = True) -> dict[str, Any]:

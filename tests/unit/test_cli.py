@@ -231,6 +231,34 @@ headers = { set = { x-key = "v" } }
             self.assertIn("consumers.c: this consumer has no key", self.err)
             self.assertIn("note: secrets are hidden, as 'aigw show' prints them", self.err)
 
+    def test_names_that_look_made_by_a_machine(self) -> None:
+        """As imported ones do: they stand in headers anyway, and hidden ones would name nothing, or one twice."""
+        name = "3f2504e04f8911d39a0c0305e82c3301"
+        text = f"""
+            [secrets.{name}]
+            env = "X"
+            [backends.{name}]
+            provider = "openai"
+            auth = {{ secret = "{name}" }}
+            [models.{name}]
+            aliases = ["ft:gpt-4o:one:8KbXyZabcdefghij1234", "ft:gpt-4o:two:8KbXyZabcdefghij5678"]
+            targets = [{{ backend = "{name}", model = "ft:gpt-4o:one:8KbXyZabcdefghij1234" }}]
+            [models.other]
+            targets = [{{ backend = "{name}" }}]
+            fallback = ["{name}"]
+            [routes.{name}]
+            model = "{name}"
+            auth = "{name}"
+            [auth.{name}]
+            anonymous = "{name}"
+            [consumers.{name}]
+            routes = ["{name}"]
+            groups = ["{name}"]
+        """
+        self.assertEqual(self.run_aigw("show", self.write(text)), 0, self.err)
+        self.assertNotIn("***", self.out)
+        self.assertEqual((self.check(self.out, "--no-secrets"), self.out), (0, "OK\n"))
+
     def test_examples_of_the_house(self) -> None:
         """What is complete passes as it is."""
         for name in ("etc/demo.toml", "etc/gateway.toml"):
