@@ -5,8 +5,6 @@ from __future__ import annotations
 import bisect
 import difflib
 import functools
-import json
-import re
 from collections.abc import Iterable
 
 import attrs
@@ -17,21 +15,8 @@ KeyPath = tuple[str | int, ...]
 #: A fault before it has got its file and line.
 Fault = tuple[KeyPath, str]
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _MOST_LISTED = 24
 _NEAR = 20
-
-
-def dotted(path: KeyPath) -> str:
-    """A path as TOML would write it, positions in arrays in brackets: ``models."gpt-4.1".targets[0]``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-            continue
-        quoted = part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=not part.isprintable())
-        text += f".{quoted}" if text else quoted
-    return text
 
 
 @attrs.frozen
@@ -39,7 +24,7 @@ class Problem:
     """One fault: ``FILE:LINE: path.to.key: what is wrong (what is allowed)``. Never holds a secret's value.
 
     :ivar line: counted from 1; 0 where there are no lines, because the file cannot be read.
-    :ivar key: as :func:`dotted` writes it; empty where the fault is no key's.
+    :ivar key: as :func:`aigw.config.dotted.dotted` writes it; empty where the fault is no key's.
     """
 
     file: str

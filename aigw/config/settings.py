@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from aigw.config.advice import advise
 from aigw.config.checks import check
-from aigw.config.errors import ConfigError, Fault, KeyPath, Problem, dotted
+from aigw.config.dotted import dotted
+from aigw.config.errors import ConfigError, Fault, KeyPath, Problem
 from aigw.config.faults import faults_of
 from aigw.config.file import Lines, read
 from aigw.config.files import Held, hold

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import Final
 
-from aigw.config.errors import dotted
+from aigw.config.dotted import dotted
 
 _DIGITS = re.compile(r"[0-9_]+")
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")

@@ -228,23 +228,6 @@ class DrainTests(GatewayTestCase):
         await client.closed()
         return False
 
-    async def test_not_ready_while_draining(self) -> None:
-        """The admin site stays until the end, and says so."""
-        daemon, upstream = await self.serve()
-        stream = upstream.standing = Held()
-        client = await connect(daemon.port)
-        client.send(post("/v1/chat/completions", chat(True)))
-        await client.until(b"data: ")
-        daemon.signal("TERM")
-        await daemon.says("draining")
-        answer = await fetch(f"{daemon.admin_url}/readyz")
-        self.assertEqual((answer.status, answer.text), (503, "draining\n"))
-        stream.let_go = True
-        await client.until(b"[DONE]")
-        finished = await daemon.end()
-        self.assertEqual(finished.status, 0)
-        self.assertNotIn("Traceback", finished.stdout + finished.stderr)
-
     async def test_second_signal_ends_the_drain(self) -> None:
         """As after ``drain_timeout``, and it is said; the first one says that this is possible."""
         for first, second in (("INT", "INT"), ("TERM", "INT"), ("INT", "TERM")):
@@ -266,6 +249,23 @@ class DrainTests(GatewayTestCase):
             self.assertLess(reactor.seconds() - before, 30)
             self.assertIn("a second signal to end: the drain ends now", finished.stdout)
             self.assertNotIn("Traceback", finished.stdout + finished.stderr)
+
+    async def test_not_ready_while_draining(self) -> None:
+        """The admin site stays until the end, and says so."""
+        daemon, upstream = await self.serve()
+        stream = upstream.standing = Held()
+        client = await connect(daemon.port)
+        client.send(post("/v1/chat/completions", chat(True)))
+        await client.until(b"data: ")
+        daemon.signal("TERM")
+        await daemon.says("draining")
+        answer = await fetch(f"{daemon.admin_url}/readyz")
+        self.assertEqual((answer.status, answer.text), (503, "draining\n"))
+        stream.let_go = True
+        await client.until(b"[DONE]")
+        finished = await daemon.end()
+        self.assertEqual(finished.status, 0)
+        self.assertNotIn("Traceback", finished.stdout + finished.stderr)
 
     async def test_what_does_not_end_is_cut(self) -> None:
         """After drain_timeout, without looking complete."""

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from aigw.config.errors import ConfigError, Problem, dotted
+from aigw.config.dotted import dotted
+from aigw.config.errors import ConfigError, Problem
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.kong import import_kong, is_kong
 from aigw.config.importers.kubernetes import import_kubernetes, is_kubernetes
