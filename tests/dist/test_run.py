@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import socket
 from collections.abc import Sequence
 
@@ -104,6 +105,44 @@ class RunTests(RunTestCase):
             finished = await self.start_by(self.RUN, path, *options)
             self.assertEqual(finished.status, 2, finished)
             self.assertIn("must be", finished.stderr)
+
+
+class ShellTests(RunTestCase):
+    """Commands as they are put together in a shell."""
+
+    async def shell(self, text: str, path: pathlib.Path) -> Finished:
+        """A line of bash in the file's folder; its status is that of the last command that failed."""
+        return await self.run_program(["bash", "-o", "pipefail", "-c", text], directory=path.parent)
+
+    async def test_show_into_check(self) -> None:
+        path = self.file(text=CONFIG.replace('auth = "none"', "") + '[consumers.c]\nkeys = ["plain-key"]\n')
+        finished = await self.shell("aigw show gateway.toml | aigw check -", path)
+        self.assertEqual((finished.status, finished.stdout), (0, "OK\n"), finished)
+        self.assertIn("note: secrets are hidden", finished.stderr)
+
+    async def test_key_into_the_file(self) -> None:
+        """Which then checks; the key is on the terminal, and not in the file."""
+        path = self.file()
+        finished = await self.shell("aigw key my-app >> gateway.toml && aigw check gateway.toml", path)
+        self.assertEqual((finished.status, finished.stdout), (0, "OK\n"), finished)
+        (key,) = re.findall(r"(?m)^aigw_\S+$", finished.stderr)
+        self.assertNotIn(key, path.read_text())
+        self.assertIn("[consumers.my-app]", path.read_text())
+
+    async def test_disk_that_is_full(self) -> None:
+        path = self.file()
+        for command in ("aigw show gateway.toml", "aigw check gateway.toml", "aigw key my-app", "aigw --help"):
+            for buffered in ("", "PYTHONUNBUFFERED= "):
+                finished = await self.shell(f"{buffered}{command} > /dev/full", path)
+                said = "aigw: standard output cannot be written: No space left on device\n"
+                self.assertEqual((finished.status, finished.stderr), (1, said), command)
+
+    async def test_version(self) -> None:
+        """The same from both commands."""
+        path = self.file()
+        said = [(await self.shell(command, path)).stdout for command in ("aigw --version", "twistd aigw --version")]
+        self.assertEqual(said[0], said[1])
+        self.assertRegex(said[0], r"^aigw \S+ \((compiled|interpreted)\)\n$")
 
 
 class FailedStartTests(RunTestCase):
