@@ -26,7 +26,7 @@ run: $(STAMP)  ## the gateway on the built-in echo provider; no account needed
 	@echo "  curl -s http://127.0.0.1:8000/v1/chat/completions -H 'apikey: demo-key' -H 'content-type: application/json' \\"
 	@echo "    -d '{\"model\": \"echo\", \"messages\": [{\"role\": \"user\", \"content\": \"Say hello.\"}]}'"
 	@echo
-	exec $(BIN)/twistd --nodaemon --pidfile= aigw -c etc/demo.toml
+	exec $(BIN)/aigw run etc/demo.toml
 
 test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
 	$(BIN)/python -m tests $(TESTS)

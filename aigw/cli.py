@@ -1,4 +1,4 @@
-"""The ``aigw`` command: looks at configurations without running them, and makes them from other gateways'.
+"""The ``aigw`` command: runs the gateway, looks at configurations, and makes them from other gateways'.
 
 Exit statuses:
 
@@ -25,22 +25,24 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aigw import __version__
 from aigw.config.errors import ConfigError, Problem
+from aigw.config.toml_text import key_text
+from aigw.printing import FAINT, GREEN, RED, YELLOW, CannotPrint, err, flush, forget, out, toml
+from aigw.version import version_text
 
 if TYPE_CHECKING:
     from aigw.config.importers import Imported
     from aigw.config.settings import Settings
 
-_GREEN, _RED, _YELLOW, _CYAN, _FAINT = "32", "31", "33", "36", "2"
-_COLOURS = {"+": _GREEN, "-": _RED, "~": _YELLOW}
+_COLOURS = {"+": GREEN, "-": RED, "~": YELLOW}
 _CHANGES = {"+": "added", "-": "removed", "~": "changed"}
 _MOST_ALIKE = 30
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_DIGITS = re.compile(r"[0-9]{1,5}")
 
 
 def compiled_problems(settings: Settings) -> list[Problem]:
@@ -54,15 +56,28 @@ def compiled_problems(settings: Settings) -> list[Problem]:
 def load_compiled(path: str, environ: Mapping[str, str] = os.environ, *, read_secrets: bool) -> Settings:
     """The settings of a file that could be served.
 
+    :param path: ``-`` is standard input, which may be what ``aigw show`` prints, with its secrets hidden.
     :raises ConfigError: it could not.
     """
     from aigw.config.settings import load
 
-    settings = load(path, environ, read_secrets=read_secrets)
+    if path == "-":
+        settings = load("stdin", environ, read_secrets=read_secrets, data=sys.stdin.buffer.read())
+    else:
+        settings = load(path, environ, read_secrets=read_secrets)
     problems = compiled_problems(settings)
     if problems:
         raise ConfigError(problems)
     return settings
+
+
+def run(options: argparse.Namespace) -> int:
+    """``aigw run FILE [--workers N] [--port P]``: returns when a signal has ended the gateway."""
+    from aigw.config.run_options import RunOptions
+    from aigw.tap import serve
+
+    serve(options.file, RunOptions(workers=options.workers, port=options.port))
+    return 0
 
 
 def check(options: argparse.Namespace) -> int:
@@ -81,12 +96,15 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(ok=not errors, errors=_plain(errors), warnings=_plain(warnings))
         return 1 if errors else 0
-    if errors:
-        return _refuse(errors, sys.stdout)
-    for warning in warnings:
-        _print(warning.text("warning: "), _YELLOW, sys.stderr)
-    _print("OK", _GREEN, sys.stdout)
-    return 0
+    for problem in errors:
+        out(str(problem), RED)
+    for warning in warnings if not errors else ():
+        err(warning.text("warning: "), YELLOW)
+    if settings is not None and settings.hidden:
+        err("note: secrets are hidden, as 'aigw show' prints them: such a file is checked, but not served", FAINT)
+    if not errors:
+        out("OK", GREEN)
+    return 1 if errors else 0
 
 
 def show(options: argparse.Namespace) -> int:
@@ -97,7 +115,7 @@ def show(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(**effective(settings))
     else:
-        _print_toml(shown(settings))
+        toml(shown(settings))
     return 0
 
 
@@ -112,11 +130,11 @@ def diff(options: argparse.Namespace) -> int:
         _print_json(differences=changes)
         return 0
     for difference in found:
-        _print(f"{difference.sign} {difference.entity}", _COLOURS[difference.sign], sys.stdout)
+        out(f"{difference.sign} {difference.entity}", _COLOURS[difference.sign])
         for key in difference.keys:
-            print(f"    {key}")
+            out(f"    {key}")
     if not found:
-        print("no differences")
+        out("no differences")
     return 0
 
 
@@ -126,18 +144,17 @@ def make_key() -> str:
 
 
 def key(options: argparse.Namespace) -> int:
-    """``aigw key [NAME] [--json]``."""
+    """``aigw key [NAME] [--json]``: the key on standard error, what the file needs on standard output (for ``>>``)."""
     made = make_key()
     digest = f"sha256:{sha256(made.encode()).hexdigest()}"
     if options.json:
         _print_json(key=made, digest=digest, consumer=options.name)
         return 0
-    _print("# The key, shown this once:", _FAINT, sys.stdout)
-    _print(made, _GREEN, sys.stdout)
-    _print("# For the configuration file:", _FAINT, sys.stdout)
-    if options.name:
-        print(f"[consumers.{_quoted(options.name)}]")
-    print(f'keys = ["{digest}"]')
+    # A file may end without a line feed, and the table begins behind what is there.
+    toml((f"\n[consumers.{key_text(options.name)}]\n" if options.name else "") + f'keys = ["{digest}"]\n')
+    flush()  # nobody may have a key whose digest is lost
+    err("# The key, shown this once:", FAINT)
+    err(made, GREEN)
     return 0
 
 
@@ -153,9 +170,9 @@ def import_(options: argparse.Namespace) -> int:
         _print_json(toml=imported.text, warnings=_plain(imported.warnings), notes=_plain(imported.notes))
         return 0
     for warning in imported.warnings:
-        _print(warning.text("warning: "), _YELLOW, sys.stderr)
+        err(warning.text("warning: "), YELLOW)
     _print_notes(imported.notes)
-    _print_toml(imported.text)
+    toml(imported.text)
     return 0
 
 
@@ -166,9 +183,9 @@ def _print_notes(notes: Iterable[Problem]) -> None:
         alike.setdefault(note.message, []).append(note)
     for together in alike.values():
         for note in together[:_MOST_ALIKE]:
-            _print(note.text("note: "), _FAINT, sys.stderr)
+            err(note.text("note: "), FAINT)
         if len(together) > _MOST_ALIKE:
-            _print(f"note: {len(together) - _MOST_ALIKE} more: {together[0].message}", _FAINT, sys.stderr)
+            err(f"note: {len(together) - _MOST_ALIKE} more: {together[0].message}", FAINT)
 
 
 def _read(file: str) -> tuple[str, str]:
@@ -201,40 +218,12 @@ def _check_imported(imported: Imported) -> None:
             raise ConfigError(imported.at_home(problem) for problem in error.problems) from None
 
 
-def _refuse(problems: Iterable[Problem], stream: TextIO) -> int:
-    for problem in problems:
-        _print(str(problem), _RED, stream)
-    return 1
-
-
 def _plain(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     return [attrs.asdict(problem) for problem in problems]
 
 
 def _print_json(**found: Any) -> None:
-    print(json.dumps(found, ensure_ascii=False, indent=2, default=str))
-
-
-def _print_toml(text: str) -> None:
-    """TOML, with its headers and comments in colour."""
-    if _coloured(sys.stdout):
-        text = re.sub(r"(?m)^(\[.*\])$", f"\x1b[{_CYAN}m\\1\x1b[0m", text)
-        text = re.sub(r"(?m)^(#.*)$", f"\x1b[{_FAINT}m\\1\x1b[0m", text)
-    sys.stdout.write(text)
-
-
-def _print(text: str, colour: str, stream: TextIO) -> None:
-    if _coloured(stream):
-        text = f"\x1b[{colour}m{text}\x1b[0m"
-    print(text, file=stream)
-
-
-def _coloured(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR")  # https://no-color.org
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if "." in name else name
+    out(json.dumps(found, ensure_ascii=False, indent=2, default=str))
 
 
 def _name(text: str) -> str:
@@ -243,17 +232,44 @@ def _name(text: str) -> str:
     return text
 
 
+def _workers(text: str) -> int | str:
+    if text == "auto" or (_DIGITS.fullmatch(text) and 1 <= int(text) <= 256):
+        return text if text == "auto" else int(text)
+    raise argparse.ArgumentTypeError('must be 1 to 256, or "auto"')
+
+
+def _port(text: str) -> int:
+    if not _DIGITS.fullmatch(text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError("must be 0 to 65535")
+    return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says so where its help cannot be printed; argparse's own passes over that."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:
+            out(message, end="")
+        elif message:
+            err(message.rstrip("\n"))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="aigw",
-        description="Look at aigw configurations without running them, or make one. 'twistd aigw -c FILE' runs it.",
+        description="An AI gateway: run it, look at its configuration, or make one.",
         epilog="Exit status: 0 all is well; 1 a file is bad, or has warnings and --strict was given; 2 wrong usage.",
     )
-    parser.add_argument("--version", action="version", version=f"aigw {__version__}")
+    parser.add_argument("--version", action="version", version=version_text())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = _command(commands, "check", check, "say what is wrong with a configuration file, or OK")
+    one = _command(commands, "run", run, "run the gateway in the foreground until Ctrl-C", json=False)
     one.add_argument("file", metavar="FILE")
+    one.add_argument("--workers", metavar="N", type=_workers, help="processes, instead of the file's; auto: one a core")
+    one.add_argument("--port", metavar="P", type=_port, help="the only port for clients, instead of the file's")
+
+    one = _command(commands, "check", check, "say what is wrong with a configuration file, or OK")
+    one.add_argument("file", metavar="FILE", help="- is standard input, also what 'aigw show' prints")
     one.add_argument("--strict", action="store_true", help="warnings are errors")
     one.add_argument("--no-secrets", action="store_true", help="do not read secrets, which may be the daemon's only")
 
@@ -276,10 +292,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Any, name: str, act: Callable[[argparse.Namespace], int], text: str, *, json: bool = True
+) -> argparse.ArgumentParser:
     one: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    one.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    one.set_defaults(run=run)
+    if json:
+        one.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    one.set_defaults(act=act, json=False)
     return one
 
 
@@ -289,18 +308,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: without the program's name; None: those of the process.
     :returns: the exit status; see the module's head.
     """
-    options = _parser().parse_args(arguments)
     try:
-        status: int = options.run(options)
-        sys.stdout.flush()
+        status = _run(arguments)
+        flush()
+    except CannotPrint as error:
+        forget()
+        err(f"aigw: {error}", RED)
+        return 1
+    except BrokenPipeError:  # "aigw show … | head"
+        forget()
+        return 0
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:  # of --help, --version, and a command line that is wrong
+        return int(stop.code or 0)
+    try:
+        status: int = options.act(options)
     except ConfigError as error:
         if options.json:
             _print_json(errors=_plain(error.problems))
-            return 1
-        return _refuse(error.problems, sys.stderr)
-    except BrokenPipeError:  # "aigw show … | head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        for problem in error.problems if not options.json else ():
+            err(str(problem), RED)
+        return 1
     return status
 
 

@@ -3,13 +3,13 @@
 Theory of operation. It is the same whether the process serves by itself (:class:`~aigw.gateway.Gateway`) or has workers
 that do (:class:`~aigw.workers.parent.Parent`). Start: open every listener (a port that is taken ends the start), begin,
 say READY. Reload: read and check the file in a thread (a large one takes its time, streams must not wait for it), then
-have it served. Whatever fails before that leaves the old configuration as it was. Stop: drain, then end with status 0.
+have it served. Whatever fails before that leaves the old configuration as it was. Stop: drain, then end with status 0;
+a second signal ends the drain at once.
 """
 
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,13 +24,18 @@ from twisted.python.failure import Failure
 from aigw import __version__
 from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings, load_served
+from aigw.launch import Launch
 from aigw.logs import flush_daemon_log, redactor
 from aigw.metrics import Metrics
+from aigw.os_error_text import os_error_text
 from aigw.snapshot import secrets_of
 from aigw.systemd import Notifier
 
 #: Seconds after which what a slow reader or a busy service manager did not take is offered again.
 _TRY_AGAIN = 0.5
+#: Seconds behind the first signal to end in which another one is taken for the same: some programs that run others pass
+#: on what the terminal has sent already, or send it to the process and to its group (GNU timeout).
+_SAME_SIGNAL = 0.2
 
 
 class Refused(Exception):
@@ -43,19 +48,26 @@ class Daemon(MultiService):
     :param reactor: everything's clock.
     :param settings: what is served first, checked.
     :param metrics: where reloads are counted.
+    :param load: reads the file again at each reload.
     :ivar draining: whether the end has begun.
     :ivar announced: whether the start is over.
+    :ivar launch: told how the start goes.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, reactor: Any, settings: Settings, metrics: Metrics, load: Callable[[str], Settings] = load_served
+    ) -> None:
         super().__init__()
         self._reactor = reactor
+        self._load = load
         self.settings = settings
         self.metrics = metrics
         self.notifier = Notifier()
-        self.draining = self.announced = self._ending = False
+        self.launch = Launch()
+        self.draining = self.announced = self._ending = self._cut_short = False
+        self._ending_since = 0.0
         self._started = self._loaded_at = time.time()
         self._reloading = self._reload_again = False
         self._last_error = ""
@@ -94,6 +106,10 @@ class Daemon(MultiService):
         """Let what is under way end, for as long as it may take; then let go of everything."""
         raise NotImplementedError
 
+    def cut_short(self) -> None:
+        """Wait no longer for what is under way; before or in :meth:`drain`."""
+        raise NotImplementedError
+
     def addresses(self) -> dict[str, str]:
         """Where each listener listens, by its description."""
         raise NotImplementedError
@@ -107,12 +123,12 @@ class Daemon(MultiService):
     def privilegedStartService(self) -> None:
         """Open the ports, while a daemon that was started as root still may.
 
-        :raises SystemExit: one cannot be had; stderr says which.
+        :raises SystemExit: one cannot be had; whoever started the daemon was told which.
         """
         try:
             self.open()
         except (CannotListenError, OSError, ValueError) as error:
-            (sys.__stderr__ or sys.stderr).write(f"{self._path}: cannot listen: {error}\n")
+            self.launch.failed(f"{self._path}: {os_error_text(error)}")
             raise SystemExit(1) from None
         super().privilegedStartService()
 
@@ -151,6 +167,7 @@ class Daemon(MultiService):
         self.log.info("aigw {version} serves {config} on {where}", version=__version__, config=self._path, where=where)
         self.notifier.ready(self.status())
         self.announced = True
+        self.launch.serves()
         self._reload_once_more()
 
     def _on_signal(self, number: int, act: Callable[[], object]) -> None:
@@ -189,7 +206,7 @@ class Daemon(MultiService):
     @inlineCallbacks
     def _reload(self) -> Any:
         pool = self._reactor.getThreadPool()
-        settings = yield threads.deferToThreadPool(self._reactor, pool, load_served, self._path)
+        settings = yield threads.deferToThreadPool(self._reactor, pool, self._load, self._path)
         if self.draining:
             return
         yield self.swap(settings)
@@ -202,7 +219,7 @@ class Daemon(MultiService):
     def _keep(self, failure: Failure) -> None:
         """The old configuration stays; say why the new one did not come."""
         self.metrics.reloaded(False, time.time(), "")
-        text = str(failure.value) if failure.check(ConfigError, Refused) else failure.getErrorMessage()
+        text = os_error_text(failure.value)
         self._last_error = text
         for line in text.splitlines():
             self.log.error("reload refused, the old configuration stays: {line}", line=line)
@@ -229,17 +246,24 @@ class Daemon(MultiService):
     # -- stop
 
     def end(self) -> None:
-        """Have the process drain and end; SIGTERM. Once it does, further signals change nothing."""
+        """Have the process drain and end; SIGTERM or Ctrl-C. A second one has it drain no longer."""
+        now = self._reactor.seconds()
         if not self._ending:
             self._ending = self.draining = True
+            self._ending_since = now
             self.stop_accepting()
             self._reactor.stop()
+        elif not self._cut_short and now - self._ending_since > _SAME_SIGNAL:
+            self._cut_short = True
+            self.log.warn("a second signal to end: the drain ends now, and what is still in flight is cut")
+            self.cut_short()
 
     @inlineCallbacks
     def stopService(self) -> Any:
         """Drain, then stop (contract section 5)."""
         self.notifier.stopping()
         self.draining = True
+        self.log.info("stopping; a second Ctrl-C or SIGTERM ends the drain at once")
         yield self.drain()
         self.notifier.send_waiting()
         for beat in self._beats:

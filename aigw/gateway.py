@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from aigw.config.settings import Settings
+from aigw.config.settings import Settings, load_served
 from aigw.daemon import Daemon
 from aigw.http.listeners import endpoints
 from aigw.serving import Serving
@@ -19,13 +20,14 @@ class Gateway(Daemon):
 
     :param reactor: everything's clock and network.
     :param settings: checked.
+    :param load: see :class:`~aigw.daemon.Daemon`.
     :raises ConfigError: the settings do not compile, such as two routes that cannot be told apart.
     :raises OSError: the access log cannot be opened.
     """
 
-    def __init__(self, reactor: Any, settings: Settings) -> None:
+    def __init__(self, reactor: Any, settings: Settings, load: Callable[[str], Settings] = load_served) -> None:
         self.serving = Serving(reactor, settings, endpoints(reactor))
-        super().__init__(reactor, settings, self.serving.metrics)
+        super().__init__(reactor, settings, self.serving.metrics, load)
         self.serving.administer(AdminSite(AdminRoot(self.metrics, self)))
 
     def open(self) -> None:
@@ -62,6 +64,10 @@ class Gateway(Daemon):
         """See :class:`~aigw.daemon.Daemon`."""
         yield self.serving.drain()
         yield self.serving.end()
+
+    def cut_short(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.serving.cut_short()
 
     def addresses(self) -> dict[str, str]:
         """See :class:`~aigw.daemon.Daemon`."""

@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unix": (("address",), ("mode", "backlog", "lockfile")),
     "systemd": (("domain",), ("index", "name")),
 }
-_LIKE_THESE = '("tcp:8000", "tcp:8000:interface=127.0.0.1", "tls:/etc/aigw/pems:443", "unix:/run/aigw.sock")'
+_LIKE_THESE = '("tcp:8000", "tcp:8000:interface=127.0.0.1", "tls:/etc/aigw/pems:443", "unix:/run/aigw/aigw.sock")'
 
 
 #: Where each kind listens unless it says so.
@@ -110,6 +110,11 @@ class Described:
         named = {"ssl": ("privateKey", "certKey", "extraCertChain", "dhParameters"), "tls": ("path",)}
         return {name: directory / arguments[name] for name in named.get(self.kind, ()) if name in arguments}
 
+    def text(self, **changed: str) -> str:
+        """Its description, with some arguments changed or added; all of them by name."""
+        named = [f"{name}={_escaped(value)}" for name, value in {**self.arguments, **changed}.items()]
+        return ":".join([*["haproxy"] * self.proxied, self.kind, *named])
+
     def overlaps(self, other: Described) -> bool:
         """Whether the kernel gives only one of the two what both ask for."""
         mine, theirs = self.address, other.address
@@ -148,16 +153,20 @@ def described(value: str) -> Described:
         proxied += 1
         kind, *pieces = pieces
     if not pieces:
-        raise ValueError(f"is not a listener {_LIKE_THESE}")
+        raise ValueError(f"must be a listener {_LIKE_THESE}")
     if kind not in _KINDS:
-        raise UnknownWord("is not a kind of listener that is known", kind, (*_KINDS, "haproxy"))
+        raise UnknownWord("unknown kind of listener", kind, (*_KINDS, "haproxy"))
     needed, others = _KINDS[kind]
     arguments = _arguments(kind, (*needed, *others), pieces)
     for name in needed:
         if not arguments.get(name):
-            raise ValueError(f"has no {name} {_LIKE_THESE}")
+            raise ValueError(f"{name} is missing {_LIKE_THESE}")
     _check(kind, arguments)
     return Described(kind, proxied, arguments)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def _split(value: str) -> list[str]:
@@ -179,12 +188,12 @@ def _arguments(kind: str, names: tuple[str, ...], pieces: list[str]) -> dict[str
         name, equals, argument = piece.partition("=")
         if not equals:
             if position >= len(names):
-                raise ValueError(f"has more than {kind}: takes {_LIKE_THESE}")
+                raise ValueError(f"has too many arguments for {kind}: {_LIKE_THESE}")
             name, argument = names[position], piece
         elif name not in names:
-            raise UnknownWord(f"has an argument that {kind}: does not take", name, names)
+            raise UnknownWord(f"unknown argument of {kind}:", name, names)
         if name in arguments:
-            raise ValueError(f"has {name} twice (once)")
+            raise ValueError(f"has {name} twice (each argument once)")
         arguments[name] = argument.replace("\\", "")
     return arguments
 
@@ -193,11 +202,11 @@ def _check(kind: str, arguments: dict[str, str]) -> None:
     for name, least, most in (("port", 0, 65535), ("backlog", 1, 65535), ("index", 0, 65535)):
         given = arguments.get(name)
         if given is not None and not (re.fullmatch("[0-9]{1,5}", given) and least <= int(given) <= most):
-            raise ValueError(f"has a {name} that is none (a number from {least} to {most})")
+            raise ValueError(f"{name} must be {least} to {most}")
     if not re.fullmatch("[0-7]{3,4}", arguments.get("mode", "666")):
-        raise ValueError('has a mode that is none (octal, such as "660")')
+        raise ValueError("mode must be octal, such as 660")
     if kind == "systemd":
         if arguments["domain"] not in ("INET", "INET6", "UNIX"):
-            raise ValueError("has a domain that is none (allowed: INET, INET6, UNIX)")
+            raise ValueError("domain must be INET, INET6 or UNIX")
         if ("index" in arguments) == ("name" in arguments):
-            raise ValueError("names no socket of systemd's (one of index=, name=)")
+            raise ValueError("must name one of systemd's sockets (index= or name=, one of the two)")

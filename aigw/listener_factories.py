@@ -64,7 +64,7 @@ def _certificates(description: str, directory: Path, held: tuple[tuple[str, byte
     if "sslmethod" in listener.arguments:
         options["method"] = getattr(SSL, listener.arguments["sslmethod"], None)
         if not isinstance(options["method"], int):
-            raise ValueError("has an sslmethod that OpenSSL does not know (none, for TLS 1.2 and newer)")
+            raise ValueError("sslmethod is unknown to OpenSSL (without it: TLS 1.2 and newer)")
     if "dhParameters" not in named:
         return ServerCertificates(pairs, **options)
     path = str(named["dhParameters"])
@@ -72,7 +72,7 @@ def _certificates(description: str, directory: Path, held: tuple[tuple[str, byte
         try:
             SSL.Context(SSL.TLS_METHOD).load_tmp_dh(readable.encode())
         except SSL.Error:
-            raise ValueError(f"{path} holds no parameters for Diffie-Hellman (dhParameters=, a PEM file)") from None
+            raise ValueError(f"{path} has no Diffie-Hellman parameters (dhParameters=, a PEM file)") from None
         options["dhParameters"] = DiffieHellmanParameters.fromFile(FilePath(readable))
         return ServerCertificates(pairs, **options)
 

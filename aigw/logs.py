@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent
+from twisted.logger import ILogObserver, Logger, LogLevel, formatEvent, textFileLogObserver
 from zope.interface import implementer
 
 from aigw.log_output import (
@@ -368,6 +368,14 @@ def json() -> JsonObserver:
     atexit.register(settle_daemon_log)
     # The real one: Twisted puts an object in its place that logs what is written to it.
     return JsonObserver(_daemon_log(sys.__stderr__, _lost_as_json))
+
+
+def text() -> ILogObserver:
+    """For ``aigw run``: lines for people on standard error, standard output being the access log's."""
+    atexit.register(settle_daemon_log)
+    write = _daemon_log(sys.__stderr__, _lost_as_text)
+    stream: Any = TextLog(lambda event: write(_clean(event).encode()))
+    return textFileLogObserver(stream, timeFormat="%Y-%m-%d %H:%M:%S")
 
 
 def free_standard_output() -> None:

@@ -3,7 +3,7 @@
 Theory of operation. A change of configuration has two steps, so that several processes can take it together or not
 at all: :meth:`Serving.prepare` builds the snapshot on top of the served one and opens the listeners that are new, which
 may fail and touches nothing that serves; :meth:`Serving.commit` swaps with one assignment. :meth:`Serving.drop` forgets
-what was prepared. The end has one: :meth:`Serving.drain`.
+what was prepared. The end has one: :meth:`Serving.drain`, which :meth:`Serving.cut_short` ends early.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 from twisted.internet import task
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
@@ -81,6 +81,8 @@ class Serving:
         self.listeners = Listeners(listen, watched)
         self._admin: Any = None
         self._lag: task.LoopingCall | None = None
+        self._drained: Deferred[None] | None = None
+        self._hurried = False
         self._watch_connections()
 
     def share(self, board: Board) -> None:
@@ -216,7 +218,7 @@ class Serving:
 
         What was accepted is served, as long as that lasts: it cannot be given back to the kernel.
         """
-        seconds = self.settings.server.drain_timeout
+        seconds = 0.0 if self._hurried else self.settings.server.drain_timeout
         self.log.info(
             "draining: {connections} connections, {requests} requests in flight, {seconds:g} s at most",
             connections=len(self.factory.channels),
@@ -224,14 +226,20 @@ class Serving:
             seconds=seconds,
         )
         yield self.listeners.close(self._public())
-        drained = self.factory.drain()
-        drained.addTimeout(seconds, self._reactor, lambda _result, _seconds: None)
-        yield drained
+        self._drained = self.factory.drain()
+        self._drained.addTimeout(seconds, self._reactor, lambda _result, _seconds: None)
+        yield self._drained.addErrback(lambda failure: failure.trap(CancelledError))
         if self.factory.channels:
             self.log.warn("cutting {count} connections after the drain", count=len(self.factory.channels))
             self.factory.cut_all(Overloaded("the gateway is shutting down", code="draining"))
             yield task.deferLater(self._reactor, _CUT_GRACE, lambda: None)
             self.factory.close_all()
+
+    def cut_short(self) -> None:
+        """Wait no longer in :meth:`drain`, whether that has begun or not."""
+        self._hurried = True
+        if self._drained is not None:
+            self._drained.cancel()
 
     def end(self) -> Deferred[Any]:
         """After the drain: let go of everything."""

@@ -173,12 +173,12 @@ def _provider_problems(settings: Settings) -> Iterator[Problem]:
         if not kind.available:
             yield settings.problem(("backends", name, "provider"), f"{kind.name} is not available in this version")
         elif backend.url is None and kind.default_url is None and kind.name != "echo":
-            yield settings.problem(("backends", name), f"a backend of provider {kind.name} needs a url")
+            yield settings.problem(("backends", name), f"url is missing (provider {kind.name} has no default)")
         missing = credentials.problem(backend.auth, backend.provider, settings.secret_values)
         if missing is not None:
             yield settings.problem(("backends", name, "auth"), missing)
         if backend.probe is not None and (MODELS not in kind.paths or kind.name == "echo"):
-            missing = f"provider {kind.name} has no list of models that it could be asked for"
+            missing = f"provider {kind.name} has no list of models to ask for"
             yield settings.problem(("backends", name, "probe"), missing)
         if backend.ca is not None:
             try:

@@ -11,8 +11,11 @@ from aigw.config import backtracking
 from aigw.config.errors import Fault
 from aigw.config.listeners import key_files
 from aigw.config.modes import opened_to_others
+from aigw.config.placeholders import HIDDEN
+from aigw.config.reach import unmatched, unreachable
 from aigw.config.sensitive import sent_secrets
-from aigw.config.tables import Backend, BackendAuth, ConsumerBackend
+from aigw.config.slips import in_the_clear, missing_folder, shared_port
+from aigw.config.tables import Backend, BackendAuth, ConsumerBackend, Queue
 
 if TYPE_CHECKING:
     from aigw.config.settings import Settings
@@ -28,6 +31,11 @@ def advise(settings: Settings, now: datetime) -> Iterator[Fault]:
     yield from _readable(settings, has_secrets=bool(plain))
     yield from _unused(settings)
     yield from _consumers(settings, now)
+    yield from unreachable(settings, now)
+    yield from unmatched(settings)
+    yield from in_the_clear(settings)
+    yield from shared_port(settings)
+    yield from missing_folder(settings)
     yield from _without_effect(settings)
     yield from _slow_paths(settings)
 
@@ -45,7 +53,7 @@ def _plain_secrets(settings: Settings) -> Iterator[Fault]:
 
 
 def _inline(path: tuple[str, ...], auth: BackendAuth | None) -> Iterator[Fault]:
-    if auth is not None and auth.inline is not None:
+    if auth is not None and auth.inline not in (None, HIDDEN):
         yield (*path, "auth", "inline"), "a provider's token in plain text (secret = …, kept outside by [secrets])"
 
 
@@ -82,14 +90,14 @@ def _unused(settings: Settings) -> Iterator[Fault]:
         if name not in used:
             yield ("backends", name), "no route and no model uses this backend"
     if settings.models and all(route.backend for route in settings.routes.values()):
-        yield ("models",), "no route picks from the models (every route has a backend of its own)"
+        yield ("models",), "no route uses [models]: every route has a backend of its own"
 
 
 def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
     anonymous = {auth.anonymous for auth in settings.auth.values()}
     for name, consumer in settings.consumers.items():
         if not consumer.keys and name not in anonymous:
-            yield ("consumers", name), "this consumer has no key, so nobody can be it"
+            yield ("consumers", name), "this consumer has no key, so nobody can call as it ('aigw key NAME' makes one)"
         for index, key in enumerate(consumer.keys):
             if key.expires is not None and key.expires <= now:
                 yield ("consumers", name, "keys", index), "this key has expired"
@@ -98,13 +106,16 @@ def _consumers(settings: Settings, now: datetime) -> Iterator[Fault]:
 def _without_effect(settings: Settings) -> Iterator[Fault]:
     """Keys that need another one to mean something."""
     for name, backend in settings.backends.items():
-        if "queue" in backend.model_fields_set and not backend.max_in_flight:
+        if backend.queue != Queue() and not backend.max_in_flight:
             yield ("backends", name, "queue"), "has no effect without max_in_flight"
     for name, model in settings.models.items():
-        if "hash_on" in model.model_fields_set and model.balance != "hash":
+        if model.hash_on != "consumer" and model.balance != "hash":
             yield ("models", name, "hash_on"), 'has no effect without balance = "hash"'
         if model.on_stream_cut == "continue" and len(model.targets) == 1 and not model.fallback:
-            yield ("models", name, "on_stream_cut"), "there is no other target that could go on (a second one)"
+            yield (
+                ("models", name, "on_stream_cut"),
+                "has no effect without a second target, which continues",
+            )
 
 
 def _slow_paths(settings: Settings) -> Iterator[Fault]:
@@ -119,7 +130,10 @@ def _slow_paths(settings: Settings) -> Iterator[Fault]:
                     else "takes far too long for long ones"
                 )
                 why = f"a regular expression that {how}: paths such as {found.text(24)!r} and so on"
-                yield ("routes", name, "paths", index), f"{why} (one way only to divide a path between repetitions)"
+                yield (
+                    ("routes", name, "paths", index),
+                    f"{why} (no repetitions inside or beside each other)",
+                )
 
 
 @lru_cache(maxsize=1024)

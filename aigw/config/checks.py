@@ -61,7 +61,7 @@ def check(tables: dict[str, Any]) -> Iterator[Fault]:
     yield from _names_of_models(tables)
     yield from _fallback_circles(tables)
     if "none" in _section(tables, "auth"):
-        yield ("auth", "none"), 'is what routes say for no authentication (another name than "none")'
+        yield ("auth", "none"), 'must not be called "none", which means no authentication in routes (another name)'
 
 
 def _section(tables: dict[str, Any], name: str) -> dict[str, Any]:
@@ -78,10 +78,10 @@ def _exclusive(path: KeyPath, kind: type[Table], table: dict[str, Any]) -> Itera
     given = [key for key in kind.exactly_one if table.get(key, False) is not False]
     # A key that is unknown is most likely one of these, misspelt.
     if kind.exactly_one and len(given) != 1 and (given or not set(table) - set(kind.model_fields)):
-        count = "none" if not given else "more than one"
-        yield path, f"has {count} of {', '.join(kind.exactly_one)} (exactly one)"
+        what = "has more than" if given else "needs"
+        yield path, f"{what} one of {', '.join(kind.exactly_one)} (exactly one)"
     if kind.at_most_one and all(key in table for key in kind.at_most_one):
-        yield path, f"has both {' and '.join(kind.at_most_one)} (one of them, or neither)"
+        yield path, f"{' and '.join(kind.at_most_one)} exclude each other (one of them, or neither)"
 
 
 def _references(path: KeyPath, kind: type[Table], table: dict[str, Any], tables: dict[str, Any]) -> Iterator[Fault]:
@@ -96,23 +96,26 @@ def _references(path: KeyPath, kind: type[Table], table: dict[str, Any], tables:
         for place, name in named:
             if isinstance(name, str) and name not in known and name not in names.also:
                 choices = [*known, *filter(None, names.also)]
-                yield place, f"names no entry of [{names.section}]{allowed(name, choices)}"
+                yield place, f"is not in [{names.section}]{allowed(name, choices)}"
 
 
 def _server(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
     seen: list[Described] = []
-    for index, value in enumerate(_array(table, "listen")):
+    for index, value in enumerate(_array({"listen": [*Server().listen], **table}, "listen")):
         listener = _described(value)
         if listener is None:
             continue
         if any(listener.address == other.address and listener.overlaps(other) for other in seen):
             yield (*path, "listen", index), "is there twice (each listener once)"
         elif any(listener.overlaps(other) for other in seen):
-            yield (*path, "listen", index), "has its port from a listener above on all addresses (one of the two)"
+            yield (
+                (*path, "listen", index),
+                "has the port of a listener above (one of them is for all addresses)",
+            )
         seen.append(listener)
     admin = _described(table.get("admin", Server().admin))
     if admin is not None and any(admin.overlaps(other) for other in seen):
-        yield (*path, "admin"), 'is also in listen (a listener of its own, or "off")'
+        yield (*path, "admin"), 'has the address of a listener in server.listen (a port of its own, or "off")'
 
 
 def _described(value: Any) -> Described | None:
@@ -126,14 +129,14 @@ def _described(value: Any) -> Described | None:
 def _backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
     provider = table.get("provider")
     if isinstance(provider, str) and provider in NEED_URL and "url" not in table:
-        yield path, f'has no url, and "{provider}" has no usual one (url = "https://…")'
+        yield path, f'url is missing, and provider "{provider}" has no default (url = "https://…")'
     yield from _only_for(path, table, provider, _ONLY_FOR)
     auth = table.get("auth")
     if isinstance(auth, dict):
         yield from _only_for((*path, "auth"), auth, provider, _AUTH_ONLY_FOR)
     needed = _NEEDED.get(provider) if isinstance(provider, str) else None
     if needed is not None and needed not in table:
-        yield path, f'has no {needed}, and "{provider}" needs one ({needed} = "…")'
+        yield path, f'{needed} is missing, and provider "{provider}" needs it ({needed} = "…")'
     yield from _credential_set_twice(path, table)
 
 
@@ -141,7 +144,8 @@ def _only_for(
     path: KeyPath, table: dict[str, Any], provider: Any, only_for: dict[str, tuple[str, ...]]
 ) -> Iterator[Fault]:
     for key, providers in only_for.items():
-        if key in table and provider not in providers:
+        # A switch that is off is as good as absent.
+        if table.get(key, False) is not False and provider not in providers:
             yield (*path, key), "is only for provider = " + " or ".join(f'"{name}"' for name in providers)
 
 
@@ -170,9 +174,9 @@ def _auth_of_backend(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
             if key in table:
                 yield (*path, key), "has no effect with passthrough (the client's header goes on as it is)"
     if "access_key" in table and "secret" not in table and "inline" not in table:
-        yield (*path, "access_key"), "is half of a pair (secret = …, the secret access key)"
+        yield (*path, "access_key"), "needs the secret access key beside it (secret = …)"
     if "session_token" in table and "access_key" not in table:
-        yield (*path, "session_token"), "belongs to an access_key (access_key = …)"
+        yield (*path, "session_token"), "needs the id of the access key beside it (access_key = …)"
 
 
 def _model(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
@@ -182,7 +186,7 @@ def _model(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
             weights.setdefault(str(target.get("priority", 0)), []).append(target.get("weight", 1))
     for priority, each in weights.items():
         if not any(each):
-            yield (*path, "targets"), f"none of priority {priority} has a weight (at least one above 0)"
+            yield (*path, "targets"), f"the weights of priority {priority} are all 0 (at least one above 0)"
 
 
 def _key_auth(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
@@ -194,7 +198,7 @@ def _key_auth(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
             seen.add(name.lower())
     places = {"bearer": True, "key_in_header": True, "key_in_query": False, "key_in_body": False}
     if all(table.get(key, default) is False for key, default in places.items()):
-        yield path, f"leaves no place for a key (at least one of {', '.join(places)})"
+        yield path, f"reads keys from nowhere (at least one of {', '.join(places)})"
 
 
 def _route(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
@@ -203,7 +207,10 @@ def _route(path: KeyPath, table: dict[str, Any]) -> Iterator[Fault]:
         return
     for index, rule in enumerate(_array(table, "paths")):
         if isinstance(rule, str) and rule.startswith("~"):
-            yield (*path, "paths", index), "has no prefix that rewrite could replace (full_path, or a path with /)"
+            yield (
+                (*path, "paths", index),
+                "has no prefix for rewrite to replace (full_path, or a path with /)",
+            )
 
 
 _CHECKS: dict[type[Table], Callable[[KeyPath, dict[str, Any]], Iterator[Fault]]] = {
@@ -236,8 +243,14 @@ def _routes_to_nowhere(tables: dict[str, Any]) -> Iterator[Fault]:
     if _section(tables, "models"):
         return
     for name, route in _section(tables, "routes").items():
-        if isinstance(route, dict) and "backend" not in route and "model" not in route:
-            yield ("routes", name), "has no backend and no model (one of them, or [models] for requests to pick from)"
+        if isinstance(route, dict) and not {"backend", "model", *_misplaced(Route, route)} & set(route):
+            what = "backend = …, model = …, or [models] for requests to choose from"
+            yield ("routes", name), f"route {name} has no backend ({what})"
+
+
+def _misplaced(kind: type[Table], table: dict[str, Any]) -> Iterator[str]:
+    """Keys with tables that are not known, such as the rest of a name that should have quotes: faults already."""
+    return (key for key, value in table.items() if isinstance(value, dict) and key not in kind.model_fields)
 
 
 def _names_of_models(tables: dict[str, Any]) -> Iterator[Fault]:
@@ -259,7 +272,7 @@ def _fallback_circles(tables: dict[str, Any]) -> Iterator[Fault]:
         for index, other in enumerate(_array(model, "fallback") if isinstance(model, dict) else ()):
             if other in (*way, name):
                 circle = " -> ".join([*way, name, other][[*way, name].index(other) :])
-                yield ("models", name, "fallback", index), f"comes back to where it was: {circle} (no circles)"
+                yield ("models", name, "fallback", index), f"is a fallback in a circle: {circle} (no circles)"
             elif isinstance(other, str) and other not in clear:
                 yield from visit(other, (*way, name))
         clear.add(name)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import attrs
 
+from aigw.config.dotted import dotted
 from aigw.config.effective import SECTIONS, effective, hidden
-from aigw.config.file import dotted
 from aigw.config.settings import Settings
 from aigw.config.toml_text import value_text
 

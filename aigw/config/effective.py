@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aigw.config.placeholders import HIDDEN, cut_digest
 from aigw.config.sensitive import is_credential_name, looks_secret
 from aigw.config.settings import Settings
 from aigw.config.tables import Backend, Consumer, Key, Table
 from aigw.config.toml_text import Inline, document_text
-
-HIDDEN = "***"
+from aigw.listener import described
 
 #: Marks the digest of a key that the file has in plain text; a digest of a short key is as good as the key.
 _PLAIN = "plain:"
@@ -19,8 +19,14 @@ SECTIONS = ("secrets", "backends", "models", "auth", "routes", "consumers")
 
 #: Keys whose values are free: what is in them may be a credential by its name, at any depth.
 _FREE = frozenset(("defaults", "overrides", "headers"))
-#: Keys that say where something is, which may look made by a machine and is no secret.
-_PLACES = frozenset(("ca", "credential", "env", "file", "hosts", "paths"))
+#: Keys that say where something is, or what its name is, which may look made by a machine and is no secret.
+_PLACES = frozenset(
+    (
+        *("ca", "credential", "env", "file", "hosts", "paths", "listen", "admin", "access_log"),
+        *("backend", "model", "models", "aliases", "fallback", "routes", "groups", "auth", "anonymous"),
+        *("secret", "service_account", "session_token"),
+    )
+)
 
 
 def effective(settings: Settings, *, hide: bool = True) -> dict[str, Any]:
@@ -33,7 +39,33 @@ def effective(settings: Settings, *, hide: bool = True) -> dict[str, Any]:
         entries = {name: _entry(entry) for name, entry in getattr(settings, section).items()}
         if entries:
             tables[section] = entries
-    return hidden(tables) if hide else tables
+    if not hide:
+        return tables
+    _locate(tables, settings)
+    shown_tables: dict[str, Any] = hidden(tables)
+    return shown_tables
+
+
+def _locate(tables: dict[str, Any], settings: Settings) -> None:
+    """Say where files are, whatever directory the reader is in."""
+    for source in tables.get("secrets", {}).values():
+        if "file" in source:
+            source["file"] = str(settings.directory / source["file"])
+    for backend in tables.get("backends", {}).values():
+        if "ca" in backend:
+            backend["ca"] = str(settings.directory / backend["ca"])
+    server = tables["server"]
+    if server["access_log"] not in ("-", "off"):
+        server["access_log"] = str(settings.directory / server["access_log"])
+    server["listen"] = tuple(_located(listener, settings) for listener in server["listen"])
+    if server["admin"] != "off":
+        server["admin"] = _located(server["admin"], settings)
+
+
+def _located(listener: str, settings: Settings) -> str:
+    known = described(listener)
+    files = known.files(settings.directory)
+    return known.text(**{name: str(path) for name, path in files.items()}) if files else listener
 
 
 def _plain(table: Table) -> dict[str, Any]:
@@ -82,7 +114,7 @@ def hidden(value: Any, path: tuple[str, ...] = ()) -> Any:
 def _hidden_text(value: str, path: tuple[str, ...]) -> str:
     """:param path: inside the entry."""
     if "keys" in path[:1]:
-        return value[:15] + "…" if value.startswith("sha256:") else HIDDEN
+        return cut_digest(value) if value.startswith("sha256:") else HIDDEN
     if path[-2:] == ("auth", "inline") or path[-3:-1] == ("headers", "set"):
         return HIDDEN
     free = next((at for at, key in enumerate(path) if key in _FREE), len(path))

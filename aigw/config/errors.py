@@ -25,7 +25,7 @@ class Problem:
     """One fault: ``FILE:LINE: path.to.key: what is wrong (what is allowed)``. Never holds a secret's value.
 
     :ivar line: counted from 1; 0 where there are no lines, because the file cannot be read.
-    :ivar key: as :func:`dotted` writes it; empty where the fault is no key's.
+    :ivar key: as :func:`aigw.config.dotted.dotted` writes it; empty where the fault is no key's.
     """
 
     file: str

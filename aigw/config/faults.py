@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aigw.config.errors import Fault, KeyPath, allowed
+from aigw.config.quoting import unquoted
 from aigw.config.shape import kind_at, value_at
 from aigw.config.tables import Table, Tables
 
@@ -25,8 +26,8 @@ _TYPES = {
     "model_attributes_type": "a table",
 }
 _BOUNDS = {
-    "greater_than_equal": ("ge", "is too small (at least {})"),
-    "less_than_equal": ("le", "is too large (at most {})"),
+    "greater_than_equal": ("ge", "must be at least {}"),
+    "less_than_equal": ("le", "must be at most {}"),
     "too_short": ("min_length", "has too few elements (at least {})"),
     "string_too_short": ("min_length", "is empty (at least {} character)"),
 }
@@ -40,13 +41,21 @@ def faults_of(error: ValidationError, tables: dict[str, Any]) -> Iterator[Fault]
     """Each fault with its place in ``tables``, the file's own dictionaries."""
     meant: set[KeyPath] = set()
     details: list[Any] = list(error.errors(include_url=False, include_input=False))
+    split = list(unquoted(tables))
+    yield from (fault for fault, _ in split)
+    told = {fault[0][:3] for fault, _ in split}
+    torn = {entry for _, entry in split}
     for detail in details:
         if detail["type"] == "extra_forbidden":
             path = detail["loc"]
+            if path in told:
+                continue
             keys = _keys(path[:-1])
             meant.update((*path[:-1], key) for key in difflib.get_close_matches(str(path[-1]), keys, n=1))
             yield path, "unknown key" + allowed(str(path[-1]), keys, "no keys are known here")
     for detail in details:
+        if detail["type"] == "missing" and detail["loc"][:-1] in torn:
+            continue  # it would be an entry's that nobody wrote
         # A key that is misspelt is not missing as well.
         if detail["type"] != "extra_forbidden" and detail["loc"] not in meant:
             path = tuple(part for part in detail["loc"] if part != "[key]")
@@ -69,7 +78,7 @@ def _message(detail: Any, value: Any) -> str:
         return f"must be {_TYPES[kind]}, not {_type_of(value)}"
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
-        return "is none of what it may be" + allowed(value if isinstance(value, str) else "", choices)
+        return "unknown value" + allowed(value if isinstance(value, str) else "", choices)
     if kind in _BOUNDS:
         name, text = _BOUNDS[kind]
         return text.format(context[name])

@@ -8,19 +8,18 @@ checks nothing.
 from __future__ import annotations
 
 import bisect
-import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from aigw.config.errors import ConfigError, KeyPath, Problem
+from aigw.config.syntax import syntax_problem
 from aigw.regular_file import read_regular
 
 #: A configuration with 100,000 consumers has some 20 MB; what is longer is the wrong file.
 _LONGEST = 128 * 1024 * 1024
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*'""")
 _BLANKS = re.compile(r"[ \t]*")
 _NOTHING = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
@@ -33,25 +32,11 @@ _DOTTED = re.compile(
     r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')(?:[ \t]*+\.[ \t]*+(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+'))*+"""
 )
 _QUOTED = re.compile(r"""\"[^"\n]*"|'[^'\n]*'""")
-_DIGITS = re.compile(r"[0-9_]+")
-_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 #: Parts of the longest key: tomllib takes the square of their number.
 _MOST_PARTS = 200
 #: Parts of a path up to which its line is known; what is further inside has the line of what it is in.
 _DEEPEST = 16
-
-
-def dotted(path: KeyPath) -> str:
-    """A path as TOML would write it, positions in arrays in brackets: ``models."gpt-4.1".targets[0]``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-            continue
-        quoted = part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=not part.isprintable())
-        text += f".{quoted}" if text else quoted
-    return text
 
 
 class Lines:
@@ -174,15 +159,17 @@ def _inside(path: KeyPath, part: str | int) -> KeyPath:
     return (*path, part) if len(path) < _DEEPEST else path
 
 
-def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
+def read(path: Path, data: bytes | None = None) -> tuple[dict[str, Any], Lines, bytes]:
     """The tables of a file, the lines of its keys, its bytes.
 
+    :param data: what is in it, where that is known already.
     :raises ConfigError: it cannot be read or is not TOML; the one problem names the line.
     """
-    try:
-        data = read_regular(path, _LONGEST)
-    except OSError as error:
-        raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
+    if data is None:
+        try:
+            data = read_regular(path, _LONGEST)
+        except OSError as error:
+            raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
     try:
         text = data.decode("utf-8").replace("\r\n", "\n")
         _check_keys(path, text)
@@ -190,7 +177,7 @@ def read(path: Path) -> tuple[dict[str, Any], Lines, bytes]:
     except UnicodeDecodeError as error:
         line, message = data[: error.start].count(b"\n") + 1, "not UTF-8 (a TOML file is always UTF-8)"
     except ValueError as error:
-        line, message = _syntax(text, error)
+        line, message = syntax_problem(text, error)
     except RecursionError:
         line, message = 1, "not TOML that can be read: nested too deeply"
     raise ConfigError([Problem(str(path), line, "", message)])
@@ -202,20 +189,3 @@ def _check_keys(path: Path, text: str) -> None:
         if found[0].count(".") >= _MOST_PARTS and _QUOTED.sub("", found[0]).count(".") >= _MOST_PARTS:
             line = text.count("\n", 0, found.start()) + 1
             raise ConfigError([Problem(str(path), line, "", f"a key of more than {_MOST_PARTS} parts")])
-
-
-def _syntax(text: str, error: ValueError) -> tuple[int, str]:
-    """Line and message of what ``tomllib`` says."""
-    said = str(error)
-    if text.startswith("\ufeff"):
-        return 1, "not TOML: the file begins with a byte order mark (save it as UTF-8 without one)"
-    if not isinstance(error, tomllib.TOMLDecodeError):  # an integer of thousands of digits
-        long = next((found.start() for found in _DIGITS.finditer(text) if len(found[0]) >= 4000), 0)
-        return text.count("\n", 0, long) + 1, "not TOML: a number is too large"
-    where = _WHERE.search(said)
-    message = "not TOML: " + _WHERE.sub("", said)
-    if where is None or where[1] is None:
-        return text.count("\n", 0, len(text.rstrip())) + 1, f"{message} at the end of the file"
-    if "Invalid value" in said or "Invalid statement" in said:
-        message += " (strings need quotes; true and false are lower case)"
-    return int(where[1]), f"{message}, column {where[2]}"

@@ -49,7 +49,8 @@ def _value(source: SecretSource, directory: Path, environ: Mapping[str, str]) ->
     if source.env is not None:
         value = environ.get(source.env)
         if value is None:
-            raise ValueError(f"the environment variable {source.env} is not set")
+            name = f' (env = "{source.env.strip("${}")}", its name alone)' if source.env.startswith("$") else ""
+            raise ValueError(f"the environment variable {source.env} is not set{name}")
         return value
     if source.file is not None:
         return _contents(directory / source.file)

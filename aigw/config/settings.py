@@ -18,11 +18,15 @@ from pydantic import ValidationError
 
 from aigw.config.advice import advise
 from aigw.config.checks import check
+from aigw.config.dotted import dotted
 from aigw.config.errors import ConfigError, Fault, KeyPath, Problem
 from aigw.config.faults import faults_of
-from aigw.config.file import Lines, dotted, read
+from aigw.config.file import Lines, read
 from aigw.config.files import Held, hold
+from aigw.config.placeholders import fill_in
+from aigw.config.run_options import RunOptions
 from aigw.config.secrets import resolve_secrets, sources_of
+from aigw.config.slips import variables
 from aigw.config.tables import (
     Backend,
     BackendAuth,
@@ -36,6 +40,9 @@ from aigw.config.tables import (
     Server,
     Tables,
 )
+
+#: For a file that is taken as it is.
+NO_OPTIONS = RunOptions()
 
 
 @attrs.frozen(eq=False)
@@ -52,6 +59,7 @@ class Settings:
     :ivar listener_files: what the files hold that listeners prove themselves with, by absolute path; their keys are
         secrets.
     :ivar warnings: what is allowed and not wise.
+    :ivar hidden: placeholders are in the place of secrets: it is what ``aigw show`` prints, and not to be served.
     """
 
     path: Path
@@ -69,6 +77,7 @@ class Settings:
     system_authorities: str = ""
     listener_files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     warnings: tuple[Problem, ...] = ()
+    hidden: bool = False
 
     @property
     def directory(self) -> Path:
@@ -80,17 +89,29 @@ class Settings:
         return _problem(self.path, self.lines, (place, message))
 
 
-def load(path: str | Path, environ: Mapping[str, str] = os.environ, *, read_secrets: bool = True) -> Settings:
+def load(
+    path: str | Path,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    read_secrets: bool = True,
+    options: RunOptions = NO_OPTIONS,
+    data: bytes | None = None,
+) -> Settings:
     """Read, check and complete the configuration file ``path``.
 
     :param environ: where secrets of the environment are, and ``CREDENTIALS_DIRECTORY``.
     :param read_secrets: False where only the file itself matters; ``secret_values`` and ``listener_files`` are empty
         then.
+    :param options: of the command line, which win over the file.
+    :param data: what the file holds, where that has been read already, as from standard input. It may have placeholders
+        for its secrets then; such settings must not be served.
     :raises ConfigError: with every fault that was found.
     """
-    path = Path(path)
-    tables, lines, data = read(path)
-    faults: list[Fault] = list(check(tables))
+    path, given = Path(path), data is not None
+    tables, lines, data = read(path, data)
+    options.apply(tables)
+    placeholders = fill_in(tables)
+    faults: list[Fault] = [*check(tables), *(() if given else placeholders)]
     typed = Tables()
     try:
         typed = Tables.model_validate(tables)
@@ -106,16 +127,18 @@ def load(path: str | Path, environ: Mapping[str, str] = os.environ, *, read_secr
         # Not inside the "except": pydantic's error would carry the file's values into tracebacks.
         raise ConfigError(_problems(path, lines, faults))
     settings = _settings(path, hashlib.sha256(data).hexdigest(), typed, lines, secrets, held)
-    warnings = [*advise(settings, datetime.now(UTC)), *held.warnings]
-    return attrs.evolve(settings, warnings=_problems(path, lines, warnings))
+    warnings = [*advise(settings, datetime.now(UTC)), *variables(tables), *held.warnings]
+    return attrs.evolve(settings, warnings=_problems(path, lines, warnings), hidden=bool(placeholders))
 
 
-def load_served(path: str | Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def load_served(
+    path: str | Path, environ: Mapping[str, str] = os.environ, options: RunOptions = NO_OPTIONS
+) -> Settings:
     """The same for a file that is to be served: one that serves nothing is a file that somebody is just writing.
 
     :raises ConfigError: with every fault that was found.
     """
-    settings = load(path, environ)
+    settings = load(path, environ, options=options)
     problem = nothing_served(settings)
     if problem is not None:
         raise ConfigError([problem])

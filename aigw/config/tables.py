@@ -104,7 +104,7 @@ class Table(BaseModel):
 
 def _workers(value: Any) -> Any:
     if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 256):
-        raise ValueError('must be a number of processes (1 to 256, or "auto")')
+        raise ValueError('must be 1 to 256, or "auto"')
     return value
 
 
@@ -450,10 +450,12 @@ def _key(value: Any) -> Any:
     expires = None
     if isinstance(value, dict):
         if set(value) - {"key", "expires"}:
-            raise ValueError("has a key that is not known (allowed: key, expires)")
+            raise ValueError("unknown key (allowed: key, expires)")
         expires, value = value.get("expires"), value.get("key")
         if expires is not None and (not isinstance(expires, datetime) or expires.tzinfo is None):
-            raise ValueError("has an expires that is no point in time (such as 2027-01-01T00:00:00Z, unquoted)")
+            raise ValueError(
+                "expires must be a date and time with a zone (such as 2027-01-01T00:00:00Z, without quotes)"
+            )
     digest, plain = key_digest(value)
     return Key(digest=digest, plain=plain, expires=expires)
 

@@ -25,7 +25,8 @@ def _string(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _key(key: str) -> str:
+def key_text(key: str) -> str:
+    """A key, or a part of one: bare where it may be, else in quotes."""
     return key if _BARE.fullmatch(key) else _string(key)
 
 
@@ -35,16 +36,16 @@ class _Writer(toml.TomlEncoder):  # type: ignore[type-arg]
         lines, tables = "", {}
         for key, value in section.items():
             if isinstance(value, dict) and not isinstance(value, Inline):
-                tables[_key(key)] = value
+                tables[key_text(key)] = value
             else:
-                lines += f"{_key(key)} = {self.dump_value(value)}\n"
+                lines += f"{key_text(key)} = {self.dump_value(value)}\n"
         return lines, tables
 
     def dump_value(self, value: Any) -> str:
         if isinstance(value, str):
             return _string(value)
         if isinstance(value, Mapping):
-            pairs = ", ".join(f"{_key(key)} = {self.dump_value(each)}" for key, each in value.items())
+            pairs = ", ".join(f"{key_text(key)} = {self.dump_value(each)}" for key, each in value.items())
             return f"{{ {pairs} }}" if pairs else "{}"
         if isinstance(value, list | tuple):
             return f"[{', '.join(map(self.dump_value, value))}]"

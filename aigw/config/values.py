@@ -62,14 +62,14 @@ def header_name(name: str) -> str:
 def edited_header_name(name: str) -> str:
     """The name of a header that may be set or removed on the way to the provider."""
     if header_name(name).lower() in _OWN_HEADERS:
-        raise ValueError("is a header that the gateway writes itself (any but framing, Host, Via and the like)")
+        raise ValueError("is a header that the gateway sets itself (not framing, Host, Via and the like)")
     return name
 
 
 def set_header_name(name: str) -> str:
     """The name of a header that may be set; the credential's place is ``auth``."""
     if edited_header_name(name).lower() == "authorization":
-        raise ValueError("is the place of the credential (auth = { … } sets it, header and prefix change where)")
+        raise ValueError("is set by auth (auth = { … }, whose header and prefix change where)")
     return name
 
 
@@ -84,7 +84,7 @@ def hash_on(value: str) -> str:
     """What a consistent hash goes by."""
     kind, colon, name = value.partition(":")
     if value != "consumer" and not (kind == "header" and colon and _TOKEN.fullmatch(name)):
-        raise ValueError('is nothing to hash on ("consumer", or "header:NAME")')
+        raise ValueError('must be "consumer" or "header:NAME"')
     return value
 
 
@@ -136,7 +136,7 @@ def _check_path(path: str) -> None:
         raise ValueError("has no valid path (begins with /, ASCII, others as %XX; no ?, # or \\)")
     decoded = unquote_to_bytes(path)
     if _ESCAPE.search(path) or re.search(rb"[\x00-\x1f\x7f\\]", decoded):
-        raise ValueError("has an escape in its path that must not be there (%XX, no control characters)")
+        raise ValueError("has an invalid escape in its path (%XX, no control characters)")
     try:
         segments = decoded.decode("utf-8").split("/")
     except UnicodeDecodeError:
@@ -238,9 +238,9 @@ def _check_json(name: str, value: Any) -> None:
         for each in value:
             _check_json(name, each)
     elif isinstance(value, date | time):
-        raise ValueError(f"has a date in {name}, which JSON does not know (a string)")
+        raise ValueError(f"has a date in {name}, which JSON does not have (a string)")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"has inf or nan in {name}, which JSON does not know (a finite number)")
+        raise ValueError(f"has inf or nan in {name}, which JSON does not have (a finite number)")
     elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
         raise ValueError(f"has a number in {name} that is too large (64 bits)")
 

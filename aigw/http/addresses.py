@@ -23,6 +23,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aigw.os_error_text import os_error_text
+
 #: Seconds after which a look-up is not waited for where there are addresses to use instead.
 SLOW = 0.25
 
@@ -103,7 +105,7 @@ class Addresses:
         if isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME:
             self._last = ()
         elif self._last:
-            self._complain(f"fails to resolve ({error})")
+            self._complain(f"fails to resolve ({os_error_text(error)})")
         self._tell()
 
     def _use_last(self) -> None:

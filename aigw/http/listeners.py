@@ -20,9 +20,16 @@ from twisted.python.failure import Failure
 from twisted.python.systemd import ListenFDs
 
 from aigw.listener import Address, Described, described
+from aigw.os_error_text import os_error_text
 
 #: More than a listening socket's queue holds.
 _ALL_WHO_WAIT = 65_536
+
+
+#: What to do where there is no systemd behind a ``systemd:`` listener.
+_UNDER_SYSTEMD = (
+    'start aigw through its socket unit, systemctl start aigw.socket aigw; or listen = ["tcp:8000"], or aigw run --port'
+)
 
 
 class CannotOpen(OSError):
@@ -86,23 +93,27 @@ def inherited(listener: Described, sockets: ListenFDs | None = None) -> socket.s
     """
     handed: Any = sockets or _SystemdParser._sddaemon  # who has read and unset the environment's variables
     wanted = listener.arguments.get("name")
+    if not handed.inheritedDescriptors():
+        raise CannotOpen(f"systemd has handed over no socket ({_UNDER_SYSTEMD})")
     if wanted is not None:
         named = handed.inheritedNamedDescriptors()
         if wanted not in named:
-            known = ", ".join(sorted(named)) or "none at all"
-            raise CannotOpen(f"systemd has handed over no socket named {wanted} (FileDescriptorName=; it has {known})")
+            known = ", ".join(sorted(named))
+            raise CannotOpen(f"systemd has handed over no socket named {wanted}, only {known} (FileDescriptorName=)")
         descriptor = named[wanted]
     else:
         descriptors, index = handed.inheritedDescriptors(), int(listener.arguments["index"])
         if index >= len(descriptors):
-            raise CannotOpen(f"systemd has handed over no socket number {index} (it has {len(descriptors)}, from 0)")
+            last = len(descriptors) - 1
+            raise CannotOpen(f"systemd has handed over no socket number {index} (index must be 0 to {last})")
         descriptor = descriptors[index]
     sock = socket.socket(fileno=os.dup(descriptor))
     domain = listener.arguments["domain"]
     if sock.family.name != f"AF_{domain}" or sock.type != socket.SOCK_STREAM:
         found = sock.family.name.removeprefix("AF_")
         sock.close()
-        raise CannotOpen(f"systemd's socket {wanted or listener.arguments['index']} is {found} (domain={found})")
+        socket_of = f"systemd's socket {wanted or listener.arguments['index']}"
+        raise CannotOpen(f"{socket_of} is of domain {found}, not {domain} (domain={found})")
     sock.setblocking(False)
     return sock
 
@@ -219,7 +230,7 @@ class Listeners:
             try:
                 self._open[address].becomes(description, wanted[description])
             except OSError as error:  # of the file's mode: it is in use, and stays
-                self._log.error("listener {description}: {error}", description=description, error=error)
+                self._log.error("listener {description}: {why}", description=description, why=os_error_text(error))
         return DeferredList([_leave(self._open.pop(address).port) for address in gone])
 
     def pause(self, descriptions: Iterable[str]) -> None:

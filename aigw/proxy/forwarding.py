@@ -1,6 +1,6 @@
 """Which header fields are not passed on, up to providers and down to clients, each with the reason.
 
-:data:`UP`, :data:`QUERY` and :data:`DOWN` are the whole of it; ``docs/providers.md`` has the same lists for
+:data:`UP`, :data:`QUERY` and :data:`DOWN` are the whole of it; ``docs/providers/headers.md`` has the same lists for
 people, and a test compares the two. What a configuration adds (key names, ``headers.set`` and ``remove``, the header of
 a backend's ``auth``) is :mod:`aigw.proxy.planbook`'s.
 

@@ -177,8 +177,8 @@ class Route:
         if by_path != _NOTHING:
             raise _not_allowed("this path", operations.METHODS.get(by_path, (operations.MODEL_CALL_METHOD,)))
         raise NoRoute(
-            "no Route matched with those values: this one serves calls of a model only; another path or method of a"
-            ' provider needs a route with backend = "…" and operation = "raw"'
+            f"no Route matched with those values: route {self.name} has no backend, so it serves calls of a model only;"
+            ' another path or method of a provider needs a route with backend = "…" and operation = "raw"'
         )
 
     def operation_at(self, path: bytes, matched: bytes) -> str:

@@ -97,7 +97,11 @@ class Change:
     def _commit_one(self, process: WorkerProcess) -> Deferred[None]:
         def refused(failure: Failure) -> None:
             if not (failure.check(LinkLost) or process.leaving):
-                self.log.error("worker {number} did not swap: {why}", number=process.number, why=str(failure.value))
+                self.log.error(
+                    "worker {number} could not switch to the new configuration: {why}",
+                    number=process.number,
+                    why=str(failure.value),
+                )
                 process.kill(signal.SIGKILL)
 
         asked = process.link.ask("commit").addTimeout(PREPARE, self._reactor)

@@ -19,6 +19,7 @@ from twisted.internet.defer import DeferredList, inlineCallbacks
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from aigw.os_error_text import os_error_text
 from aigw.workers.change import PREPARE, Change, Offer
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat, WorkerProcess
@@ -90,7 +91,8 @@ class Crew:
         self._served = Offer(b"")
         self._change: Change | None = None
         self._ports: Mapping[str, Reserved] = {}
-        self._stopping = False
+        self._stopping = self._hurried = False
+        self._killing: Any = None
         self._was_complete = False
         self._looked = reactor.seconds()
         self._looking = task.LoopingCall(self._look)
@@ -141,7 +143,8 @@ class Crew:
         try:
             process = self._hire(place.number)
         except OSError as error:
-            self.log.error("worker {number} cannot be started: {error}", number=place.number, error=error)
+            why = os_error_text(error)
+            self.log.error("worker {number} cannot be started: {why}", number=place.number, why=why)
             place.failures += 1
             if self._was_complete:
                 self._replace_later(place)
@@ -323,12 +326,22 @@ class Crew:
         ends = [process.ended for process in processes]
         for process in processes:
             process.link.tell("drain")
-        killing = self._reactor.callLater(seconds + _DRAIN_GRACE, self._kill, processes)
+        self._killing = self._reactor.callLater(seconds + _DRAIN_GRACE, self._kill, processes)
+        if self._hurried:
+            self.cut_short()
         yield DeferredList(ends)
-        if killing.active():
-            killing.cancel()
+        if self._killing.active():
+            self._killing.cancel()
         if self._looking.running:
             self._looking.stop()
+
+    def cut_short(self) -> None:
+        """Wait no longer in :meth:`stop`, whether that has begun or not."""
+        self._hurried = True
+        if self._killing is not None and self._killing.active():
+            self._killing.reset(_DRAIN_GRACE)
+            for process in self.processes():
+                process.link.tell("cut_short")
 
     def _kill(self, processes: list[WorkerProcess]) -> None:
         for process in processes:

@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from aigw.config.errors import ConfigError
 from aigw.daemon import Refused
+from aigw.os_error_text import os_error_text
 
 _LENGTHS = struct.Struct("!II")
 
@@ -160,7 +161,7 @@ class Link(Protocol):
         if not failure.check(Refused, ConfigError, OSError, LinkLost):
             self._log_failure(failure, verb)
         if not self._gone:
-            text = str(failure.value) or type(failure.value).__name__
+            text = os_error_text(failure.value) or type(failure.value).__name__
             self._send({"answers": number, "refused": text.encode("utf-8", "backslashreplace").decode()}, b"", ())
 
     def _answered(self, head: dict[str, Any], payload: bytes) -> None:

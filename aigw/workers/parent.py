@@ -6,7 +6,7 @@ import atexit
 import os
 import pickle
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory
 
 from aigw.board import Board, make_memory, with_rows
 from aigw.config.errors import ConfigError
-from aigw.config.settings import Settings
+from aigw.config.settings import Settings, load_served
 from aigw.daemon import Daemon
 from aigw.http.listeners import Listeners, endpoints
 from aigw.listener_factories import furnished
@@ -49,12 +49,13 @@ class Parent(Daemon):
 
     :param reactor: everything's clock and network.
     :param settings: checked.
+    :param load: see :class:`~aigw.daemon.Daemon`.
     :raises ConfigError: the settings do not compile, such as two routes that cannot be told apart.
     :raises OSError: the access log cannot be opened.
     """
 
-    def __init__(self, reactor: Any, settings: Settings) -> None:
-        super().__init__(reactor, settings, Metrics())
+    def __init__(self, reactor: Any, settings: Settings, load: Callable[[str], Settings] = load_served) -> None:
+        super().__init__(reactor, settings, Metrics(), load)
         _check(settings)
         count = worker_count(settings)
         self._gave_up = False
@@ -135,6 +136,7 @@ class Parent(Daemon):
             return
         self._gave_up = True
         self.log.critical("the workers do not start; see above")
+        self.launch.gone("the workers do not start; the log says why")
         _end_with_status_1()
         self.end()
 
@@ -184,6 +186,10 @@ class Parent(Daemon):
         yield stopping
         yield self._admin_port.close(list(self._admin_port.ports()))
         self.access_log.close()
+
+    def cut_short(self) -> None:
+        """See :class:`~aigw.daemon.Daemon`."""
+        self.crew.cut_short()
 
     # -- what the admin site shows
 

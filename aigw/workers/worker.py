@@ -75,6 +75,7 @@ class Worker:
                 "overview": lambda _: orjson.dumps(self._served.overview()),
                 "metrics": lambda _: exported(self._served.metrics),
                 "drain": lambda _: self.end(),
+                "cut_short": lambda _: self._cut_short(),
             },
             self._orphaned,
         )
@@ -244,6 +245,10 @@ class Worker:
         ending: Deferred[None] = self._end()
         ending.addErrback(lambda failure: self._log.failure("the drain failed", failure))
         ending.addBoth(lambda _: self._reactor.stop())
+
+    def _cut_short(self) -> None:
+        if self._serving is not None:
+            self._serving.cut_short()
 
     @inlineCallbacks
     def _end(self) -> Any:

@@ -25,7 +25,7 @@ from aigw.llm.providers import PROVIDERS
 from aigw.testing import anthropic, bedrock, chat, cohere, gemini, mistral, ollama
 from tests.dist.daemon import CHECKOUT, SCRIPTS, DaemonTestCase, environment, free_port, moved
 
-PAGE = CHECKOUT / "docs" / "providers.md"
+PAGE = CHECKOUT / "docs" / "providers" / "README.md"
 BEGIN, END = "<!-- matrix: checked by tests/dist/test_matrix.py -->\n", "<!-- matrix ends -->\n"
 
 #: The fronts, as the page's columns have them, with what each pair's tests show.

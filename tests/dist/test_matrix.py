@@ -1,4 +1,4 @@
-"""The official SDKs through the real daemon to every provider: what docs/providers.md claims of each pair.
+"""The official SDKs through the real daemon to every provider: what docs/providers/README.md claims of each pair.
 
 Every provider says the same (:mod:`aigw.testing.said`), in its own shape, and every client must get just that.
 """
@@ -474,7 +474,7 @@ class TableTests(unittest.TestCase):
     """The page."""
 
     def test_table_on_the_page(self) -> None:
-        """docs/providers.md claims what the tests here hold, neither more nor less."""
+        """docs/providers/README.md claims what the tests here hold, neither more nor less."""
         self.assertEqual(matrix.table_on_the_page(), matrix.table())
 
 

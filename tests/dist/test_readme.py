@@ -10,7 +10,7 @@ from twisted.internet import reactor
 
 from aigw.testing import ScriptedUpstream
 from aigw.testing.openai import TEXT
-from tests.dist.daemon import CHECKOUT, Daemon, DaemonTestCase, fetch
+from tests.dist.daemon import CHECKOUT, Daemon, DaemonTestCase, environment, fetch, free_port, moved
 
 README = (CHECKOUT / "README.md").read_text()
 
@@ -39,7 +39,7 @@ class ReadmeTests(DaemonTestCase):
     async def test_curl(self) -> None:
         """The first thing that a stranger sees work, and the 401 without the key as it is printed."""
         daemon = await self.demo()
-        command = block("sh", "curl -s")
+        command = block("sh", "demo-key")
         answer = await self.curl(command, daemon)
         self.assertEqual(answer["choices"][0]["message"]["content"], "Say hello.")
         refusal = await self.curl(command.replace("-H 'apikey: demo-key'", ""), daemon)
@@ -60,7 +60,7 @@ class ReadmeTests(DaemonTestCase):
         """The line in the Makefile is the README's."""
         printed = await self.run_program(["make", "--no-print-directory", "--dry-run", "run"], directory=CHECKOUT)
         spoken = printed.stdout.replace('\\"', '"').replace("\\\\\n", "\\\n").replace("\\\\", "\\")
-        for line in block("sh", "curl -s").splitlines():
+        for line in block("sh", "demo-key").splitlines():
             self.assertIn(line.strip().rstrip("\\").strip(), spoken)
 
     async def test_sdk(self) -> None:
@@ -77,32 +77,39 @@ class ReadmeTests(DaemonTestCase):
         answer = await fetch(f"{daemon.admin_url}/metrics")
         self.assertRegex(answer.text, r"aigw_requests_total\{[^}]*code=\"401\"[^}]*\} 1\.0")
 
+    def test_the_installation_comes_first(self) -> None:
+        """In the order in which somebody reads it; test_packaging does what it says."""
+        places = [README.index(words) for words in ("pip install .", "[backends.openai]", "aigw key my-app", "aigw run g")]
+        self.assertEqual(places, sorted(places))
+
     async def test_own_configuration(self) -> None:
-        """The key that is made fits the line that is pasted; the file checks, runs, and serves what it says."""
-        made = await self.run_program(["python", "-m", "aigw.cli", "key", "my-app"])
-        (key,) = re.findall(r"\baigw_[\w-]{32}(?![\w-])", made.stdout)
-        (digest,) = re.findall(r"sha256:[0-9a-f]{64}", made.stdout)
+        """Line by line, as it stands: the file, the key that is appended, the variable, the check, the gateway, a call."""
         upstream = ScriptedUpstream(reactor)
         upstream.listen()
         self.addCleanup(upstream.stop)
-        text = block("toml", "[consumers.my-app]").replace("sha256:…", digest)
-        config = self.directory / "gateway.toml"
-        config.write_text(text)
-        env = {"OPENAI_API_KEY": "sk-provider"}
-        checked = await self.run_program(["python", "-m", "aigw.cli", "check", str(config)], env)
-        self.assertEqual((checked.status, checked.stdout, checked.stderr), (0, "OK\n", ""))
-        text = text.replace('provider = "openai"\n', f'provider = "openai"\nurl = "{upstream.url}"\n')
-        daemon = await self.start_daemon(text, env)
-        body = json.dumps({"model": "smart", "messages": [{"role": "user", "content": "Hi"}]}).encode()
-        answer = await fetch(f"{daemon.url}/v1/chat/completions", body, {"Authorization": f"Bearer {key}"})
-        self.assertEqual(json.loads(answer.text)["choices"][0]["message"]["content"], TEXT)
+        daemon = Daemon(self.directory, free_port(), free_port())
+        text = moved(block("toml", "[backends.openai]"), daemon.port, daemon.admin_port)
+        daemon.config.write_text(text.replace('provider = "openai"\n', f'provider = "openai"\nurl = "{upstream.url}"\n'))
+        commands = block("sh", "aigw run gateway.toml").replace("aigw run", "exec aigw run").replace("sk-…", "sk-own")
+        # Any of them that fails ends the shell, and with it the test.
+        shell = ["bash", "-ec", commands]
+        reactor.spawnProcess(daemon, shutil.which("bash"), shell, environment(), str(self.directory))
+        self.addCleanup(daemon.stop)
+        await daemon.ready()
+        self.assertEqual(daemon.stdout.splitlines()[0], "OK")
+        (key,) = re.findall(r"(?m)^aigw_[\w-]{32}$", daemon.stderr)
+        self.assertNotIn("warning", daemon.stderr)
+        call = block("sh", "export AIGW_KEY").replace("aigw_…", key)
+        answer = await self.curl(call, daemon)
+        self.assertEqual(answer["choices"][0]["message"]["content"], TEXT)
         sent = upstream.requests[0].json()
         self.assertEqual((sent["model"], sent["max_tokens"]), ("gpt-4o", 512))
+        self.assertEqual(upstream.requests[0].header(b"authorization"), b"Bearer sk-own")
 
     async def test_a_mistake_is_named(self) -> None:
         """The mistake that the README shows is found where it says."""
         config = self.directory / "gateway.toml"
-        text = block("toml", "[consumers.my-app]").replace("provider =", "providr =").replace("sha256:…", "key")
+        text = block("toml", "[backends.openai]").replace("provider =", "providr =")
         config.write_text(text)
         checked = await self.run_program(
             ["python", "-m", "aigw.cli", "check", "gateway.toml"], {"OPENAI_API_KEY": "x"}, self.directory

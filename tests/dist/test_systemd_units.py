@@ -117,6 +117,18 @@ class SettingsTests(unittest.TestCase):
         """pyOpenSSL makes its callbacks in memory that is written and then run."""
         self.assertNotIn("MemoryDenyWriteExecute", dict(settings(SERVICE)))
 
+    def test_paths_are_those_of_the_example(self) -> None:
+        """Each path below the service's folders that etc/gateway.toml names, in the unit as well."""
+        example = (CHECKOUT / "etc" / "gateway.toml").read_text()
+        credential = re.findall(r"LoadCredential=\S+", example)
+        self.assertEqual(credential, re.findall(r"LoadCredential=\S+", SERVICE))
+        for name, folder in (("Configuration", "/etc/aigw"), ("Logs", "/var/log/aigw"), ("Runtime", "/run/aigw")):
+            self.assertEqual(f"{pathlib.Path(folder).parent}/{setting(SERVICE, f'{name}Directory')}", folder)
+        named = re.findall(r"(?:/etc|/var/log|/run)/aigw[\w/.-]*", example)
+        known = ("/etc/aigw/credentials/openai", "/etc/aigw/pems", "/var/log/aigw/access.log")
+        self.assertEqual(sorted(set(named)), sorted(known))
+        self.assertIn(f'access_log = "{known[2]}"', SERVICE)
+
     def test_process_metrics_work(self) -> None:
         """prometheus_client needs /proc/stat for them."""
         self.assertNotIn("ProcSubset", dict(settings(SERVICE)))

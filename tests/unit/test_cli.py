@@ -8,10 +8,12 @@ import json
 import re
 import sys
 import tomllib
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from aigw import cli
+import aigw
+from aigw import cli, printing, version
 from aigw.config.errors import Problem
 from aigw.config.settings import Settings, load
 from tests.unit.config.files import BACKEND, FileTestCase
@@ -36,6 +38,23 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+class Full(io.StringIO):
+    """Standard output on a disk that is full, as ``/dev/full`` is; standard error is not."""
+
+    def flush(self) -> None:
+        if sys.stdout is self and self.getvalue():
+            raise OSError(28, "No space left on device")
+
+
+class FullAtOnce(io.StringIO):
+    """The same without a buffer."""
+
+    def write(self, text: str) -> int:
+        if sys.stdout is self:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
 
 
 class CommandTestCase(FileTestCase):
@@ -83,13 +102,13 @@ class CheckTests(CommandTestCase):
     def test_warnings_are_told_aside(self) -> None:
         path = self.write(BACKEND + "[consumers.c]\nkeys = ['secret-key']\n")
         self.assertEqual((self.run_aigw("check", path), self.out), (0, "OK\n"))
-        self.assertTrue(self.err.startswith(f"{path}:7: warning: consumers.c.keys[0]: "), self.err)
+        self.assertTrue(self.err.startswith(f"{path}:8: warning: consumers.c.keys[0]: "), self.err)
         self.assertNotIn("secret-key", self.err)
 
     def test_strict_makes_them_errors(self) -> None:
         path = self.write(BACKEND + "[consumers.c]\nkeys = ['secret-key']\n")
         self.assertEqual((self.run_aigw("check", "--strict", path), self.err), (1, ""))
-        self.assertTrue(self.out.startswith(f"{path}:7: consumers.c.keys[0]: "), self.out)
+        self.assertTrue(self.out.startswith(f"{path}:8: consumers.c.keys[0]: "), self.out)
         good = self.write(BACKEND + f"[consumers.c]\nkeys = ['{DIGEST}']\n")
         self.assertEqual((self.run_aigw("check", good, "--strict"), self.out), (0, "OK\n"))
 
@@ -104,6 +123,13 @@ class CheckTests(CommandTestCase):
             said = f"{path}:1: routes: {what}: nothing would be served (at least one [routes.NAME])\n"
             self.assertEqual((self.run_aigw("check", path), self.out), (1, said))
             self.assertEqual(self.run_aigw("show", path), 0)
+
+    def test_standard_input(self) -> None:
+        """``aigw check -``: its name in messages, and what is relative is so to where one is."""
+        for text, status, said in ((BACKEND, 0, "OK\n"), ("x = 1\n" + BACKEND, 1, "stdin:1: x: unknown key")):
+            self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+            self.assertEqual(self.run_aigw("check", "-"), status)
+            self.assertTrue(self.out.startswith(said), self.out)
 
     def test_faults_that_show_when_all_is_put_together(self) -> None:
         """Such as two routes that cannot be told apart."""
@@ -159,6 +185,148 @@ class ShowTests(CommandTestCase):
         self.assertTrue(self.err.startswith(f"{path}:1: x: "))
 
 
+class ShownTests(CommandTestCase):
+    """``aigw show FILE | aigw check -``."""
+
+    TEXT = (
+        (
+            BACKEND.replace('provider = "echo"\n', 'provider = "openai"\nauth = { inline = "sk-1" }\nca = "own.pem"\n')
+            + """
+headers = { x-token = ["one"] }
+[routes.second]
+backend = "echo"
+headers = { x-token = ["two"] }
+[secrets]
+s = { file = "key" }
+[consumers.a]
+keys = ["secret-key-1", { key = "secret-key-2", expires = 2037-01-01T00:00:00Z }]
+[consumers.b]
+keys = ["sha256:ababababab", "sha256:ababababcd"]
+[consumers.c.backends.echo]
+auth = { inline = "sk-2" }
+headers = { set = { x-key = "v" } }
+"""
+        )
+        .replace('ab", ', f'ab{"ab" * 27}", ')
+        .replace('cd"]', f'cd{"cd" * 27}"]')
+    )
+
+    def shown(self) -> str:
+        path = self.write(self.TEXT)
+        (path.parent / "own.pem").write_bytes(b"")
+        (path.parent / "key").write_text("sk-3")
+        self.assertEqual(self.run_aigw("show", path), 0, self.err)
+        return self.out
+
+    def check(self, text: str, *options: str) -> int:
+        self.patch(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        return self.run_aigw("check", "-", *options)
+
+    def test_passes(self) -> None:
+        """Keys that look alike now are not the same key; files are found from anywhere; no warning is made up."""
+        text = self.shown()
+        for options in ((), ("--no-secrets",)):
+            self.assertEqual((self.check(text, *options), self.out), (0, "OK\n"))
+            self.assertEqual(len(self.err.splitlines()), 2, self.err)
+            self.assertIn("consumers.c: this consumer has no key", self.err)
+            self.assertIn("note: secrets are hidden, as 'aigw show' prints them", self.err)
+
+    def test_names_that_look_made_by_a_machine(self) -> None:
+        """As imported ones do: they stand in headers anyway, and hidden ones would name nothing, or one twice."""
+        name = "3f2504e04f8911d39a0c0305e82c3301"
+        text = f"""
+            [secrets.{name}]
+            env = "X"
+            [backends.{name}]
+            provider = "openai"
+            auth = {{ secret = "{name}" }}
+            [models.{name}]
+            aliases = ["ft:gpt-4o:one:8KbXyZabcdefghij1234", "ft:gpt-4o:two:8KbXyZabcdefghij5678"]
+            targets = [{{ backend = "{name}", model = "ft:gpt-4o:one:8KbXyZabcdefghij1234" }}]
+            [models.other]
+            targets = [{{ backend = "{name}" }}]
+            fallback = ["{name}"]
+            [routes.{name}]
+            model = "{name}"
+            auth = "{name}"
+            [auth.{name}]
+            anonymous = "{name}"
+            [consumers.{name}]
+            routes = ["{name}"]
+            groups = ["{name}"]
+        """
+        self.assertEqual(self.run_aigw("show", self.write(text)), 0, self.err)
+        self.assertNotIn("***", self.out)
+        self.assertEqual((self.check(self.out, "--no-secrets"), self.out), (0, "OK\n"))
+
+    def test_examples_of_the_house(self) -> None:
+        """What is complete passes as it is."""
+        for name in ("etc/demo.toml", "etc/gateway.toml"):
+            path = Path(aigw.__file__).parent.parent / name
+            self.assertEqual(self.run_aigw("show", path), 0)
+            self.assertEqual(self.check(self.out, "--no-secrets"), 0, self.out)
+            self.assertNotIn("warning", self.err)
+
+    def test_is_not_served(self) -> None:
+        """A file is: whoever knew what is printed in place of a key could come in."""
+        for arguments in (("check",), ("show",)):
+            self.assertEqual(self.run_aigw(*arguments, self.write(self.shown())), 1)
+            said = self.out + self.err
+            for key in ("backends.echo.auth.inline", "consumers.a.keys[0]", "consumers.a.keys[1].key"):
+                self.assertIn(f"{key}: is not the secret itself, but what 'aigw show' prints in its place", said)
+            self.assertIn("consumers.b.keys[1]", said)
+            self.assertIn("consumers.c.backends.echo.headers.set.x-key", said)
+
+    def test_stars_elsewhere_are_a_text(self) -> None:
+        """A Markdown rule is a usual stop sequence."""
+        path = self.write(BACKEND.replace('provider = "echo"\n', 'provider = "echo"\ndefaults = { stop = ["***"] }\n'))
+        self.assertEqual((self.run_aigw("check", path), self.out), (0, "OK\n"))
+
+
+class OutputTests(CommandTestCase):
+    """Standard output that takes nothing."""
+
+    def test_full(self) -> None:
+        """One line that says why, and status 1: for every command, --help and --version among them."""
+        forgotten: list[int] = []
+        self.patch(printing.os, "dup2", lambda one, other: forgotten.append(other))
+        path = self.write(BACKEND)
+        for arguments in (("show", path), ("check", path), ("diff", path, path), ("--version",), ("show", "--help")):
+            self.assertEqual(self.run_aigw(*arguments, stream=Full), 1, arguments)
+            self.assertEqual(self.err, "aigw: standard output cannot be written: No space left on device\n", arguments)
+        self.assertEqual(forgotten, [1] * 5)
+
+    def test_full_at_once(self) -> None:
+        """As with PYTHONUNBUFFERED, which images for containers set."""
+        self.patch(printing.os, "dup2", lambda one, other: None)
+        for arguments in (("--help",), ("check", "--help"), ("--version",), ("key",)):
+            self.assertEqual(self.run_aigw(*arguments, stream=FullAtOnce), 1, arguments)
+            self.assertEqual(self.err, "aigw: standard output cannot be written: No space left on device\n", arguments)
+
+    def test_closed(self) -> None:
+        """``aigw show FILE >&-``: there is no stream at all."""
+        path = self.write(BACKEND)
+        before = sys.stdout, sys.stderr
+        try:
+            for stderr in (io.StringIO(), None):
+                sys.stdout, sys.stderr = None, stderr
+                self.assertEqual(cli.main(["show", str(path)]), 1)
+                if stderr is not None:
+                    self.assertEqual(stderr.getvalue(), "aigw: standard output is closed\n")
+        finally:
+            sys.stdout, sys.stderr = before
+
+
+class VersionTests(CommandTestCase):
+    """``aigw --version``."""
+
+    def test_says_whether_it_is_compiled(self) -> None:
+        for origin, kind in (("/x/bounded_cache.py", "interpreted"), ("/x/bounded_cache.cpython-311-x.so", "compiled")):
+            self.patch(version, "find_spec", lambda name, origin=origin: ModuleSpec(name, None, origin=origin))
+            self.assertEqual(self.run_aigw("--version"), 0)
+            self.assertEqual(self.out, f"aigw {aigw.__version__} ({kind})\n")
+
+
 class DiffTests(CommandTestCase):
     """``aigw diff OLD NEW``."""
 
@@ -183,9 +351,10 @@ class KeyTests(CommandTestCase):
 
     def made(self, *name: str) -> tuple[str, str]:
         """The key, and the lines for the file."""
-        self.assertEqual((self.run_aigw("key", *name), self.err), (0, ""))
-        (key,) = re.findall(r"aigw_[\w-]{32}(?![\w-])", self.out)
-        return key, self.out[self.out.index(key) + len(key) :]
+        self.assertEqual(self.run_aigw("key", *name), 0)
+        (key,) = re.findall(r"(?m)^aigw_[\w-]{32}$", self.err)
+        self.assertNotIn(key, self.out)
+        return key, self.out
 
     def test_the_line_fits_the_key(self) -> None:
         key, lines = self.made()
@@ -198,6 +367,19 @@ class KeyTests(CommandTestCase):
             settings: Settings = self.load(BACKEND + lines)
             (found,) = settings.consumers[name].keys
             self.assertEqual(found.digest, hashlib.sha256(key.encode()).hexdigest())
+
+    def test_appended_to_a_file(self) -> None:
+        """``aigw key my-app >> gateway.toml``, also where the file's last line has no line feed."""
+        path = self.write(BACKEND.rstrip())
+        key, lines = self.made("my-app")
+        path.write_text(path.read_text() + lines)
+        (found,) = load(path).consumers["my-app"].keys
+        self.assertEqual(found.digest, hashlib.sha256(key.encode()).hexdigest())
+
+    def test_no_key_where_its_digest_is_lost(self) -> None:
+        self.patch(printing.os, "dup2", lambda one, other: None)
+        self.assertEqual(self.run_aigw("key", "my-app", stream=Full), 1)
+        self.assertNotIn("aigw_", self.err)
 
     def test_no_two_are_alike(self) -> None:
         self.assertEqual(len({cli.make_key() for _ in range(100)}), 100)
@@ -304,7 +486,7 @@ class JsonTests(CommandTestCase):
         found = self.found("check", good)
         self.assertEqual((found["ok"], found["errors"]), (True, []))
         (warning,) = found["warnings"]
-        self.assertEqual((warning["file"], warning["line"], warning["key"]), (str(good), 7, "consumers.c.keys[0]"))
+        self.assertEqual((warning["file"], warning["line"], warning["key"]), (str(good), 8, "consumers.c.keys[0]"))
         self.assertNotIn("secret-key", self.out)
         strict = self.found("check", "--strict", good, status=1)
         self.assertEqual((strict["ok"], strict["errors"], strict["warnings"]), (False, [warning], []))
@@ -349,5 +531,5 @@ class UsageTests(CommandTestCase):
 
     def test_help_names_every_command(self) -> None:
         self.assertEqual(self.run_aigw("--help"), 0)
-        for command in ("check", "show", "diff", "key", "import"):
+        for command in ("run", "check", "show", "diff", "key", "import"):
             self.assertIn(f"    {command} ", self.out)

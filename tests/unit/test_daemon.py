@@ -58,6 +58,7 @@ class Scripted(Daemon):
         self.notifier = Notifier({"NOTIFY_SOCKET": "@none"}, lambda message, _: self.told.append(message.decode()))
         self.swaps: list[Deferred[None]] = []
         self.accepts: tuple[bool, bool] | None = None
+        self.cuts = 0
 
     def open(self) -> None:
         """Nothing."""
@@ -74,6 +75,9 @@ class Scripted(Daemon):
 
     def drain(self) -> Deferred[Any]:
         return Deferred()
+
+    def cut_short(self) -> None:
+        self.cuts += 1
 
     def addresses(self) -> dict[str, str]:
         return {}
@@ -130,11 +134,20 @@ class DaemonTests(unittest.TestCase):
         self.daemon.reload()
         self.assertEqual(len(self.daemon.swaps), 1)
 
-    def test_second_signal_to_end_changes_nothing(self) -> None:
-        """A reactor that is told to stop twice complains."""
+    def test_second_signal_ends_the_drain(self) -> None:
+        """Once; and a reactor that is told to stop twice complains."""
+        self.daemon.end()
+        self.assertEqual(self.daemon.cuts, 0)
+        for _ in range(3):
+            self.reactor.advance(1)
+            self.daemon.end()
+        self.assertEqual((self.reactor.stops, self.daemon.cuts), (1, 1))
+
+    def test_one_signal_that_comes_twice(self) -> None:
+        """As GNU timeout sends it, to the process and to its group."""
         self.daemon.end()
         self.daemon.end()
-        self.assertEqual(self.reactor.stops, 1)
+        self.assertEqual((self.reactor.stops, self.daemon.cuts), (1, 0))
 
     def test_nothing_is_accepted_once_the_end_has_begun(self) -> None:
         """At once: before the reactor is told to stop, which takes a turn to come to the services."""

@@ -24,6 +24,7 @@ from twisted.trial import unittest
 
 import aigw
 from aigw.config.backtracking import Use, runs, weakness
+from aigw.config.reach import _expression
 from aigw.consumers.consumer import ModelPatterns
 from aigw.routing.names import CatalogueMatcher
 from tests.unit.counting_matcher import work
@@ -53,6 +54,7 @@ MADE: dict[str, tuple[tuple[re.Pattern[Any] | None, Use], ...]] = {
     "aigw.consumers.consumer:ModelPatterns.__init__": (
         (ModelPatterns(["a*b*c*d", "*x*", "gpt-*"])._wild, "fullmatch"),
     ),
+    "aigw.config.reach:_expression": tuple((_expression(each), "fullmatch") for each in ("a*b*c*d", "*x*", "gpt-4o")),
     "aigw.routing.names:CatalogueMatcher.__init__": ((_wild(CatalogueMatcher({"a*b*c*d": None}, {})), "fullmatch"),),
     # A secret of the configuration in each of its forms: alternatives in a row, without repetition but of backslashes.
     "aigw.redaction:_Form.hide": (),

@@ -66,9 +66,9 @@ class FurnishedTests(unittest.TestCase):
             furnished(description, self.factory, FOLDER, self.files)
 
     def test_what_openssl_does_not_take(self) -> None:
-        self.refused("ssl:1:privateKey=a.pem:sslmethod=TLSv9_METHOD", "sslmethod that OpenSSL does not know")
-        self.refused("ssl:1:privateKey=a.pem:sslmethod=Connection", "sslmethod that OpenSSL does not know")
-        self.refused("ssl:1:privateKey=a.pem:dhParameters=dh.pem", "dh.pem holds no parameters")
+        self.refused("ssl:1:privateKey=a.pem:sslmethod=TLSv9_METHOD", "sslmethod is unknown to OpenSSL")
+        self.refused("ssl:1:privateKey=a.pem:sslmethod=Connection", "sslmethod is unknown to OpenSSL")
+        self.refused("ssl:1:privateKey=a.pem:dhParameters=dh.pem", "dh.pem has no Diffie-Hellman parameters")
         self.refused("tls:pems:1", "needs a certificate")
 
     def test_key_that_is_too_short(self) -> None:

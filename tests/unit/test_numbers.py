@@ -24,9 +24,11 @@ BOUNDED = {
     # files and the environment: the operator's own
     "systemd.py": "the service manager's microseconds",
     "memory.py": "the kernel's pages",
+    "launch.py": "20 characters of the process identifier file; what raises is caught there",
     "listener.py": "the configuration's, 5 digits by its expression",
     "http/listeners.py": "the configuration's, 5 digits by its expression",
     "http/liveness.py": "the configuration's seconds, and counts of the kernel's",
+    "cli.py": "the command line's, 5 digits by its expression",
     "config/": "files; faults are told with their lines",
     # by an expression, or a length, in front of it
     "numbers.py": "this is where it is done",

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from aigw.config.dotted import dotted
 from aigw.config.errors import ConfigError, Problem
-from aigw.config.file import dotted
 from aigw.config.importers.draft import Draft
 from aigw.config.importers.embedded import embedded
 from aigw.config.importers.kong import import_kong, is_kong

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from aigw.config.file import dotted
+from aigw.config.dotted import dotted
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.tables import Backend, Consumer, ConsumerBackend, KeyAuth, Model, Route, SecretSource, Server, Table
 from aigw.config.toml_text import Inline, value_text

@@ -17,6 +17,7 @@ BACKEND = """
 provider = "echo"
 [routes.all]
 backend = "echo"
+auth = "none"
 """
 
 

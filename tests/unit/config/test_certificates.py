@@ -189,7 +189,7 @@ class ContentTests(unittest.TestCase):
         path = Path(self.mktemp())
         os.mkfifo(path)
         for each in (path, Path("/dev/zero"), path.parent):
-            self.assertRaisesRegex(ValueError, "is no regular file|Is a directory", content_of, each)
+            self.assertRaisesRegex(ValueError, "is not a regular file|Is a directory", content_of, each)
 
     def test_bounded(self) -> None:
         path = Path(self.mktemp())

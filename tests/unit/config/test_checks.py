@@ -47,18 +47,18 @@ class FitTests(FileTestCase):
             problem = self.problem(BACKEND + text, {"S": "x"})
             self.assertEqual(problem.key, "backends.b.auth", problem)
             self.assertIn("exactly one", problem.message)
-        self.assert_wrong("[secrets]\ns = {}", "secrets.s", "none of env, file, credential")
+        self.assert_wrong("[secrets]\ns = {}", "secrets.s", "needs one of env, file, credential")
         self.assert_wrong("[secrets]\ns = { env = 'A', file = 'b' }", "secrets.s", "more than one")
         route = "[routes.r]\npaths = ['/r']\nbackend = 'echo'\n"
         self.assert_wrong(route + "rewrite = { full_path = '/a', prefix = '/b' }", "routes.r.rewrite", "more than one")
-        self.assert_wrong(route + "rewrite = {}", "routes.r.rewrite", "none of")
+        self.assert_wrong(route + "rewrite = {}", "routes.r.rewrite", "one of")
 
     def test_route_with_backend_and_model(self) -> None:
         text = "[models.m]\ntargets = [{ backend = 'echo' }]\n[routes.r]\nbackend = 'echo'\nmodel = 'm'"
-        self.assert_wrong(text, "routes.r", "both backend and model")
+        self.assert_wrong(text, "routes.r", "backend and model exclude")
 
     def test_route_to_nowhere(self) -> None:
-        self.assert_wrong("[routes.r]\npaths = ['/r']", "routes.r", "no backend and no model")
+        self.assert_wrong("[routes.r]\npaths = ['/r']", "routes.r", "has no backend")
         self.load(BACKEND + "[models.m]\ntargets = [{ backend = 'echo' }]\n[routes.r]\npaths = ['/r']")
 
     def test_prefix_of_a_regular_expression(self) -> None:
@@ -70,9 +70,9 @@ class FitTests(FileTestCase):
     def test_provider_without_a_usual_place(self) -> None:
         """Nobody else knows where those are."""
         for provider in ("azure", "openai-compatible"):
-            self.assert_wrong(f"[backends.b]\nprovider = '{provider}'", "backends.b", "has no url")
-        self.assert_wrong("[backends.b]\nprovider = 'bedrock'", "backends.b", "has no region")
-        self.assert_wrong("[backends.b]\nprovider = 'vertex'", "backends.b", "has no project")
+            self.assert_wrong(f"[backends.b]\nprovider = '{provider}'", "backends.b", "url is missing")
+        self.assert_wrong("[backends.b]\nprovider = 'bedrock'", "backends.b", "region is missing")
+        self.assert_wrong("[backends.b]\nprovider = 'vertex'", "backends.b", "project is missing")
 
     def test_keys_of_another_provider(self) -> None:
         """A key that could have no effect is an error, with the providers that it is for."""
@@ -85,7 +85,7 @@ class FitTests(FileTestCase):
         """An id without its secret signs nothing."""
         backend = "[backends.b]\nprovider = 'bedrock'\nregion = 'eu-central-1'\n"
         auth = "auth = { ambient = true, access_key = 'AKIAIOSFODNN7EXAMPLE' }"
-        self.assert_wrong(backend + auth, "backends.b.auth.access_key", "half of a pair")
+        self.assert_wrong(backend + auth, "backends.b.auth.access_key", "secret access key")
 
     def test_delay_without_echo(self) -> None:
         self.assert_wrong("[backends.b]\nprovider = 'openai'\ndelay = 1", "backends.b.delay", "echo")
@@ -102,7 +102,7 @@ class FitTests(FileTestCase):
 
     def test_listeners_are_there_once(self) -> None:
         self.assert_wrong("[server]\nlisten = ['tcp:1', 'tcp:1']", "server.listen[1]", "twice")
-        self.assert_wrong("[server]\nlisten = ['tcp:1']\nadmin = 'tcp:1'", "server.admin", "also in listen")
+        self.assert_wrong("[server]\nlisten = ['tcp:1']\nadmin = 'tcp:1'", "server.admin", "listener in server.listen")
 
     def test_targets_without_weight(self) -> None:
         """Each priority needs one that can be chosen."""
@@ -111,7 +111,7 @@ class FitTests(FileTestCase):
         self.load(BACKEND + text.format(1))
 
     def test_ways_in_that_are_none(self) -> None:
-        self.assert_wrong("[auth.a]\nbearer = false\nkey_in_header = false", "auth.a", "no place for a key")
+        self.assert_wrong("[auth.a]\nbearer = false\nkey_in_header = false", "auth.a", "keys from nowhere")
         self.assert_wrong("[auth.a]\nkey_names = ['x-key', 'X-Key']", "auth.a.key_names[1]", "twice")
         self.assert_wrong("[auth.none]", "auth.none", "no authentication")
 
@@ -162,7 +162,7 @@ class WarningTests(FileTestCase):
                 "plain text",
             ),
             ("[backends.b]\nprovider = 'echo'", "backends.b", "no route and no model"),
-            (model, "models", "no route picks"),
+            (model, "models", "no route uses [models]"),
             ("[consumers.a]", "consumers.a", "no key"),
             (
                 f"[consumers.a]\nkeys = [{{ key = '{digest}', expires = 2001-01-01T00:00:00Z }}]",
@@ -187,7 +187,7 @@ class WarningTests(FileTestCase):
         text = model.format("a", "['b', 'c']") + model.format("b", "['c']")
         self.assert_wrong(text + model.format("c", "['a']"), "models.c.fallback[0]", "a -> b -> c -> a")
         self.assert_wrong(model.format("a", "['a']"), "models.a.fallback[0]", "a -> a")
-        self.assert_wrong(model.format("a", "['d']"), "models.a.fallback[0]", "names no entry")
+        self.assert_wrong(model.format("a", "['d']"), "models.a.fallback[0]", "is not in [")
         self.load(BACKEND + text + model.format("c", "[]") + "[routes.r]\npaths = ['/r']\n")
 
     def test_what_a_hash_goes_by(self) -> None:
@@ -202,11 +202,11 @@ class WarningTests(FileTestCase):
 
     def test_what_means_nothing_by_itself(self) -> None:
         """A file may say it; whoever wrote it should know."""
-        model = "[models.m]\ntargets = [{{ backend = 'echo' }}]\n{}\n[routes.r]\npaths = ['/r']"
+        model = "[models.m]\ntargets = [{{ backend = 'echo' }}]\n{}\n[routes.r]\npaths = ['/r']\nauth = 'none'"
         for text, key, word in (
             (model.format("hash_on = 'header:x'"), "models.m.hash_on", "balance"),
-            (model.format("on_stream_cut = 'continue'"), "models.m.on_stream_cut", "no other target"),
-            ("[backends.b]\nprovider = 'echo'\nqueue = { size = 3 }\n[routes.b]\npaths = ['/b']\nbackend = 'b'",
+            (model.format("on_stream_cut = 'continue'"), "models.m.on_stream_cut", "a second target"),
+            ("[backends.b]\nprovider = 'echo'\nqueue = { size = 3 }\n[routes.b]\npaths = ['/b']\nbackend = 'b'\nauth = 'none'",
              "backends.b.queue", "max_in_flight"),
         ):  # fmt: skip
             ((found, message),) = self.warnings(BACKEND + text)

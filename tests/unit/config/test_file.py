@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
+from aigw.config.dotted import dotted
 from aigw.config.errors import ConfigError
-from aigw.config.file import Lines, dotted, read
+from aigw.config.file import Lines, read
 from aigw.config.toml_text import Inline, document_text
 
 TEXT = '''\

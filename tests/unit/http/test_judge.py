@@ -86,7 +86,7 @@ class SingletonTests(unittest.SynchronousTestCase):
         self.assertLess(calls(80) - base, 4.5 * (calls(40) - base))
 
     def test_the_documented_list(self) -> None:
-        page = Path(aigw.__file__).parent.parent / "docs" / "providers.md"
+        page = Path(aigw.__file__).parent.parent / "docs" / "providers" / "headers.md"
         if not page.exists():
             raise unittest.SkipTest("an installation has no docs")
         section = (

@@ -196,18 +196,22 @@ class SystemdTests(unittest.TestCase):
 
     def test_unknown_name(self) -> None:
         self.refused(
-            "systemd:INET:name=x", ListenFDs([3, 4], ("a", "b")), r"named x \(FileDescriptorName=; it has a, b\)"
+            "systemd:INET:name=x", ListenFDs([3, 4], ("a", "b")), r"named x, only a, b \(FileDescriptorName=\)"
         )
-        self.refused("systemd:INET:name=x", ListenFDs([], ()), "none at all")
+
+    def test_outside_of_systemd(self) -> None:
+        """What to do instead, and no list of nothing."""
+        for listener in ("systemd:INET:name=x", "systemd:INET:index=0"):
+            self.refused(listener, ListenFDs([], ()), r"no socket \(start aigw through its socket unit, .*aigw run")
 
     def test_unknown_number(self) -> None:
-        self.refused("systemd:INET:index=2", ListenFDs([3, 4], ("a", "b")), r"number 2 \(it has 2, from 0\)")
+        self.refused("systemd:INET:index=2", ListenFDs([3, 4], ("a", "b")), r"number 2 \(index must be 0 to 1\)")
 
     def test_socket_of_another_kind(self) -> None:
         """What it is, and how it has to be written; the descriptor stays."""
         with socket.socket(socket.AF_UNIX) as held:
             handed = ListenFDs([held.fileno()], ("a",))
-            self.refused("systemd:INET:name=a", handed, r"socket a is UNIX \(domain=UNIX\)")
+            self.refused("systemd:INET:name=a", handed, r"socket a is of domain UNIX, not INET \(domain=UNIX\)")
             taken = [inherited(described("systemd:UNIX:name=a"), handed) for _ in range(2)]
             self.assertNotIn(held.fileno(), [one.fileno() for one in taken])
             for one in taken:

@@ -186,18 +186,18 @@ class DownTests(unittest.TestCase):
 
 
 class DocumentedTests(unittest.TestCase):
-    """docs/providers.md has the same lists, with the same reasons."""
+    """docs/providers/headers.md has the same lists, with the same reasons."""
 
     def test_the_tables(self) -> None:
-        page = Path(aigw.__file__).parent.parent / "docs" / "providers.md"
+        page = Path(aigw.__file__).parent.parent / "docs" / "providers" / "headers.md"
         if not page.exists():
             raise unittest.SkipTest("an installation has no docs")
         text = page.read_text()
         for title, lists in (
-            ("### Headers that never go up", forwarding.UP),
-            ("### Exceptions from these", forwarding.UP_ALLOWED),
-            ("### Fields of a query that never go up", forwarding.QUERY),
-            ("### Headers that never go down", forwarding.DOWN),
+            ("## Headers that never go up", forwarding.UP),
+            ("## Exceptions from these", forwarding.UP_ALLOWED),
+            ("## Fields of a query that never go up", forwarding.QUERY),
+            ("## Headers that never go down", forwarding.DOWN),
         ):
             section = text.partition(title + "\n")[2].partition("\n### ")[0].partition("\n## ")[0]
             rows = {

@@ -93,6 +93,13 @@ class OperationTests(unittest.TestCase):
         ):
             self.assertEqual(operation(route, method, path), expected, (method, path))
 
+    def test_a_route_without_a_backend_is_named(self) -> None:
+        """Whoever reads the 404 knows which table of the file to look at."""
+        found = Found(make_route(), b"/v1/files", b"/v1")
+        request: Any = Asked(b"POST")
+        error = self.assertRaises(NoRoute, found.route.operation_of, request, found.operation)
+        self.assertIn("route r has no backend, so it serves calls of a model only; another path", str(error))
+
     def test_raw_where_the_request_s_model_picks(self) -> None:
         """The same calls, passed on as they are; none without a body."""
         route = make_route(operation="raw")

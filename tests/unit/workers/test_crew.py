@@ -451,6 +451,26 @@ class StopTests(CrewTestCase):
         self.second.end(KILL)
         self.successResultOf(stopping)
 
+    def test_cut_short(self) -> None:
+        """All are told, and killed soon after where they do not listen."""
+        stopping = self.crew.stop(30)
+        self.crew.cut_short()
+        for process in self.fake.hired:
+            self.assertEqual(process.link.verbs(), ["drain", "cut_short"])
+        self.first.end()
+        self.fake.pass_time(4)
+        self.assertEqual(self.second.signals, [])
+        self.fake.pass_time(1)
+        self.assertEqual(self.second.signals, [KILL])
+        self.second.end(KILL)
+        self.successResultOf(stopping)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cut_short_before_it_has_begun(self) -> None:
+        self.crew.cut_short()
+        self.crew.stop(30)
+        self.assertEqual(self.first.link.verbs(), ["drain", "cut_short"])
+
     def test_nobody_is_hired_for_those_who_were_about_to_be_replaced(self) -> None:
         self.first.end(KILL)
         stopping = self.crew.stop(30)
