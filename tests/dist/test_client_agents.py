@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
 
-from aigw.testing import Answer, ReceivedRequest, Step
+from aigw.testing import Answer, ReceivedRequest, Step, anthropic
 from aigw.testing.said import BUSY, Called, Said
 from tests.dist.client import CLIENTS, KEY, NOTE, PROVIDERS, ClientTestCase, agent
 from tests.dist.daemon import Finished
@@ -148,6 +148,12 @@ class CodexTests(AgentTestCase):
 
     async def test_unknown_model(self) -> None:
         await self.says_unknown_model()
+
+    async def test_failure(self) -> None:
+        """What a provider of another dialect says comes as ``response.failed``; Codex tries again, and shows its words."""
+        await self.start()
+        self.upstreams["anthropic"].standing = failing(anthropic)
+        await self.complains(await self.ask("claude-sonnet-5-5"), BUSY)
 
 
 class GeminiTests(AgentTestCase):
