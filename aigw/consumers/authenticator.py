@@ -88,7 +88,8 @@ class KeyAuthenticator:
         self._anonymous = anonymous
         self._run_on_preflight = run_on_preflight
         challenge = f'Key realm="{realm}"' if realm else "Key"
-        self._challenge = ((b"www-authenticate", challenge.encode()),)
+        # Claude Code takes a 401 for a token that will be renewed, and asks ten times within three minutes unless told.
+        self._challenge = ((b"www-authenticate", challenge.encode()), (b"x-should-retry", b"false"))
 
     def authenticate(self, request: Presented) -> Consumer | None:
         """The consumer that ``request`` is from; None for a preflight that needs none.

@@ -196,6 +196,13 @@ class ChallengeTests(AuthenticatorTestCase):
         errors = [self.assertRaises(Unauthorized, self.auth.authenticate, request) for request in requests]
         return {dict(error.response_headers())[b"www-authenticate"] for error in errors}
 
+    def test_no_client_asks_again_with_the_same_key(self) -> None:
+        """Whatever it does with other providers' 401: Claude Code, for instance, asks ten times within three minutes."""
+        self.auth = self.authenticator()
+        for request in (FakeRequest(), FakeRequest((b"apikey", b"nobody"))):
+            error = self.assertRaises(Unauthorized, self.auth.authenticate, request)
+            self.assertIn((b"x-should-retry", b"false"), error.response_headers())
+
     def test_without_realm(self) -> None:
         """The bare scheme."""
         self.auth = self.authenticator()
