@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aigw.testing import answers
+from aigw.testing import Act, answers
 from tests.dist.raw import connect, post
 from tests.wire.stage import TIMEOUTS, StageTestCase
 
@@ -54,6 +54,28 @@ class LargeEventTests(StageTestCase):
         self.assertTrue(received.endswith(DONE + b"\r\n0\r\n\r\n"), received[-200:])
         self.assertEqual(received.count(END), 1)
         self.assertEqual(received.partition(b"\r\n\r\n")[2].count(b"A"), PIECES * PIECE)
+        await self.assert_nothing_left()
+
+    async def test_a_client_that_leaves_within_it(self) -> None:
+        """Takes the call along; nothing is left of either."""
+        self.upstreams["one"].script(answers.stream(picture(), delay=0.001))
+        client = await connect(self.port)
+        client.send(post("/v1/chat/completions", ASKED))
+        await client.until(b"AAAA")
+        client.leave()
+        await self.upstreams["one"].requests[0].client_gone()
+        await self.assert_nothing_left()
+
+    async def test_a_provider_that_breaks_off_within_it(self) -> None:
+        """No event can say so, so the connection is closed without the final chunk."""
+        pieces = [BEGIN, *[b"A" * PIECE] * 40]
+        self.upstreams["one"].script(answers.stream(pieces, ending=Act.CLOSE))
+        client = await connect(self.port)
+        client.send(post("/v1/chat/completions", ASKED))
+        received = await client.closed()
+        self.assertEqual(received.partition(b"\r\n\r\n")[2].count(b"A"), 40 * PIECE)
+        self.assertFalse(received.endswith(b"0\r\n\r\n"))
+        self.assertNotIn(b'"error"', received)
         await self.assert_nothing_left()
 
     async def test_a_slow_reader_holds_the_provider_up(self) -> None:
