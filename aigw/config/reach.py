@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aigw.config.errors import Fault, allowed
@@ -44,12 +45,22 @@ def _open(route: Route, settings: Settings) -> bool:
 def unmatched(settings: Settings) -> Iterator[Fault]:
     """Entries of consumers' ``models`` that fit no model which they could ask for."""
     public = _public(settings)
+    shared: dict[tuple[str, ...] | None, Names | None] = {}  # of consumers without own backends, by their routes
     for name, consumer in settings.consumers.items():
-        names = _judged(consumer, settings, public) if consumer.models else None
-        for index, pattern in enumerate(consumer.models or () if names is not None else ()):
-            if names is not None and not names.meets(pattern):
-                known = allowed(pattern, names.all, "this consumer can ask for no model")
-                yield ("consumers", name, "models", index), f"matches no model that this consumer can ask for{known}"
+        if not consumer.models:
+            continue
+        if consumer.backends or consumer.routes not in shared:
+            names = _judged(consumer, settings, public)
+        else:
+            names = shared[consumer.routes]
+        if not consumer.backends:
+            shared[consumer.routes] = names
+        if names is None:
+            continue
+        for index, pattern in enumerate(consumer.models):
+            if not names.meets(pattern):
+                meant = allowed(pattern, names.all, "this consumer can ask for no model")
+                yield ("consumers", name, "models", index), f"matches no model that this consumer can ask for{meant}"
 
 
 class Names:
@@ -59,11 +70,15 @@ class Names:
         self.all = frozenset(names)
         self._wild = [name for name in self.all if "*" in name]
         self._plain = self.all.difference(self._wild)
+        self._met: dict[str, bool] = {}
 
     def meets(self, pattern: str) -> bool:
         """Whether some text fits one of the names, and ``pattern``."""
-        if pattern in self.all:
-            return True
+        if pattern not in self._met:  # thousands of consumers have the same patterns
+            self._met[pattern] = pattern in self.all or self._meets(pattern)
+        return self._met[pattern]
+
+    def _meets(self, pattern: str) -> bool:
         if "*" not in pattern:
             return any(_expression(name).fullmatch(pattern) for name in self._wild)
         expression = _expression(pattern)
@@ -103,6 +118,7 @@ def _pinned(consumer: Consumer, backend: str, settings: Settings) -> str | None:
     return model if mismatch != "allow" else None
 
 
+@lru_cache(maxsize=4096)
 def _expression(pattern: str) -> re.Pattern[str]:
     """Atomic groups keep it linear in the length of what is looked at."""
     first, *middle = map(re.escape, pattern.split("*"))
