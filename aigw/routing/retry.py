@@ -64,7 +64,7 @@ KINDS = {
     "total_timeout": Kind("not finished within `total`", "timeout", Where.STOP, Where.STOP, False),
     "not_continued": Kind("taking up a broken stream, it says something else", "", None, Where.STOP, False),
     "rate_limit": Kind("429", "429", None, Where.AGAIN, True, unserved=True),
-    "quota": Kind("429 with `insufficient_quota`, 402", "429", None, Where.OTHER, True, unserved=True),
+    "quota": Kind("402; any status, no money or quota left", "429", None, Where.OTHER, True, unserved=True),
     "overloaded": Kind("503, 529", "5xx", None, Where.AGAIN, True, unserved=True),
     "server_error": Kind("500 and other 5xx", "5xx", None, Where.AGAIN, True),
     "request_timeout": Kind("408", "timeout", None, Where.AGAIN, True),
@@ -163,10 +163,8 @@ def kind_of_status(status: int, reason: str = "") -> str:
     :param reason: what its body says: ``context_length``, ``content_filter``, ``quota``, that it is an
         ``invalid_answer`` to begin with, or ``not_continued``, or nothing of these.
     """
-    if reason in ("invalid_answer", "not_continued"):
+    if reason in ("invalid_answer", "not_continued", "quota"):
         return reason
-    if reason == "quota":
-        return reason if status in (402, 429) else "refused"
     if reason and status < 500 and status != 429:
         return reason
     return _BY_STATUS.get(status) or ("server_error" if status >= 500 else "refused")

@@ -503,6 +503,12 @@ class ErrorTests(unittest.TestCase):
                 429,
                 "ThrottlingException",
                 "Too many tokens per day, please wait before trying again.",
+                (429, "insufficient_quota"),
+            ),
+            (
+                429,
+                "ThrottlingException",
+                "Too many tokens, please wait before trying again.",
                 (429, "rate_limit_exceeded"),
             ),
         ):

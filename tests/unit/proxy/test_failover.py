@@ -329,6 +329,27 @@ class ToldTests(FailoverTestCase):
         play.last("b").fail()
         self.assertEqual((request.status, self.error(request)["code"]), (400, "context_length_exceeded"))
 
+    def test_an_account_without_money(self) -> None:
+        """Is asked once; where nobody else is left, the client gets the provider's own status and words."""
+        for status, told in (
+            (403, {"error": {"message": "Key limit exceeded (total limit)", "code": 403}}),
+            (400, {"error": {"message": "Billing hard limit has been reached", "code": "billing_hard_limit_reached"}}),
+            (401, {"error": {"message": "m", "type": "insufficient_quota", "code": 401}}),
+            (412, {"error": {"message": "Account is suspended: monthly spending limit"}}),
+            (402, {"error": {"message": "Insufficient Balance"}}),
+        ):
+            play = Play()
+            request = play.ask()
+            play.last("a").refuse(status, told)
+            self.assertEqual(play.asked(), "a1 b1")
+            play.last("b").refuse(status, told)
+            self.assertEqual((play.asked(), request.status), ("a1 b1", status))
+            self.assertEqual(self.error(request)["message"], told["error"]["message"])
+        play = Play(on=frozenset(("5xx",)))
+        request = play.ask()
+        play.last("a").refuse(403, {"error": {"message": "Key limit exceeded (total limit)"}})
+        self.assertEqual((play.asked(), request.status), ("a1 b0", 403))
+
     def test_a_content_filter_is_final(self) -> None:
         play = Play()
         request = play.ask()

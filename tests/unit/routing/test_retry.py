@@ -136,7 +136,13 @@ class StatusTests(unittest.TestCase):
     def test_never_retried(self) -> None:
         for status in (400, 401, 403, 404, 422):
             self.assertEqual(kind_of_status(status), "refused")
-            self.assertEqual(kind_of_status(status, "quota"), "refused")
+
+    def test_an_account_without_money_goes_elsewhere_whatever_the_status(self) -> None:
+        for status in (400, 401, 402, 403, 412, 422, 429, 500, 503):
+            kind = kind_of_status(status, "quota")
+            self.assertEqual(kind, "quota")
+            self.assertIs(where_next(Failure(kind), RetryRules()), Where.OTHER)
+            self.assertIs(where_next(Failure(kind), RetryRules(on=frozenset(("5xx",)))), Where.STOP)
 
     def test_statuses(self) -> None:
         for status, kind in (

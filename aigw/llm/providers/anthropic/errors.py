@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aigw.llm import lenient
+from aigw.llm.error_wordings import has_no_quota, is_too_long
 from aigw.llm.errors import error_of
 from aigw.llm.reply import ProviderError, type_of_status
 
@@ -22,14 +23,6 @@ _TYPES: dict[str, tuple[int, str, str | None]] = {
     "timeout_error": (504, "timeout_error", None),
     "overloaded_error": (529, "overloaded_error", "overloaded"),
 }
-
-#: What a message begins with or contains, and the code that it stands for.
-_PHRASES = (
-    ("prompt is too long", "context_length_exceeded"),
-    ("exceed context limit", "context_length_exceeded"),
-    ("credit balance is too low", "insufficient_quota"),
-    ("model:", "model_not_found"),
-)
 
 #: Statuses that say enough where the type is missing or unknown.
 _CODES = {401: "invalid_api_key", 402: "insufficient_quota", 429: "rate_limit_exceeded", 529: "overloaded"}
@@ -58,21 +51,29 @@ def from_object(error: dict[str, Any], status: int | None = None) -> ProviderErr
     inner = error_of(lenient.loads(message.encode("utf-8", "replace"))) if message.startswith(("{", "[")) else None
     if inner is not None:  # Vertex wraps Anthropic's error into a message of its own
         return from_object(inner, status)
-    known = _TYPES.get(error["type"]) if isinstance(error.get("type"), str) else None
+    kind = error["type"] if isinstance(error.get("type"), str) else ""
+    details = error.get("details")
+    inner_code = details.get("error_code") if isinstance(details, dict) else None
+    told = f"{kind} {inner_code}" if isinstance(inner_code, str) else kind
+    known = _TYPES.get(kind)
     if known is None:
-        return _unknown(status or 500, message)
+        return _unknown(status or 500, message, told)
     own_status, kind, code = known
-    return ProviderError(status or own_status, kind, message, _code(message, status or own_status) or code)
+    return ProviderError(status or own_status, kind, message, _code(message, told, status or own_status) or code)
 
 
-def _unknown(status: int, message: str) -> ProviderError:
-    return ProviderError(status, type_of_status(status), message, _code(message, status) or _CODES.get(status))
+def _unknown(status: int, message: str, told: str = "") -> ProviderError:
+    code = _code(message, told, status) or _CODES.get(status)
+    return ProviderError(status, type_of_status(status), message, code)
 
 
-def _code(message: str, status: int) -> str | None:
-    """The code that the words of a message stand for."""
-    lower = message.lower()
-    for phrase, code in _PHRASES:
-        if phrase in lower and (code != "model_not_found" or status == 404):
-            return code
-    return None
+def _code(message: str, told: str, status: int) -> str | None:
+    """The code that the words of an error stand for.
+
+    :param told: its type, and the ``details.error_code`` that some have.
+    """
+    if status not in (402, 404, 429) and is_too_long(message, told, status):
+        return "context_length_exceeded"
+    if has_no_quota(message, told, status):
+        return "insufficient_quota"
+    return "model_not_found" if status == 404 and "model:" in message.lower() else None

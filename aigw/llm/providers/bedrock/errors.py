@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from aigw.llm import lenient
+from aigw.llm.error_wordings import has_no_quota, is_too_long
 from aigw.llm.providers.openai_chat import provider_error
 from aigw.llm.reply import ProviderError, type_of_status
 from aigw.llm.wire import Headers
@@ -52,10 +53,8 @@ _PHRASES: tuple[tuple[re.Pattern[str], frozenset[int], str, int], ...] = tuple(
     (re.compile(words, re.IGNORECASE), frozenset(statuses), code, status)
     for words, statuses, code, status in (
         (
-            r"input is too long|too many input tokens|prompt is too long|input length and .?max_tokens.? exceed"
-            r"|maximum (?:context|number of (?:input )?tokens)"
-            r"|exceeds? the (?:maximum|model's) (?:context|input|number)"
-            r"|context (?:length|window) exceeded|longer than the model's context",
+            r"maximum (?:context|number of (?:input )?tokens)"
+            r"|exceeds? the (?:maximum|model's) (?:context|input|number)",
             (400,),
             "context_length_exceeded",
             400,
@@ -125,6 +124,10 @@ def _named(name: str, error: ProviderError) -> ProviderError:
     plain = _plain(name)
     known = _EXCEPTIONS.get(plain) or _EXCEPTIONS.get(f"{plain}error")  # "ModelError" has lost its end
     status, code = known or (_STATUSES.get(error.status, error.status), error.code)
+    if status == 400 and is_too_long(error.message, "", status):
+        code = "context_length_exceeded"
+    elif has_no_quota(error.message, "", status):
+        code = "insufficient_quota"
     for words, statuses, theirs, really in _PHRASES:
         if status in statuses and words.search(error.message):
             status, code = really, theirs

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from aigw.llm import lenient
+from aigw.llm.error_wordings import has_no_quota, is_too_long
 from aigw.llm.reply import ProviderError, type_of_status
 from aigw.numbers import decimal
 
@@ -35,8 +36,9 @@ _STATUSES = {
 _REASONS = {"API_KEY_INVALID": 401, "API_KEY_EXPIRED": 401, "ACCESS_TOKEN_EXPIRED": 401}
 #: OpenAI's words.
 _CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
-#: What a prompt that is too long is told, by AI Studio and by Vertex AI.
-_TOO_LONG = ("exceeds the maximum number of tokens", "input token count")
+#: What of Google's "quota" says that there is no more of it until somebody pays, or until tomorrow.
+_DAY = "PerDay"
+_EVERY_QUOTA = ("exceeded your current quota", "check your plan and billing")
 
 
 def google_error(status: int, body: bytes) -> ProviderError:
@@ -76,15 +78,47 @@ def from_object(error: dict[str, Any], status: int | None = None) -> ProviderErr
     status = next((_REASONS[each] for each in reasons if isinstance(each, str) and each in _REASONS), status or 500)
     message = error.get("message")
     text = message if isinstance(message, str) and message else f"Google answered {word or status}"
-    return made(status, text, word, _retry_after(details))
+    told = " ".join(each for each in reasons if isinstance(each, str))
+    return made(status, text, word, _retry_after(details), told, used_up=_is_used_up(details))
 
 
-def made(status: int, message: str, word: str | None, retry_after: float | None = None) -> ProviderError:
-    """An error with OpenAI's code, where it has one, or else Google's."""
+def made(
+    status: int,
+    message: str,
+    word: str | None,
+    retry_after: float | None = None,
+    told: str = "",
+    *,
+    used_up: bool = False,
+) -> ProviderError:
+    """An error with OpenAI's code, where it has one, or else Google's.
+
+    :param told: the reasons of its details.
+    :param used_up: they say that a day's quota is.
+    """
     code = _CODES.get(status) or (word.lower() if word else None)
-    if status == 400 and any(each in message for each in _TOO_LONG):
+    if status not in (402, 404, 429) and is_too_long(message, told, status):
         code = "context_length_exceeded"
+    elif used_up or has_no_quota(_without_rates(message), told, status):
+        code = "insufficient_quota"
     return ProviderError(status, type_of_status(status), message, code, None, retry_after)
+
+
+def _is_used_up(details: list[dict[str, Any]]) -> bool:
+    """Whether ``google.rpc.QuotaFailure`` names a quota of a day (``GenerateRequestsPerDayPerProjectPerModel``), for
+    which it does not help to wait as long as ``RetryInfo`` says (https://ai.google.dev/gemini-api/docs/rate-limits)."""
+    for each in details:
+        violations = each.get("violations")
+        for violation in violations if isinstance(violations, list) else ():
+            quota = violation.get("quotaId") if isinstance(violation, dict) else None
+            if isinstance(quota, str) and _DAY in quota:
+                return True
+    return False
+
+
+def _without_rates(message: str) -> str:
+    """``message`` without the sentence that Google also begins with where a minute's rate is exceeded."""
+    return "" if any(each in message for each in _EVERY_QUOTA) else message
 
 
 def _retry_after(details: list[dict[str, Any]]) -> float | None:

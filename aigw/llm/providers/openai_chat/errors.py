@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aigw.llm import lenient
+from aigw.llm.error_wordings import has_no_quota, is_too_long
 from aigw.llm.reply import ProviderError, type_of_status
 from aigw.llm.wire import Headers
 from aigw.numbers import decimal
@@ -32,29 +33,15 @@ _RETRY = re.compile(
     r"(?:retry|try again) (?:after|in) (?:(\d{1,4})h)?(?:(\d{1,4})m(?!s))?(?:([\d.]{1,12})\s*(ms|s))?", re.IGNORECASE
 )
 
-#: What tells an error that programs look for: words in its code, type or message, the code, the status that it has
-#: whatever the server says. The first that is found counts.
+#: What tells an error that programs look for, beside those of :mod:`aigw.llm.error_wordings`: words in its code, type
+#: or message, the code, the status that it has whatever the server says. The first that is found counts.
 _KNOWN: tuple[tuple[re.Pattern[str], str, int | None], ...] = tuple(
     (re.compile(words, re.IGNORECASE), code, status)
     for words, code, status in (
         (
-            r"context_length_exceeded|exceed_context_size|context_exceeded|maximum context length|context length of"
-            r"|exceeds? the (?:available )?context|context (?:size|window) (?:has been|is) exceeded"
-            r"|prompt is too long|reduce the length of the (?:messages|prompt|input)"
-            r"|too large for model with \d+ maximum context",
-            "context_length_exceeded",
-            400,
-        ),
-        (
             r"content_filter|content_policy_violation|ResponsibleAIPolicy|content management policy",
             "content_filter",
             400,
-        ),
-        (
-            r"insufficient_quota|insufficient (?:balance|credits|funds)|exceeded your current quota|billing_hard_limit"
-            r"|requires more credits|never purchased credits",
-            "insufficient_quota",
-            None,
         ),
         (
             r"invalid_api_key|incorrect api key|invalid api.?key|api key not valid|API_KEY_INVALID"
@@ -216,8 +203,14 @@ def _code(error: dict[str, Any], message: str, status: int) -> tuple[str | None,
     """The code, and the status that it has in any case."""
     own, inner = _word(error.get("code")), error.get("innererror")
     inner_code = _word(inner.get("code")) if isinstance(inner, dict) else None
-    words = f"{own} {_word(error.get('type'))} {_word(error.get('status'))} {inner_code} {message[:1000]}"
-    if status not in (404, 429, 402):
+    told = f"{own} {_word(error.get('type'))} {_word(error.get('status'))} {inner_code}"
+    words = f"{told} {message[:1000]}"
+    known_by_status = status in (404, 429, 402)
+    if not known_by_status and is_too_long(message, told, status):
+        return "context_length_exceeded", 400
+    if has_no_quota(message, told, status) and not _says_when(error):
+        return "insufficient_quota", None
+    if not known_by_status:
         for known, code, fixed in _KNOWN:
             if known.search(words):
                 return code, fixed
@@ -227,6 +220,12 @@ def _code(error: dict[str, Any], message: str, status: int) -> tuple[str | None,
         kind = _word(error.get("type")) or ""
         own = _BY_STATUS.get(status) or (kind if kind.lower() not in _GENERIC and not kind.isdigit() else None)
     return own, None
+
+
+def _says_when(error: Mapping[str, Any]) -> bool:
+    """Whether Google names a time to come again: its "quota" is a rate then, be it of a minute or of a day."""
+    details = error.get("details")
+    return isinstance(details, list) and any(isinstance(each, dict) and "retryDelay" in each for each in details)
 
 
 def _word(value: Any) -> str | None:
