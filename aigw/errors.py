@@ -26,10 +26,13 @@ class GatewayError(Exception):
     :param code: a stable word for programs; each subclass has its own default.
     :param headers: further response headers.
     :param retry_after: seconds after which a new try makes sense; sent as ``Retry-After``, rounded up.
+    :param detail: what ``error.message`` says where ``message`` has to be the word that Kong's clients know.
+    :cvar anthropic_type: what Anthropic calls it, where that is another word than :attr:`type`.
     """
 
     status = 500
     type = "api_error"
+    anthropic_type = ""
     default_code = "internal_error"
 
     def __init__(
@@ -40,9 +43,11 @@ class GatewayError(Exception):
         code: str | None = None,
         headers: Sequence[Header] = (),
         retry_after: float | None = None,
+        detail: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.detail = detail
         self.param = param
         self.code = code or self.default_code
         self.headers: tuple[Header, ...] = tuple(headers)
@@ -57,7 +62,7 @@ class GatewayError(Exception):
 
     def as_dict(self) -> dict[str, str | None]:
         """The ``error`` object as the SDKs read it."""
-        return {"message": self.message, "type": self.type, "code": self.code, "param": self.param}
+        return {"message": self.detail or self.message, "type": self.type, "code": self.code, "param": self.param}
 
     def body(self, request_id: str, *, anthropic: bool = False) -> bytes:
         """The JSON body for every kind of client (contract section 4).
@@ -65,7 +70,10 @@ class GatewayError(Exception):
         :param anthropic: also say ``"type": "error"`` at the top, as Anthropic's SDK expects it.
         """
         fields: dict[str, object] = {"type": "error"} if anthropic else {}
-        fields.update(message=self.message, request_id=request_id, error=self.as_dict())
+        error = self.as_dict()
+        if anthropic and self.anthropic_type:
+            error["type"] = self.anthropic_type
+        fields.update(message=self.message, request_id=request_id, error=error)
         return orjson.dumps(fields)
 
 
@@ -101,6 +109,19 @@ class NoRoute(GatewayError):
     default_code = "no_route"
 
 
+class ModelNotFound(GatewayError):
+    """A model that nobody serves here, or not for this consumer: who may not use it need not know it.
+
+    OpenAI answers with this status, type and code, of which its SDKs make their ``NotFoundError``; of Anthropic's error
+    Claude Code makes its advice to choose another model (https://platform.claude.com/docs/en/api/errors).
+    """
+
+    status = 404
+    type = "invalid_request_error"
+    anthropic_type = "not_found_error"
+    default_code = "model_not_found"
+
+
 class MethodNotAllowed(GatewayError):
     """The path has routes, none of them for this method. ``headers`` carries ``Allow``."""
 
@@ -125,12 +146,32 @@ class BodyTooLarge(GatewayError):
     default_code = "request_too_large"
 
 
+class UnsupportedEncoding(GatewayError):
+    """A ``Content-Encoding`` that is not decoded here. ``headers`` carries ``Accept-Encoding`` (RFC 9110 section
+    15.5.16)."""
+
+    status = 415
+    type = "invalid_request_error"
+    default_code = "unsupported_encoding"
+
+
 class ExpectationFailed(GatewayError):
     """An ``Expect`` that is not ``100-continue`` (RFC 9110 section 10.1.1)."""
 
     status = 417
     type = "invalid_request_error"
     default_code = "expectation_failed"
+
+
+class UpgradeRequired(GatewayError):
+    """A WebSocket where none is served; what has to be spoken instead is in ``Upgrade`` (RFC 9110 section 15.5.22).
+
+    Clients that try a WebSocket first, such as Codex, go on over HTTP after this status and after no other.
+    """
+
+    status = 426
+    type = "invalid_request_error"
+    default_code = "upgrade_required"
 
 
 class HeadTooLarge(GatewayError):

@@ -87,6 +87,7 @@ class Snapshot:
             clients=Clients(settings.server.trusted_proxies),
             max_in_flight=settings.server.max_in_flight,
             keys=doors.keys,
+            max_request_body=settings.server.max_request_body,
         )
 
         def probing(name: str) -> Probe:

@@ -29,6 +29,8 @@ _JSON: Final = (b"content-type", b"application/json")
 #: The lines before chunks of usual sizes, made once: formatting one costs as much as the rest of a write.
 _SIZES: Final = 1024
 _SIZE_LINES: Final = [b"%x\r\n" % size for size in range(_SIZES)]
+#: Fields that are about a body as it was coded: its digests are, too (RFC 1864, RFC 9530 section 2).
+_OF_CODED: Final = frozenset((b"content-digest", b"content-encoding", b"content-md5", b"digest", b"repr-digest"))
 _FRAMING: Final = frozenset((b"connection", b"content-length", b"transfer-encoding"))
 
 
@@ -50,6 +52,7 @@ class Request:
     :ivar whole: all of it was read, body included.
     :ivar admitted: the site was asked whether the body is wanted.
     :ivar keep: the connection may carry another request behind this one.
+    :ivar websocket: it asks for a WebSocket instead of a response.
     :ivar state: free for the site.
     :ivar status: of the response, 0 before one was begun.
     :ivar gone: called, once, when the client is lost before the response is complete.
@@ -59,6 +62,7 @@ class Request:
     # What most requests never change; on the class, so that making a request costs little.
     http_minor = 1
     keep = True
+    websocket = False
     whole = False
     admitted = False
     path = b""
@@ -298,6 +302,17 @@ class Request:
         """Whether there is room for what the JSON ``body``, of either side, says. Small ones are not looked through."""
         memory: Memory = self.channel.factory.memory
         return len(body) <= LARGE or memory.has_room_to_parse(body)
+
+    def set_decoded(self, body: bytes) -> bool:
+        """Have ``body`` in place of one in a coding, and no field that speaks of that one.
+
+        :returns: whether there is room for it (``max_memory``).
+        """
+        more = len(body) - len(self.body)
+        self.body = body
+        self.headers = [header for header in self.headers if header[0] not in _OF_CODED]
+        self.fields = dict(self.headers)
+        return self.hold(more)
 
     # -- for the channel
 

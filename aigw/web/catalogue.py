@@ -7,19 +7,11 @@ from collections.abc import Iterable
 import orjson
 
 from aigw.consumers.consumer import Consumer
-from aigw.errors import GatewayError
+from aigw.errors import ModelNotFound
 
 #: All entries have the same birthday: a configuration file does not say when its models were made.
 _CREATED = 1704067200
 _CREATED_AT = "2024-01-01T00:00:00Z"
-
-
-class ModelNotFound(GatewayError):
-    """A model that is not in the catalogue, or not for this consumer; who may not use it need not know it."""
-
-    status = 404
-    type = "invalid_request_error"
-    default_code = "model_not_found"
 
 
 class Catalogue:

@@ -21,7 +21,16 @@ from twisted.python.failure import Failure
 
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
-from aigw.errors import BadRequest, Forbidden, GatewayError, NoHealthyTarget, Overloaded, Unauthorized, short_of_memory
+from aigw.errors import (
+    BadRequest,
+    Forbidden,
+    GatewayError,
+    NoHealthyTarget,
+    Overloaded,
+    Unauthorized,
+    short_of_memory,
+)
+from aigw.http.content_coding import codings_of
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
@@ -37,6 +46,7 @@ from aigw.proxy.offload import Offload
 from aigw.proxy.plan import Plan
 from aigw.routing.admission import most_in_flight, within_share
 from aigw.routing.targets import Candidate, Group
+from aigw.web.body_decoding import BodyDecoding
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.large_call import LargeCall
@@ -60,6 +70,7 @@ class Served:
     :ivar max_in_flight: requests in flight above which new ones are refused, but for those of consumers that have less
         than their share (:mod:`aigw.routing.admission`); 0 for no limit.
     :ivar keys: keeps consumers' keys here.
+    :ivar max_request_body: bytes that a body may come to which is in a coding.
     """
 
     root: RouteTree = field(repr=False)
@@ -67,6 +78,7 @@ class Served:
     clients: Clients
     max_in_flight: int
     keys: KeyFilter = field(repr=False)
+    max_request_body: int = 32 * 1024 * 1024
 
 
 class Visit(ClientCall):
@@ -215,14 +227,31 @@ class FrontDoor:
         ledger.hold(account, name)
 
     def _admit(self, visit: Visit) -> None:
-        """Find out whose request it is before its body is there; that of a preflight without a key is not wanted."""
+        """Find out whose request it is before its body is there, and whether that can be decoded; that of a preflight
+        without a key is not wanted."""
         self._recognise(visit)
         request = visit.account.request
+        if b"content-encoding" in request.fields:
+            codings_of(request.fields[b"content-encoding"])
         if request.method == b"OPTIONS" and not visit.entry.knows(visit.consumer):
             request.state = request.gone = None
             self._answer_preflight(visit, visit.entry.operation_of(request, visit.by_path))
 
     def _serve(self, visit: Visit) -> None:
+        """The request is complete. A key in a body that is in a coding is found when that is off."""
+        coded = b"content-encoding" in visit.account.request.fields
+        authenticator = visit.entry.authenticator
+        if not visit.recognised and not (coded and authenticator is not None and authenticator.key_in_body):
+            self._recognise(visit)
+        if coded:
+            BodyDecoding(self, visit, self._serve_decoded).start(visit.served.max_request_body)
+        else:
+            self._serve_plain(visit)
+
+    def _serve_decoded(self, visit: Visit) -> None:
+        self._guarded(visit, self._serve_plain)
+
+    def _serve_plain(self, visit: Visit) -> None:
         if not visit.recognised:
             self._recognise(visit)
         request, account = visit.account.request, visit.account

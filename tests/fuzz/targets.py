@@ -18,7 +18,8 @@ import orjson
 from aigw.config.errors import ConfigError
 from aigw.config.importers import import_texts
 from aigw.consumers.forms import body_form, form_field
-from aigw.errors import BadRequest, GatewayError
+from aigw.errors import BadRequest, BodyTooLarge, GatewayError
+from aigw.http.content_coding import decoded
 from aigw.http.request import Request
 from aigw.http.server import ServerLimits
 from aigw.http.sse import EventFramer, EventTooLarge, event_fields, split_events
@@ -247,6 +248,13 @@ def client_address(data: bytes) -> None:
     ip_address(Clients([ip_network("10.0.0.0/8")]).client_of(asked))
 
 
+def coded_body(data: bytes) -> None:
+    """A body in each coding: what it comes to, within the limit, or a refusal that says what is wrong."""
+    for coding in ("gzip", "deflate", "zstd"):
+        with contextlib.suppress(BadRequest, BodyTooLarge):
+            assert len(decoded(data, (coding,), 100_000)) <= 100_000
+
+
 def imported(data: bytes) -> None:
     """Another gateway's configuration: imported, or refused with what is wrong."""
     with contextlib.suppress(ConfigError, UnicodeDecodeError):
@@ -271,6 +279,7 @@ TARGETS: Final[dict[str, Target]] = {
         frames,
         waiting_time,
         client_address,
+        coded_body,
         imported,
     )
 }
