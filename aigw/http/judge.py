@@ -88,8 +88,8 @@ def judge(request: Request, minor: int) -> int:
         request.host = _host(host)
     elif minor:
         raise malformed("a request has exactly one Host")
-    if b"upgrade" in fields:
-        raise BadRequest("Upgrade is not served here", code="upgrade_refused")
+    if minor and b"upgrade" in fields:
+        request.websocket = _wants_websocket(request)
     if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
         raise ExpectationFailed("only Expect: 100-continue is met here")
     if fields.get(b"connection", b"keep-alive") not in _PLAIN_CONNECTION:
@@ -111,6 +111,16 @@ def not_served(method: str) -> MethodNotAllowed:
 def unknown_coding() -> NotSupported:
     """The refusal of a ``Transfer-Encoding`` other than ``chunked`` (RFC 9112 section 6.1)."""
     return NotSupported("of the transfer codings only chunked is known here")
+
+
+def _wants_websocket(request: Request) -> bool:
+    """Whether ``Upgrade`` asks for a WebSocket (RFC 6455 section 4.2.1).
+
+    Any other protocol is not spoken here, and a server may ignore what it does not speak; in HTTP/1.0 it must ignore
+    all of them (RFC 9110 section 7.8). Java's HTTP client offers ``h2c`` on every call over plain text.
+    """
+    offered = [each for value in request.header_values(b"upgrade") for each in value.lower().split(b",")]
+    return b"websocket" in [each.strip() for each in offered]
 
 
 def _check_repeated(request: Request) -> None:

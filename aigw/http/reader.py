@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from aigw.errors import BadRequest, BodyTooLarge, GatewayError, HeadTooLarge, NotSupported, short_of_memory
+from aigw.errors import BodyTooLarge, GatewayError, HeadTooLarge, NotSupported, short_of_memory
 from aigw.http.headers import Header
 from aigw.http.judge import CHUNKED, judge, malformed, not_served, unknown_coding
 from aigw.http.request import Request
@@ -39,6 +39,10 @@ METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE
 _VERSIONS: Final = {b"HTTP/1.%d" % minor: minor for minor in range(10)}
 
 _BARE_LF: Final = "a line ends without a carriage return"
+
+#: The name of the field that llhttp knows, behind the line before it, and one that it does not know.
+_UPGRADE: Final = b"\r\nupgrade:"
+_NO_UPGRADE: Final = b"\r\nxpgrade:"
 
 #: Bytes of chunk framing, extensions and trailers that a body may have whatever its size,
 _CHUNK_OVERHEAD: Final = 16 * 1024
@@ -152,9 +156,16 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             if method == b"CONNECT":
                 raise not_served("CONNECT") from None
-            raise BadRequest("Upgrade is not served here", code="upgrade_refused") from None
+            return self._parse_again(head, method)
         except httptools.HttpParserError as error:
             raise self._refusal(str(error), head) from None
+        return parser
+
+    def _parse_again(self, head: bytes, method: bytes) -> httptools.HttpRequestParser:
+        """The same without its ``Upgrade``: behind one, llhttp reads no body, and not every rule is looked at."""
+        fields = self._fields
+        parser = self._parse(_with_upgrade_renamed(head), method)
+        self._fields = fields
         return parser
 
     def _refusal(self, why: str, head: bytes) -> GatewayError:
@@ -321,6 +332,15 @@ def _behind_first_line_end(data: bytes) -> int:
 def _behind_empty_line(data: bytes, start: int) -> int:
     found = data.find(b"\r\n\r\n", start)
     return found + 4 if found >= 0 else len(data)
+
+
+def _with_upgrade_renamed(head: bytes) -> bytes:
+    """``head`` of the same length, in which no field is called ``Upgrade``."""
+    pieces, lower, start = [], head.lower(), 0
+    while (found := lower.find(_UPGRADE, start)) >= 0:
+        pieces += [head[start:found], _NO_UPGRADE]
+        start = found + len(_UPGRADE)
+    return b"".join((*pieces, head[start:]))
 
 
 def _has_bare_lf(head: bytes) -> bool:

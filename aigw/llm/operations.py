@@ -89,6 +89,13 @@ def by_path(path: bytes) -> str:
     return next((operation for end, operation in _ENDS if path.endswith(end)), RAW)
 
 
+def end_of(path: bytes) -> bytes:
+    """The end of a path by which an operation or another call of a model is known; empty if it is none of them."""
+    path = path.rstrip(b"/")
+    ends = (*(end for end, _ in _ENDS), *MODEL_CALLS)
+    return next((end for end in ends if path.endswith(end)), b"")
+
+
 def dialect(operation: str) -> str:
     """Whose API the client of an operation speaks: ``openai`` or ``anthropic``."""
     return "anthropic" if operation in (MESSAGES, COUNT_TOKENS) else "openai"

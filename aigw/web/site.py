@@ -28,6 +28,7 @@ from aigw.errors import (
     NoHealthyTarget,
     Overloaded,
     Unauthorized,
+    UpgradeRequired,
     short_of_memory,
 )
 from aigw.http.content_coding import codings_of
@@ -208,6 +209,8 @@ class FrontDoor:
             if consumer.max_in_flight:
                 check_in_flight(consumer, self.ledger.all_flights(consumer.name))
             visit.consumer = account.consumer = consumer
+        if account.request.websocket:
+            raise _no_websocket()
         limit = visit.served.max_in_flight
         if limit:
             self._hold_share(account, limit)
@@ -466,6 +469,13 @@ class FrontDoor:
         if not request.status and not request.disconnected:
             refuse(request, error, b"server-timing: %s\r\n" % account.server_timing(now) + id_lines(request))
         self.ledger.close(account)
+
+
+def _no_websocket() -> UpgradeRequired:
+    """No operation takes a WebSocket. Which protocol it has to be instead, ``Upgrade`` says, and ``Connection`` that it
+    is about this connection (RFC 9110 sections 7.8 and 15.5.22)."""
+    headers = [(b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade")]
+    return UpgradeRequired("a WebSocket is not served here: send the request over HTTP", headers=headers)
 
 
 def _too_many(limit: int) -> Overloaded:

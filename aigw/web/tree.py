@@ -13,7 +13,9 @@ from twisted.web.resource import IResource, getChildForRequest
 from zope.interface import implementer
 
 from aigw.bounded_cache import remember
+from aigw.errors import MethodNotAllowed, NoRoute
 from aigw.http.request import Request
+from aigw.llm import operations
 from aigw.routing.conditions import Conditions
 from aigw.routing.table import Match, Node, RouteTable, select
 from aigw.web.route import Found, Route
@@ -41,13 +43,14 @@ class PathResource:
         """The tree is the configuration's."""
         raise TypeError("routes come from the configuration")
 
-    def select(self, request: Request) -> Match[Route]:
+    def select(self, request: Request, method: bytes | None = None) -> Match[Route]:
         """The route of a request that ended here.
 
+        :param method: another one than the request's.
         :raises NoRoute: there is none.
         :raises MethodNotAllowed: there is one for another method.
         """
-        return select(self._node, request.method, request.host, request.path, request.headers)
+        return select(self._node, method or request.method, request.host, request.path, request.headers)
 
     def render(self, request: Any) -> Any:
         """The front door serves what :meth:`select` finds."""
@@ -92,8 +95,31 @@ class RouteTree(PathResource):
         place = (request.method, request.host, request.path)
         found = self._found.get(place)
         if found is None:
-            match = getChildForRequest(self, request).select(request)
+            end = getChildForRequest(self, request)
+            try:
+                match = end.select(request)
+            except MethodNotAllowed:
+                # A WebSocket is asked for by GET, whatever is served there: its route says, once the key is known, that
+                # there is none. That is not remembered: any other GET is refused here.
+                if not request.websocket:
+                    raise
+                match = end.select(request, operations.MODEL_CALL_METHOD)
+                return Found(match.value, request.path, match.prefix)
+            except NoRoute as error:
+                error.detail = _base_url_hint(request.path)
+                raise
             found = Found(match.value, request.path, match.prefix)
             if not self._by_headers:
                 remember(self._found, place, found, sum(map(len, place)))  # anybody can make up paths
         return found
+
+
+def _base_url_hint(path: bytes) -> str | None:
+    """What a client is told whose path no route has, but whose operation is known; None if it is not."""
+    end = operations.end_of(path)
+    if not end:
+        return None
+    return (
+        f"no Route matched with those values: the path ends in {end.decode('ascii')}, but no route has what is before"
+        " it. Is the base URL right that the client is set to?"
+    )

@@ -1,7 +1,7 @@
 """Http11Probe's cases: compliance, smuggling, malformed input, names that others normalise, cookies.
 
 Left out: its capabilities (ETag, conditional requests) and what it asks of an application's cookies, since nothing is
-served here that has them; ``Upgrade``.
+served here that has them; ``Upgrade``, which is ignored (``test_conformance_llhttp``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """llhttp's cases of requests: the parser that reads ours, and what is left to us because it only parses.
 
-Left out: its lenient modes, which are never on; ``Upgrade``; the pausing of its callbacks. A method that llhttp knows and
+Left out: its lenient modes, which are never on; the pausing of its callbacks. ``Upgrade`` is ignored, so what follows is
+the body, or the next request. A method that llhttp knows and
 no provider serves is a 501. One table, so longer than modules are.
 """
 
@@ -206,6 +207,26 @@ METHOD = (
         "9110 9.3.6",
         b"CONNECT home_0.netscape.com:443 HTTP/1.0\r\n" + _FOR_PROXIES + b"\r\n",
         405,
+    ),
+    served(
+        "Upgrade POST request",
+        "9110 7.8",
+        b"POST /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nHTTP2-Settings: yeah\r\nUpgrade: HTTP/2.0\r\n"
+        b"Content-Length: 15\r\n\r\nsweet post body",
+        b"POST /demo sweet post body",
+    ),
+    served(
+        "Upgrade POST request, chunked",
+        "9110 7.8",
+        b"POST /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: yeah\r\n"
+        b"Upgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nsweet\r\n0\r\n\r\n",
+        b"POST /demo sweet",
+    ),
+    served(
+        "Upgrade request of another protocol",
+        "9110 7.8",
+        b"GET /demo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n",
+        b"GET /demo ",
     ),
     served(
         "PATCH request",

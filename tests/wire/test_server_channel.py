@@ -288,8 +288,6 @@ REFUSED = {
     "hidden_dot_segment": (get(b"/v1/..%2fadmin"), 400),
     "overlong_utf8": (get(b"/%c0%ae%c0%ae/"), 400),
     "connect": (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 405),
-    "upgrade": (get(b"/", b"Connection: Upgrade", b"Upgrade: websocket"), 400),
-    "upgrade_alone": (get(b"/", b"Upgrade: websocket"), 400),
     "trace": (b"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
     "strange_expectation": (POST + b"Expect: 200-ok\r\nContent-Length: 0\r\n\r\n", 417),
     "too_many_headers": (get(b"/", *[b"X-%d: y" % n for n in range(150)]), 431),

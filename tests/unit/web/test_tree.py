@@ -26,12 +26,13 @@ class FakeRequest:
     host: bytes
     path: bytes
     headers: list[tuple[bytes, bytes]]
+    websocket: bool = False
     prepath: list[bytes] = attrs.field(factory=list)
     postpath: list[bytes] = attrs.field(factory=list)
 
     @classmethod
     def of(cls, asked: Asked) -> FakeRequest:
-        return cls(asked.method, asked.host, asked.path, list(asked.headers), [], asked.path[1:].split(b"/"))
+        return cls(asked.method, asked.host, asked.path, list(asked.headers), False, [], asked.path[1:].split(b"/"))
 
 
 def tree_of(**routes: dict[str, Any]) -> RouteTree:
@@ -158,6 +159,37 @@ class RememberedTests(unittest.TestCase):
             self.assertEqual(self.found(tree, b"/a/y"), ("a", b"/a", "a"))
         self.assertEqual(named["a"].asked, [(b"/a/x", b"/a"), (b"/a/y", b"/a")])
         self.assertEqual(named["b"].asked, [(b"/a/b/x", b"/a/b")])
+
+    def test_a_websocket_on_a_route_for_post(self) -> None:
+        """Finds it, to be told there that it is none; another GET does not, before or after."""
+        tree, _ = self.tree(a={"paths": ["/a"], "methods": ["POST"]})
+
+        def get(*, websocket: bool) -> Any:
+            request: Any = FakeRequest.of(Asked(method=b"GET", path=b"/a/responses"))
+            request.websocket = websocket
+            return tree.route(request)
+
+        for _ in range(2):
+            self.assertRaises(MethodNotAllowed, get, websocket=False)
+            self.assertEqual(get(websocket=True).route.name, "a")
+
+    def test_a_hint_at_the_base_url(self) -> None:
+        """Where the path ends as that of a call does; what a Kong client reads stays."""
+        tree, _ = self.tree(a={"paths": ["/a"]})
+        for path, hint in (
+            (b"/v1/chat/completions", "/chat/completions"),
+            (b"/messages/count_tokens/", "/messages/count_tokens"),
+            (b"/v1/images/generations", "/images/generations"),
+            (b"/v1/models", "/models"),
+            (b"/v1/files", ""),
+            (b"/favicon.ico", ""),
+        ):
+            error = self.assertRaises(NoRoute, self.found, tree, path)
+            self.assertEqual(error.message, "no Route matched with those values")
+            told = error.as_dict()["message"] or ""
+            self.assertEqual("base URL" in told, bool(hint), path)
+            self.assertIn(hint, told)
+            self.assertNotIn("/a", told.replace("/a ", ""), "no route is told to strangers")
 
     def test_made_up_paths(self) -> None:
         """Do not fill the memory for good, nor keep a path in use out of it."""
