@@ -79,6 +79,7 @@ ON_THE_WAY = (
     "aigw/upstream/upstream.py",
     "aigw/web/clients.py",
     "aigw/web/labels.py",
+    "aigw/web/reading.py",
     "aigw/web/route.py",
     "aigw/web/site.py",
 )

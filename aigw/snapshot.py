@@ -42,6 +42,7 @@ from aigw.web.models import Models, limits
 from aigw.web.route import Route
 from aigw.web.site import Served
 from aigw.web.tree import RouteTree
+from aigw.web.upstream_lists import ALL_AT_ONCE, UpstreamList, Wildcards
 
 #: The settings of a consumer that has none of its own: one for all, so that they are in the processor's cache.
 _NO_BACKENDS: Mapping[str, Any] = {}
@@ -83,11 +84,12 @@ class Snapshot:
         entries = [(conditions_of(route), routes[name]) for name, route in settings.routes.items()]
         served = Served(
             root=RouteTree(entries),
-            catalogue=Catalogue(models.owners()),
+            catalogue=Catalogue(models.owners(), models.owner),
             clients=Clients(settings.server.trusted_proxies),
             max_in_flight=settings.server.max_in_flight,
             keys=doors.keys,
             max_request_body=settings.server.max_request_body,
+            wildcards=_wildcards(settings, models, plans, by_backend, deadlines),
         )
 
         def probing(name: str) -> Probe:
@@ -112,6 +114,7 @@ class Snapshot:
         """Make way for ``successor``, and let go of the upstreams that it did not take over."""
         while self.probes:
             self.probes.popitem()[1].stop()
+        self.served.wildcards.stop()
         if successor is not None:
             successor.take_over()
         kept = set(successor.upstreams.values()) if successor is not None else set()
@@ -299,3 +302,21 @@ def _route(
 def _lists(backend: Backend) -> bool:
     """Whether the provider's own list of models is what a client of ``backend`` may ask for."""
     return backend.model is None and is_native(MODELS, backend, provider_at(backend))
+
+
+def _wildcards(
+    settings: Settings, models: Models, plans: PlanBook, upstreams: Mapping[str, Upstream], deadlines: Deadlines
+) -> Wildcards:
+    """What wildcards take, by the lists of the backends behind them that have one and leave the model to the client."""
+    lists: dict[str, UpstreamList] = {}
+    found: dict[str, tuple[UpstreamList, ...]] = {}
+    for wildcard, names in models.wildcards():
+        for name in names:
+            backend = settings.backends[name]
+            if name not in lists and _lists(backend) and backend.provider != "echo":
+                kind = provider_at(backend)
+                question = plans.probe(name, ALL_AT_ONCE.get(kind.lists))
+                lists[name] = UpstreamList(name, backend.provider, kind.lists, upstreams[name], question, deadlines)
+        if asked := tuple(lists[name] for name in names if name in lists):
+            found[wildcard] = asked
+    return Wildcards(found, models.public)

@@ -7,6 +7,7 @@ as nearly all do, copies nothing. What is kept of the body, and for how long, is
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import time
@@ -16,6 +17,7 @@ from typing import Final, Protocol
 from aigw.consumers.consumer import Consumer
 from aigw.errors import BadRequest
 from aigw.http.request import Request
+from aigw.llm.model_names import spellings
 from aigw.llm.operations import RAW, RESPONSES
 from aigw.llm.rescue import Said
 from aigw.llm.translation import TAKEN
@@ -59,6 +61,7 @@ class ClientCall:
     :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
     :ivar said: what it has got of one, where others can take it up.
     :ivar renamed: makes the body of a ``raw`` call ask for another model, where a public name picked the target.
+    :ivar model_id: the one model that the provider is asked about, not for the list of all.
     :ivar without_prefill: who would not be given the beginning of its answer.
     """
 
@@ -67,6 +70,7 @@ class ClientCall:
     stream = False
     bound = False
     operation = ""
+    model_id: str | None = None
     body: ClientBody = NO_BODY
     offload: Offload | None = None
     _query: bytes | None = None
@@ -146,13 +150,16 @@ class ClientCall:
             model = plan.wanted_model(self.account.asked_model)
             if model is not None and model != self.account.asked_model:
                 body = self.renamed(body, model)
-        target = plan.path_rule.target(request.path, self.matched, self._query, model)
+        target = plan.path_rule.target(request.path, self.matched, self._query, model, self.model_id)
         payload = plan.payload(
             request.method, target, request.headers, body, request.request_id, fields, request.nominated
         )
         translation = None
         if plan.listing is not None and request.method == b"GET":
-            translation = plan.listing(request.anthropic)
+            visible = None
+            if self.consumer is not None and self.consumer.limited:
+                visible = functools.partial(may_see, self.consumer)
+            translation = plan.listing(request.anthropic, visible, self.model_id is not None)
         return Attempt(candidate, plan, payload, stream, header_value(model), hide_usage, translation)
 
     def _translated(self, candidate: Candidate, plan: Plan) -> Attempt:
@@ -177,6 +184,11 @@ class ClientCall:
         payload = plan.translated_payload(translation.request, request.headers, request.request_id, foreign, self.body)
         translation.request = TAKEN
         return Attempt(candidate, plan, payload, True, header_value(fields.get("model")), False, translation)
+
+
+def may_see(consumer: Consumer, name: str) -> bool:
+    """Whether ``consumer`` may know of a provider's model, since it may ask for it by one of its names."""
+    return any(consumer.may_use_model(each) for each in spellings(name))
 
 
 def new_id() -> str:

@@ -81,7 +81,7 @@ class Plan:
     :ivar header_defaults: headers that a request has where the client's own do not say them.
     :ivar rescue: translates streams that another target may have to take up, also where the dialect is the same.
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
-    :ivar listing: translates lists of models, by whether the client reads Anthropic's shape.
+    :ivar listing: translates lists of models, by whether the client reads Anthropic's shape, and what it may see.
     :ivar origin: scheme, host and port of the backend, as in ``https://api.example.com:443``; empty where it has none.
     :ivar secrets: what the upstream is sent that nobody else may know; of a credential that is made, what does not
         change.
@@ -112,7 +112,7 @@ class Plan:
     down_lines: bytes
     header_defaults: Sequence[Header] = ()
     pairing: Pairing | None = None
-    listing: Callable[[bool], Translating | None] | None = None
+    listing: Callable[[bool, Callable[[str], bool] | None, bool], Translating | None] | None = None
     queue_timeout: float = 10.0
     rescue: Pair | None = None
     origin: bytes = b""

@@ -153,10 +153,12 @@ class PlanBook:
         same: _V = self._values.setdefault(value, value)
         return same
 
-    def probe(self, name: str) -> Payload:
+    def probe(self, name: str, query: bytes | None = None) -> Payload:
         """What asks the backend ``name`` whether it is there: for its list of models, which it has.
 
         Where the credential is each client's own it goes without: a refusal is an answer.
+
+        :param query: what the question says besides.
         """
         backend = self._settings.backends[name]
         kind, parts = provider_at(backend), _parts(backend, None)
@@ -167,7 +169,7 @@ class PlanBook:
         base = _base(address)
         rule = PathRule(base, raw_path(base, kind.paths[MODELS].encode()), None, kind.query)
         head = _static_head(address, credential, {**kind.headers, **parts.set_headers})
-        question = b"GET %s HTTP/1.1\r\n%s\r\n" % (rule.target(b"/", b"", None), head)
+        question = b"GET %s HTTP/1.1\r\n%s\r\n" % (rule.target(b"/", b"", query), head)
         return Payload(question, False, credential.partition, MODELS, None)
 
     def _make(self, route_name: str, choice: Any, own: ConsumerBackend | None, operation: str) -> Plan:

@@ -34,8 +34,13 @@ def raw_path(base: bytes, rest: bytes) -> bytes:
 
 
 def replace_prefix(path: bytes, matched: bytes, replacement: bytes) -> bytes:
-    """Gateway API's ReplacePrefixMatch: ``matched``, whole segments at the start of ``path``, gives way."""
-    return join(replacement, path[len(matched.rstrip(b"/")) :])
+    """Gateway API's ReplacePrefixMatch: ``matched``, whole segments at the start of ``path``, gives way.
+
+    A slash that the request ends in stays: ``/a/`` with ``/a`` and ``/v1`` becomes ``/v1/``. Source: the table of
+    ``HTTPPathModifier.replacePrefixMatch``, https://gateway-api.sigs.k8s.io/reference/spec/.
+    """
+    rest = path[len(matched.rstrip(b"/")) :]
+    return replacement.rstrip(b"/") + (b"/" + rest.lstrip(b"/") if rest else b"") or b"/"
 
 
 @dataclass(frozen=True)
@@ -53,16 +58,21 @@ class PathRule:
     prefix: bytes | None
     query: Mapping[str, str] = field(default_factory=dict)
 
-    def target(self, path: bytes, matched: bytes, query: bytes | None, model: str | None = None) -> bytes:
+    def target(
+        self, path: bytes, matched: bytes, query: bytes | None, model: str | None = None, below: str | None = None
+    ) -> bytes:
         """The request target on the upstream host.
 
         :param matched: the part of ``path`` that the route matched.
         :param model: what the upstream is asked for.
+        :param below: a segment behind :attr:`full`, not encoded yet.
         """
         if self.full is not None:
             upstream = self.full
             if _BRACE in upstream:
                 upstream = upstream.replace(b"{model}", quote(model or "", safe="").encode())
+            if below is not None:
+                upstream = join(upstream, quote(below, safe=":@").encode())
         elif self.prefix is not None:
             upstream = replace_prefix(path, matched, self.prefix)
         else:

@@ -62,6 +62,24 @@ class Models:
             if backend is not None and backend.model and backend.model not in settings.models:
                 yield backend.model, backend.provider
 
+    def public(self, name: str) -> str | None:
+        """The ``[models]`` entry by which ``name`` is served; None if it is not."""
+        return self._names.match(name)
+
+    def wildcards(self) -> Iterator[tuple[str, list[str]]]:
+        """Entries that take names by ``*``, each with the backends that are asked for the client's own name."""
+        for name, model in self._settings.models.items():
+            if any("*" in each for each in (name, *model.aliases)):
+                asked = [each.backend for each in model.targets if each.model is None]
+                yield name, list(dict.fromkeys(asked))
+
+    def owner(self, name: str) -> str:
+        """The provider behind the model that ``name`` stands for, by a wildcard too; empty if it stands for none."""
+        public = self._names.match(name)
+        if public is None:
+            return ""
+        return self._settings.backends[self._settings.models[public].targets[0].backend].provider
+
     def targets(self) -> set[tuple[Target, BreakerRules | None]]:
         """Everything that the book has to remember: targets, and the rules of their breakers."""
         found: set[tuple[Target, BreakerRules | None]] = set()

@@ -184,11 +184,18 @@ class Route:
             rewritten = replace_prefix(path, matched, self.prefix)
         raw = self.operation == operations.RAW
         operation = operations.RAW if raw else operations.by_path(rewritten)
+        if operation == operations.RAW and not raw and self.names_model(path) is not None:
+            return operations.MODELS
         if operation != operations.RAW or not self.picks:
             return operation
         if model_asked_for(path) is not None and not raw:
             return operations.MODELS
         return operations.RAW if self._is_model_call(path, matched, rewritten) else _NOTHING
+
+    def names_model(self, path: bytes) -> str | None:
+        """The id in ``…/models/{id}`` where the backend is asked for it at its own place for models; else None."""
+        rewrites = self.full_path is not None or self.prefix is not None
+        return model_asked_for(path, slashes=False) if self.lists_upstream and not rewrites else None
 
     def _is_model_call(self, path: bytes, matched: bytes, rewritten: bytes) -> bool:
         """Whether it has its model in the body, so that no part of its path that the client chooses decides."""
@@ -279,9 +286,13 @@ def shown(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:100])
 
 
-def model_asked_for(path: bytes) -> str | None:
-    """The id in ``…/models/{id}``, which may hold an encoded slash; None for any other path."""
-    _, found, name = path.rpartition(b"/models/")
-    if not found or not name or b"/" in name:
+def model_asked_for(path: bytes, *, slashes: bool = True) -> str | None:
+    """The id in ``…/models/{id}``; None for any other path. It may hold slashes, encoded (as SDKs do) or not.
+
+    :param slashes: what is behind a slash that is not encoded belongs to the id. Of a provider's paths it does not:
+        ``…/models/X/permissions``.
+    """
+    _, found, name = path.rstrip(b"/").rpartition(b"/models/")
+    if not found or not name or (b"/" in name and not slashes):
         return None
     return unquote(name.decode("ascii"))

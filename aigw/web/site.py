@@ -19,7 +19,6 @@ from typing import Any, ClassVar, Final
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
 from aigw.errors import (
     BadRequest,
@@ -35,8 +34,7 @@ from aigw.http.content_coding import codings_of
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.llm import operations
-from aigw.llm.body import is_large, parse, serialise
-from aigw.llm.model_names import check_spelling
+from aigw.llm.body import is_large
 from aigw.metrics import RouteSeries
 from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
@@ -51,10 +49,13 @@ from aigw.web.body_decoding import BodyDecoding
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
 from aigw.web.large_call import LargeCall
-from aigw.web.model_limits import check_fields, check_query, check_raw, check_target
-from aigw.web.raw import RawModels, models_of_raw, with_model
-from aigw.web.route import Found, Route, check_in_flight, model_asked_for
+from aigw.web.model_limits import check_target
+from aigw.web.model_lists import is_from_catalogue, lists_wildcards, models_body
+from aigw.web.raw import RawModels
+from aigw.web.reading import read_body
+from aigw.web.route import Found, Route, check_in_flight
 from aigw.web.tree import RouteTree
+from aigw.web.upstream_lists import NO_WILDCARDS, WildcardRequest, Wildcards
 
 _SANE_ID: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 _JSON: Final = (b"content-type", b"application/json")
@@ -72,6 +73,7 @@ class Served:
         than their share (:mod:`aigw.routing.admission`); 0 for no limit.
     :ivar keys: keeps consumers' keys here.
     :ivar max_request_body: bytes that a body may come to which is in a coding.
+    :ivar wildcards: of ``[models]``, whose backends tell what they take.
     """
 
     root: RouteTree = field(repr=False)
@@ -80,6 +82,7 @@ class Served:
     max_in_flight: int
     keys: KeyFilter = field(repr=False)
     max_request_body: int = 32 * 1024 * 1024
+    wildcards: Wildcards = field(default=NO_WILDCARDS, repr=False)
 
 
 class Visit(ClientCall):
@@ -263,7 +266,7 @@ class FrontDoor:
             request.anthropic = True
         if request.method == b"OPTIONS" and self._answers_options(visit, operation):
             self._answer_preflight(visit, operation)
-        elif self._from_catalogue(visit, operation):
+        elif is_from_catalogue(visit.entry, visit.consumer, request, operation):
             self._answer_models(visit)
         else:
             self._call(visit, operation)
@@ -275,16 +278,6 @@ class FrontDoor:
 
     # -- answers of our own
 
-    def _from_catalogue(self, visit: Visit, operation: str) -> bool:
-        route, consumer = visit.entry, visit.consumer
-        if visit.account.request.method not in (b"GET", b"HEAD"):
-            return False
-        if route.lists_upstream and (consumer is None or not consumer.limited):
-            return False
-        return operation == operations.MODELS or (
-            route.operation is None and model_asked_for(visit.account.request.path) is not None
-        )
-
     def _answer_preflight(self, visit: Visit, operation: str) -> None:
         visit.account.operation = operation
         usual = (operations.MODEL_CALL_METHOD,) if visit.entry.picks else _METHODS
@@ -292,20 +285,19 @@ class FrontDoor:
         self._answer(visit.account, 204, b"", (b"allow", allow))
 
     def _answer_models(self, visit: Visit) -> None:
-        account, catalogue = visit.account, visit.served.catalogue
-        request = account.request
+        """Of the catalogue; what wildcards take is asked for first."""
+        account, request, wildcards = visit.account, visit.account.request, visit.served.wildcards
         account.operation = operations.MODELS
-        route, consumer = visit.entry, visit.consumer
-        if consumer is not None and consumer.limited:
-            decided = route.decided_model(consumer)
-            if decided is not None:
-                catalogue = Catalogue(((decided, catalogue.owner(decided) or route.provider),))
-        name = model_asked_for(request.path)
-        if name is None:
-            body = catalogue.listing(consumer, anthropic=request.anthropic)
-        else:
-            body = catalogue.one(name, consumer, anthropic=request.anthropic)
-        self._answer(account, 200, body, _JSON)
+        if not wildcards or not lists_wildcards(visit.entry, visit.consumer, request):
+            self._list_models(visit)
+            return
+        done = functools.partial(self._guarded, visit, self._list_models)
+        WildcardRequest(wildcards, request, done, visit.left).start(functools.partial(self._refuse, account))
+
+    def _list_models(self, visit: Visit) -> None:
+        served, request = visit.served, visit.account.request
+        body = models_body(visit.entry, visit.consumer, request, served.catalogue, served.wildcards)
+        self._answer(visit.account, 200, body, _JSON)
 
     def _answer(self, account: Account, status: int, body: bytes, header: tuple[bytes, bytes]) -> None:
         now = account.answered_at = self._deadlines.now()
@@ -395,52 +387,8 @@ class FrontDoor:
         return self._id_prefix + hex(next(self._id_numbers))[2:]
 
     def read(self, visit: Visit, operation: str, *, large: bool = False) -> ClientBody:
-        """The body, which is the call's from here on, and what it says where the operation is one that is read.
-
-        :param large: runs in a thread, beside the event loop.
-        """
-        account = visit.account
-        request = account.request
-        body, request.body = request.body, b""
-        authenticator = visit.entry.authenticator
-        if authenticator is not None and authenticator.key_in_body:
-            body = authenticator.clean_body(body, request.header(b"content-type"))
-        if operation == operations.MODELS:
-            return ClientBody(body)
-        consumer = visit.consumer
-        limited = consumer is not None and consumer.limited
-        if (operation != operations.RAW or limited or visit.entry.picks) and not request.may_parse(body):
-            raise short_of_memory()
-        if operation == operations.RAW:
-            visit.raw = models_of_raw(request, body, limited, visit.entry.picks)
-            account.asked_model = visit.raw.model
-            sent = body if visit.raw.body is None else visit.raw.body
-            body, fields = visit.entry.clean_raw(request, sent), None
-            if visit.entry.picks:
-                content_type = request.header(b"content-type") or b""
-                visit.renamed = functools.partial(with_model, content_type=content_type)
-        else:
-            fields = parse(body, operation)
-            if visit.served.keys.clean_fields(fields):
-                body = serialise(fields, large=large)
-            account.asked_model = fields.get("model") or None
-        if limited and consumer is not None:
-            body = self._judge(consumer, visit, body, fields, large=large)
-        elif fields is not None and (visit.entry.judges or (consumer is not None and consumer.backends)):
-            check_spelling(fields)
-        return ClientBody(body, fields, large=large)
-
-    def _judge(
-        self, consumer: Consumer, visit: Visit, body: bytes, fields: dict[str, Any] | None, *, large: bool
-    ) -> bytes:
-        """Hold what the request itself names against what a limited consumer may use; returns the body to send."""
-        query = visit.account.request.query
-        if query:
-            check_query(consumer, query)
-        if fields is None:
-            check_raw(consumer, visit.raw)
-            return body
-        return serialise(fields, large=large) if check_fields(consumer, fields, body) else body
+        """See :func:`aigw.web.reading.read_body`."""
+        return read_body(visit, operation, large=large)
 
     # -- ends
 

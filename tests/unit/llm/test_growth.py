@@ -435,7 +435,18 @@ class OtherTests(unittest.TestCase):
             body = orjson.dumps({"models": [{"name": f"models/{i}"} for i in range(size)]})
             return lambda: listed.whole(body, "r")
 
-        hold(self, iter([("models", at)]))
+        def seen(size: int) -> Measured:
+            openai = module("providers").provider("openai")
+            listed = module("listing").ListTranslation(openai, False, lambda name: name != "5", native=True)
+            body = orjson.dumps({"data": [{"id": str(i)} for i in range(size)]})
+            return lambda: listed.whole(body, "r")
+
+        def one(size: int) -> Measured:
+            listed = module("listing").ListTranslation(module("providers").provider("gemini"), False, one=True)
+            body = orjson.dumps({"name": "models/m", "more": ["x"] * size})
+            return lambda: listed.whole(body, "r")
+
+        hold(self, iter([("models", at), ("models that may be seen", seen), ("one model", one)]))
 
     def test_echo(self) -> None:
         """Every operation of the built-in provider; its answers are bounded, too."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from aigw.upstream.target import join, raw_path, replace_prefix
+from aigw.upstream.target import PathRule, join, raw_path, replace_prefix
 
 segments = st.lists(st.from_regex(rb"[a-z0-9]{1,4}", fullmatch=True), max_size=4).map(
     lambda parts: b"".join(b"/" + part for part in parts)
@@ -31,12 +31,22 @@ class TargetTests(unittest.TestCase):
         self.assertEqual(raw_path(b"", b""), b"/")
 
     def test_replaced_prefix(self) -> None:
-        """Gateway API's examples."""
-        self.assertEqual(replace_prefix(b"/foo/bar", b"/foo", b"/xyz"), b"/xyz/bar")
-        self.assertEqual(replace_prefix(b"/foo/bar", b"/foo/", b"/xyz/"), b"/xyz/bar")
-        self.assertEqual(replace_prefix(b"/foo", b"/foo", b"/xyz"), b"/xyz")
-        self.assertEqual(replace_prefix(b"/foo/bar", b"/foo", b"/"), b"/bar")
-        self.assertEqual(replace_prefix(b"/foo", b"/foo", b"/"), b"/")
+        """The whole table of the Gateway API (``HTTPPathModifier.replacePrefixMatch``)."""
+        for path, matched, replacement, modified in (
+            (b"/foo/bar", b"/foo", b"/xyz", b"/xyz/bar"),
+            (b"/foo/bar", b"/foo", b"/xyz/", b"/xyz/bar"),
+            (b"/foo/bar", b"/foo/", b"/xyz", b"/xyz/bar"),
+            (b"/foo/bar", b"/foo/", b"/xyz/", b"/xyz/bar"),
+            (b"/foo", b"/foo", b"/xyz", b"/xyz"),
+            (b"/foo/", b"/foo", b"/xyz", b"/xyz/"),
+            (b"/foo/bar", b"/foo", b"", b"/bar"),
+            (b"/foo/", b"/foo", b"", b"/"),
+            (b"/foo", b"/foo", b"", b"/"),
+            (b"/foo/", b"/foo", b"/", b"/"),
+            (b"/foo", b"/foo", b"/", b"/"),
+            (b"/foo/bar", b"/foo", b"/", b"/bar"),
+        ):
+            self.assertEqual(replace_prefix(path, matched, replacement), modified, (path, matched, replacement))
 
     @given(segments, segments)
     def test_join_has_one_slash_between(self, base: bytes, rest: bytes) -> None:
@@ -44,3 +54,9 @@ class TargetTests(unittest.TestCase):
         joined = join(base + b"/", b"/" + rest)
         self.assertNotIn(b"//", joined)
         self.assertTrue(joined.startswith(b"/"))
+
+    def test_a_segment_below(self) -> None:
+        """Is encoded, so that it stays one, and stands before the query."""
+        rule = PathRule(b"/v1beta", b"/v1beta/models", None, {"a": "1"})
+        self.assertEqual(rule.target(b"/x", b"/x", b"b=2", None, "org/m?x"), b"/v1beta/models/org%2Fm%3Fx?b=2&a=1")
+        self.assertEqual(rule.target(b"/x", b"/x", None, None, "ft:gpt-4o:a"), b"/v1beta/models/ft:gpt-4o:a?a=1")

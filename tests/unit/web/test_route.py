@@ -113,6 +113,16 @@ class OperationTests(unittest.TestCase):
             ):
                 self.assertEqual(operation(route, method, path), expected, (method, path))
 
+    def test_one_model_of_a_provider(self) -> None:
+        """Is asked for at the provider's own place, unless the route rewrites it; what is below it is not known."""
+        route = make_route(backend="b", lists_upstream=True)
+        self.assertEqual(operation(route, "GET", "/v1/models/m"), "models")
+        self.assertEqual(route.names_model(b"/v1/models/org%2Fm"), "org/m")
+        for method, path in (("DELETE", "/v1/models/m"), ("GET", "/v1/models/m/permissions"), ("POST", "/v1/models/m")):
+            self.assertEqual(operation(route, method, path), "raw", path)
+        renamed = make_route(backend="b", lists_upstream=True, prefix=b"/v2")
+        self.assertEqual(operation(renamed, "GET", "/v1/models/m"), "raw")
+
     def test_an_operation_that_the_route_says(self) -> None:
         """Is told its methods."""
         for more in ({}, {"backend": "b"}):
@@ -171,7 +181,10 @@ class ModelTests(unittest.TestCase):
             self.assertEqual(route.decided_model(consumer), decided)
 
     def test_one_model_of_the_list(self) -> None:
-        """Is the last segment, unescaped."""
-        self.assertEqual(model_asked_for(b"/v1/models/org%2Fname"), "org/name")
-        for path in (b"/v1/models", b"/v1/models/", b"/v1/models/a/b", b"/v1/files"):
+        """Is all that follows, unescaped; of a provider's paths only the last segment."""
+        for path in (b"/v1/models/org%2Fname", b"/v1/models/org/name", b"/v1/models/org/name/"):
+            self.assertEqual(model_asked_for(path), "org/name")
+        self.assertEqual(model_asked_for(b"/v1/models/org%2Fname", slashes=False), "org/name")
+        self.assertIsNone(model_asked_for(b"/v1/models/org/name", slashes=False))
+        for path in (b"/v1/models", b"/v1/models/", b"/v1/files"):
             self.assertIsNone(model_asked_for(path))
