@@ -136,12 +136,12 @@ class KeyAuthenticator:
         result = outcome[0]
         if isinstance(result, Failure):
             result.trap(UnauthorizedLogin)
-            raise self._refusal("Unauthorized", "invalid_api_key") from None
+            raise self._refusal("Unauthorized", "invalid_api_key", "Unauthorized: unknown or expired key") from None
         consumer: Consumer = result[1]
         return consumer
 
-    def _refusal(self, message: str, code: str) -> Unauthorized:
-        return Unauthorized(message, code=code, headers=self._challenge)
+    def _refusal(self, message: str, code: str, detail: str | None = None) -> Unauthorized:
+        return Unauthorized(message, code=code, headers=self._challenge, detail=detail)
 
     def _find(self, request: Presented) -> bytes:
         """:raises Unauthorized: there is no key, or it is there twice."""

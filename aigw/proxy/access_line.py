@@ -76,7 +76,8 @@ def access_line(account: Account, consumer: str, status: int, now: float, overhe
         f'"operation":"{account.operation}","method":"{_method(request.method)}",'
         f'"path":{_path(request.path)},"status":{_number(status)},'
         f'"backend":"{backend}","provider":"{provider}",'
-        f'"model":{_text(account.asked_model or "")},"response_model":{_text(account.response_model or "")},'
+        f'"model":{_text(account.asked_model or "")},{_upstream_model(account.sent_model)}'
+        f'"response_model":{_text(account.response_model or "")},'
         f'"stream":{"true" if account.stream else "false"},"attempts":{_number(account.attempts)},{_tokens(account)},'
         f'"bytes_in":{_number(request.bytes_in)},"bytes_out":{_number(request.bytes_out)},'
         f'"duration_ms":{_number(took // 1000)}.{_THOUSANDTHS[took % 1000]},"upstream_ms":{_upstream_ms(account, now)},'
@@ -84,6 +85,11 @@ def access_line(account: Account, consumer: str, status: int, now: float, overhe
         f'"error":{_text(account.error)}{_rarely(account)}}}\n'
     )
     return line.encode("utf-8")
+
+
+def _upstream_model(model: bytes) -> str:
+    """What the target was asked for: not there where nothing was asked, or what was is no model."""
+    return f'"upstream_model":{_text(model.decode("ascii"))},' if model else ""
 
 
 def _tokens(account: Account) -> str:

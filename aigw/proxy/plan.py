@@ -268,10 +268,13 @@ class Plan:
         if nominated:  # RFC 9110 section 7.6.1
             drop = drop | nominated
         lines = [method, b" ", target, b" HTTP/1.1\r\n", self.static_head]
-        keys = self.keys
+        keys, via = self.keys, b""
         for name, value in headers:
             if name not in drop and (name in PLAIN or not stays_here(name, drop)) and not keys.holds(value):
-                lines.append(b"%s: %s\r\n" % (name, value))
+                if name == b"via":
+                    via += value + b", "
+                else:
+                    lines.append(b"%s: %s\r\n" % (name, value))
         if self.header_defaults:
             lines += [b"%s: %s\r\n" % each for each in self.header_defaults if not _has(headers, each[0])]
         lines += [b"%s: %s\r\n" % each for each in added]
@@ -284,7 +287,7 @@ class Plan:
             authoriser = credential
         if body or method in _HAS_BODY:
             lines.append(b"content-length: %d\r\n" % len(body))
-        lines.append(b"x-request-id: ")
+        lines += (b"via: ", via, b"1.1 aigw\r\nx-request-id: ")  # RFC 9110 section 7.6.3: behind those before us
         lines.append(request_id.encode("ascii"))
         lines.append(b"\r\n\r\n")
         lines.append(body)

@@ -303,7 +303,7 @@ def _static_head(
     address: Address | None, credential: Credential | Passthrough | Authoriser, set_headers: Mapping[bytes, bytes]
 ) -> bytes:
     lines = [b"host: %s\r\n" % (address.host_header if address is not None else b"echo")]
-    lines.append(b"accept-encoding: identity\r\nvia: 1.1 aigw\r\n")
+    lines.append(b"accept-encoding: identity\r\n")
     if isinstance(credential, Credential):
         lines.append(credential.line)
     lines += [b"%s: %s\r\n" % header for header in set_headers.items()]

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from aigw.consumers.authenticator import KeyAuthenticator
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
-from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed, NoRoute
+from aigw.errors import BadRequest, Forbidden, LimitReached, MethodNotAllowed, ModelNotFound, NoRoute
 from aigw.http.request import Request
 from aigw.llm import operations
 from aigw.metrics import RouteSeries
@@ -19,6 +19,15 @@ from aigw.upstream.target import replace_prefix
 
 #: What a path on a route that picks from ``[models]`` says if it is no call of a model.
 _NOTHING: Final = ""
+
+
+#: Methods by which a provider does something else at an operation's path, so that they go there as ``raw`` calls: at
+#: OpenAI's, stored completions are listed (https://platform.openai.com/docs/api-reference/chat/list); what others do
+#: with models is theirs to say.
+_PROVIDERS_OWN: Final = {
+    operations.CHAT: (b"GET", b"HEAD"),
+    operations.MODELS: (b"POST", b"PUT", b"PATCH", b"DELETE"),
+}
 
 
 class Models(Protocol):
@@ -137,7 +146,7 @@ class Route:
         """What is asked for: the route's operation, else what the path says.
 
         :param by_path: what :meth:`operation_at` says of the request's path.
-        :raises MethodNotAllowed: the operation has another method.
+        :raises MethodNotAllowed: the operation, or the call of a model, has another method.
         :raises NoRoute: it is no call of a model, and the route serves no other.
         """
         operation = self.operation
@@ -151,10 +160,7 @@ class Route:
         if request.method != b"OPTIONS":
             allowed = operations.METHODS.get(operation)
             if allowed and request.method not in allowed:
-                raise MethodNotAllowed(
-                    f"{operation} takes {' or '.join(m.decode() for m in allowed)}",
-                    headers=[(b"allow", b", ".join(allowed))],
-                )
+                raise _not_allowed(operation, allowed)
         return operation
 
     def _not_known(self, method: bytes, by_path: str) -> str:
@@ -162,10 +168,14 @@ class Route:
         if method == b"OPTIONS" and by_path != _NOTHING:
             return by_path
         if not self.picks:
-            # GET …/chat/completions lists stored completions: known to the provider, not to us.
-            return operations.RAW
+            allowed = None if method in _PROVIDERS_OWN.get(by_path, ()) else operations.METHODS.get(by_path)
+            if allowed is None:
+                return operations.RAW
+            raise _not_allowed(by_path, allowed)
         if by_path == operations.RAW and method == operations.MODEL_CALL_METHOD:
             return by_path
+        if by_path != _NOTHING:
+            raise _not_allowed("this path", operations.METHODS.get(by_path, (operations.MODEL_CALL_METHOD,)))
         raise NoRoute(
             "no Route matched with those values: this one serves calls of a model only; another path or method of a"
             ' provider needs a route with backend = "…" and operation = "raw"'
@@ -230,7 +240,8 @@ class Route:
     def choose(self, asked: str | None) -> Group:
         """The targets for a request that asks for model ``asked``.
 
-        :raises BadRequest: the route leaves it to the request, and the request names no model that is known.
+        :raises BadRequest: the route leaves it to the request, and the request names no model.
+        :raises ModelNotFound: it names one that is not known.
         """
         if self.fixed is not None:
             return self.fixed
@@ -243,7 +254,7 @@ class Route:
             )
         group = self.models.choose(wanted)
         if group is None:
-            raise BadRequest(f"model {shown(wanted)} is not served here", param="model", code="model_not_found")
+            raise ModelNotFound(f"model {shown(wanted)} is not served here", param="model")
         return group
 
 
@@ -279,6 +290,12 @@ def check_in_flight(consumer: Consumer, in_flight: int) -> None:
             code="max_in_flight",
             retry_after=1,
         )
+
+
+def _not_allowed(what: str, allowed: tuple[bytes, ...]) -> MethodNotAllowed:
+    """The refusal of another method than those that an operation has."""
+    methods = " or ".join(method.decode() for method in allowed)
+    return MethodNotAllowed(f"{what} takes {methods}", headers=[(b"allow", b", ".join(allowed))])
 
 
 def shown(name: str) -> str:

@@ -116,7 +116,7 @@ class FailoverTests(GatewayTestCase):
             self.assertEqual((await self.ask(daemon, name)).status, 200)
         self.assertEqual({request.fields()["model"] for request in first.requests}, {"gpt-4o"})
         unknown = await self.ask(daemon, "claude")
-        self.assertEqual(unknown.status, 400)
+        self.assertEqual(unknown.status, 404)
 
     async def test_all_are_out(self) -> None:
         """And the configuration wants nobody to be tried all the same."""

@@ -403,7 +403,7 @@ class AccountTests(GatewayTestCase):
         await fetch(f"{daemon.url}/v1/chat/completions?a=query-text", body, {"apikey": "consumer-key"})
         (line,) = await self.lines()
         wanted = """time request_id client consumer route operation method path status backend provider model
-            response_model stream attempts input_tokens output_tokens cached_input_tokens reasoning_tokens bytes_in
+            upstream_model response_model stream attempts input_tokens output_tokens cached_input_tokens reasoning_tokens bytes_in
             bytes_out duration_ms upstream_ms overhead_ms ttft_ms error"""
         self.assertEqual(list(line), wanted.split())
         facts = (line["consumer"], line["route"], line["operation"], line["status"], line["backend"], line["attempts"])

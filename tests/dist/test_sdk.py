@@ -276,7 +276,7 @@ class ErrorTests(SDKTestCase):
             self.assertEqual((error.status_code, error.code), (401, "invalid_api_key"))
             self.assertEqual(error.type, "authentication_error")
             self.assertTrue(error.request_id)
-            self.assertIn("Unauthorized", error.message)
+            self.assertIn("Unauthorized: unknown or expired key", error.message)
             self.assertNotIn("wrong-key", error.message)
         self.assertEqual(self.upstream.requests, [])
 
@@ -304,10 +304,10 @@ class ErrorTests(SDKTestCase):
             await self.assertFailure(call, expected)
 
     async def test_unknown_model(self) -> None:
-        """A BadRequestError that names the field and the model."""
+        """A NotFoundError that names the field and the model."""
         client = await self.client()
         call = in_thread(client.chat.completions.create, model="no-such-model", messages=HELLO)
-        error = await self.assertFailure(call, openai.BadRequestError)
+        error = await self.assertFailure(call, openai.NotFoundError)
         self.assertEqual(error.param, "model")
         self.assertIn("no-such-model", error.message)
 
@@ -369,6 +369,6 @@ class AnthropicTests(SDKTestCase):
         self.assertEqual(error.status_code, 401)
         self.assertEqual(error.body["type"], "error")
         self.assertEqual(error.body["error"]["type"], "authentication_error")
-        self.assertEqual(error.body["error"]["message"], "Unauthorized")
+        self.assertEqual(error.body["error"]["message"], "Unauthorized: unknown or expired key")
         self.assertEqual(error.response.headers["x-request-id"], error.body["request_id"])
         self.assertEqual(self.upstream.requests, [])

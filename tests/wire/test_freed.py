@@ -8,6 +8,7 @@ a provider's fault.
 from __future__ import annotations
 
 import gc
+import gzip
 from typing import Any, ClassVar
 
 import orjson
@@ -147,6 +148,30 @@ def long_texts() -> list[str]:
     return held
 
 
+class CodedTests(FreedTestCase):
+    """Calls whose body is in a coding, decoded in a thread if there are threads."""
+
+    async def ask_coded(self, body: bytes, key: str = "consumer-key") -> int:
+        """The status of a call with a coded body."""
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\napikey: {key}\r\nConnection: close\r\n"
+        coding = f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+        client = await connect(self.port)
+        client.send((head + coding).encode() + body)
+        return int((await client.closed())[9:12])
+
+    async def test_answered_and_refused(self) -> None:
+        for model, status in (("gpt", 200), ("claude", 200), ("nobody", 404)):
+            self.assertEqual(await self.ask_coded(gzip.compress(orjson.dumps(asking(model)))), status)
+            await self.assert_freed()
+        for level, cut, status in ((9, 1, 400), (0, 1, 400), (9, 0, 200), (0, 0, 200)):
+            body = gzip.compress(orjson.dumps(asking("gpt")), level)
+            self.assertEqual(await self.ask_coded(body[: len(body) - cut]), status)
+            del body
+            await self.assert_freed()
+        self.assertEqual(await self.ask_coded(gzip.compress(b"x" * (33 << 20))), 413)
+        await self.assert_freed()
+
+
 class AnsweredTests(FreedTestCase):
     """Calls that went well."""
 
@@ -215,7 +240,7 @@ class RefusedTests(FreedTestCase):
 
     async def test_by_the_body(self) -> None:
         for model, more, path, status in (
-            ("nobody", {}, PATHS["chat"], 400),
+            ("nobody", {}, PATHS["chat"], 404),
             ("gpt", {"stream": "yes"}, PATHS["chat"], 400),
             ("gpt", {"messages": "none"}, PATHS["chat"], 400),
             ("claude", {"logprobs": True}, PATHS["chat"], 400),
@@ -381,6 +406,25 @@ def chunked(path: str, fields: object) -> list[bytes]:
     ]
 
 
+class CodedInThreadTests(CodedTests):
+    """The same with threads."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.front_door.offload = Offload(reactor.getThreadPool(), reactor.callFromThread)
+
+    async def test_left(self) -> None:
+        """While a thread decodes, or just before."""
+        body = gzip.compress(orjson.dumps(asking("gpt")))
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+        client = await connect(self.port)
+        client.send(head % len(body) + body)
+        await self.until(lambda: self.ledger.in_flight)
+        client.transport.abortConnection()
+        await self.until(lambda: not self.ledger.in_flight)
+        await self.assert_freed()
+
+
 class LargeTests(FreedTestCase):
     """Calls of which parts are done in a thread."""
 
@@ -418,7 +462,8 @@ class LargeTests(FreedTestCase):
             ("claudes", {"tools": [{"type": "function"}]}),
         ):
             with self.subTest(model=model):
-                self.assertEqual((await self.ask(self.large(model, **more), PATHS["chat"])).status, 400)
+                status = 404 if model == "nobody" else 400
+                self.assertEqual((await self.ask(self.large(model, **more), PATHS["chat"])).status, status)
                 await self.assert_freed()
 
     async def test_failed_over(self) -> None:

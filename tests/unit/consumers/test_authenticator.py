@@ -59,6 +59,13 @@ class HeaderTests(AuthenticatorTestCase):
         for name in NAMES:
             self.assert_is("one", (name.encode(), b"key-one"))
 
+    def test_what_is_wrong_with_a_key(self) -> None:
+        """Stands where SDKs look; Kong's clients find Kong's word, and nothing else."""
+        request = FakeRequest((b"apikey", b"nobody"))
+        error = self.assertRaises(Unauthorized, self.authenticator().authenticate, request)
+        self.assertEqual(error.message, "Unauthorized")
+        self.assertEqual(error.as_dict()["message"], "Unauthorized: unknown or expired key")
+
     def test_first_name_wins_whatever_the_headers_order(self) -> None:
         """The order is the configuration's, not the client's."""
         self.assert_is("one", (b"x-api-key", b"key-two"), (b"apikey", b"key-one"))

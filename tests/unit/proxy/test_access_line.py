@@ -68,7 +68,7 @@ class AccessLineTests(unittest.TestCase):
         account = account_of()
         account.route, account.operation, account.stream, account.attempts = "all", "chat", True, 1
         account.plan = make_plan(None, backend="b-1", provider="mistral")
-        account.asked_model, account.response_model = "smart", "m-2"
+        account.asked_model, account.sent_model, account.response_model = "smart", b"m-2", "m-2-2026"
         account.usage = Usage(1000, 20, 4, 0, 5)
         account.request.bytes_in, account.request.bytes_out = 274, 12345
         account.started_at, account.first_token_at, account.upstream_done_at = 100.25, 100.5, 101.25
@@ -79,7 +79,7 @@ class AccessLineTests(unittest.TestCase):
             {
                 "request_id": "id-1", "client": "192.0.2.1", "consumer": "ann", "route": "all", "operation": "chat",
                 "method": "POST", "path": "/v1/chat/completions", "status": 200, "backend": "b-1",
-                "provider": "mistral", "model": "smart", "response_model": "m-2", "stream": True, "attempts": 1,
+                "provider": "mistral", "model": "smart", "upstream_model": "m-2", "response_model": "m-2-2026", "stream": True, "attempts": 1,
                 "input_tokens": 1000, "output_tokens": 20, "cached_input_tokens": 4, "reasoning_tokens": 5,
                 "bytes_in": 274, "bytes_out": 12345, "duration_ms": 1500.0, "upstream_ms": 1000.0,
                 "overhead_ms": 0.123, "ttft_ms": 500.0, "error": "",

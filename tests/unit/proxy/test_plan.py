@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from twisted.trial import unittest
 
+from aigw.consumers.key_filter import KeyFilter
 from tests.unit.proxy.fakes import make_plan
 
 
@@ -57,3 +58,29 @@ class AdjustTests(unittest.TestCase):
         self.assertEqual(sent["messages"], [messages[0], {"role": "assistant", "content": [text]}])
         sent, same = adjusted({"messages": [{"role": "assistant", "content": [{**thought, "signature": "s"}]}]})
         self.assertTrue(same)
+
+
+class ViaTests(unittest.TestCase):
+    """``Via`` of the request that goes up."""
+
+    def via(self, *values: bytes, nominated: frozenset[bytes] = frozenset(), **changes: Any) -> list[bytes]:
+        """Its values."""
+        plan = make_plan(None, **changes)
+        headers = [(b"accept", b"a"), *((b"via", value) for value in values), (b"x-a", b"b")]
+        payload = plan.payload(b"POST", b"/", headers, b"{}", "id", None, nominated)
+        head = payload.data.partition(b"\r\n\r\n")[0]
+        lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+        self.assertEqual([value for name, _, value in lines if name == b"x-a"], [b"b"])
+        return [value for name, _, value in lines if name == b"via"]
+
+    def test_behind_those_that_were_there_before(self) -> None:
+        """In the order of their fields, as RFC 9110 section 7.6.3 has it."""
+        self.assertEqual(self.via(), [b"1.1 aigw"])
+        self.assertEqual(self.via(b"1.0 fred"), [b"1.0 fred, 1.1 aigw"])
+        self.assertEqual(self.via(b"1.0 fred, 1.1 p", b"2 q"), [b"1.0 fred, 1.1 p, 2 q, 1.1 aigw"])
+
+    def test_what_stays_here(self) -> None:
+        """A consumer's key, and what ``Connection`` names."""
+        keys = KeyFilter(lambda token: token == b"consumer-key")
+        self.assertEqual(self.via(b"consumer-key", b"1.0 fred", keys=keys), [b"1.0 fred, 1.1 aigw"])
+        self.assertEqual(self.via(b"1.0 fred", nominated=frozenset((b"via",))), [b"1.1 aigw"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import attrs
@@ -9,7 +10,7 @@ from twisted.trial import unittest
 
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
-from aigw.errors import MethodNotAllowed, NoRoute
+from aigw.errors import BadRequest, MethodNotAllowed, ModelNotFound, NoRoute
 from aigw.web.route import Found, Route, model_asked_for
 
 
@@ -49,13 +50,15 @@ def make_route(**more: Any) -> Route:
 
 
 def operation(route: Route, method: str, path: str, matched: bytes = b"/v1") -> str:
-    """What is asked for; empty if there is no such route for it."""
+    """What is asked for; empty if there is no such route for it, the methods that are allowed if it has another."""
     request: Any = Asked(method.encode())
     found = Found(route, path.encode(), matched)
     try:
         return route.operation_of(request, found.operation)
     except NoRoute:
         return ""
+    except MethodNotAllowed as error:
+        return "not " + dict(error.response_headers())[b"allow"].decode()
 
 
 class OperationTests(unittest.TestCase):
@@ -73,11 +76,15 @@ class OperationTests(unittest.TestCase):
             ("POST", "/v1/rerank/", "raw"),
             ("OPTIONS", "/v1/images/generations", "raw"),
             ("OPTIONS", "/v1/chat/completions", "chat"),
-            ("GET", "/v1/chat/completions", ""),
-            ("DELETE", "/v1/models/m", ""),
-            ("POST", "/v1/models", ""),
-            ("GET", "/v1/images/generations", ""),
-            ("PUT", "/v1/rerank", ""),
+            ("GET", "/v1/models/org/name", "models"),
+            ("GET", "/v1/models/org%2Fname/", "models"),
+            ("GET", "/v1/chat/completions", "not POST"),
+            ("HEAD", "/v1/responses", "not POST"),
+            ("DELETE", "/v1/messages", "not POST"),
+            ("DELETE", "/v1/models/m", "not GET, HEAD"),
+            ("POST", "/v1/models", "not GET, HEAD"),
+            ("GET", "/v1/images/generations", "not POST"),
+            ("PUT", "/v1/rerank", "not POST"),
             ("POST", "/v1/files", ""),
             ("GET", "/v1/files", ""),
             ("OPTIONS", "/v1/files", ""),
@@ -94,18 +101,24 @@ class OperationTests(unittest.TestCase):
             ("POST", "/v1/audio/speech", "raw"),
             ("GET", "/v1/models", ""),
             ("GET", "/v1/models/m", ""),
-            ("GET", "/v1/chat/completions", ""),
+            ("GET", "/v1/chat/completions", "not POST"),
             ("POST", "/v1/files", ""),
         ):
             self.assertEqual(operation(route, method, path), expected, (method, path))
 
     def test_a_route_to_one_backend_or_model_passes_everything_on(self) -> None:
-        """As ``raw`` where it is no known operation with its method."""
+        """As ``raw`` where it is no known operation, and where the provider has something else at its path."""
         for more in ({"backend": "b"}, {"model": "m"}):
             route = make_route(**more)
             for method, path, expected in (
                 ("POST", "/v1/chat/completions", "chat"),
                 ("GET", "/v1/chat/completions", "raw"),
+                ("DELETE", "/v1/chat/completions", "not POST"),
+                ("GET", "/v1/responses", "not POST"),
+                ("GET", "/v1/messages", "not POST"),
+                ("GET", "/v1/embeddings", "not POST"),
+                ("GET", "/v1/completions", "not POST"),
+                ("POST", "/v1/models", "raw"),
                 ("GET", "/v1/files", "raw"),
                 ("OPTIONS", "/v1/files", "raw"),
                 ("DELETE", "/v1/models/m", "raw"),
@@ -128,7 +141,7 @@ class OperationTests(unittest.TestCase):
         for more in ({}, {"backend": "b"}):
             route = make_route(operation="chat", **more)
             self.assertEqual(operation(route, "POST", "/anything"), "chat")
-            self.assertRaises(MethodNotAllowed, operation, route, "GET", "/anything")
+            self.assertEqual(operation(route, "GET", "/anything"), "not POST")
 
     def test_rewritten(self) -> None:
         """What goes up counts: a whole path is the configuration's; behind a prefix, the client's must be the call."""
@@ -188,3 +201,12 @@ class ModelTests(unittest.TestCase):
         self.assertIsNone(model_asked_for(b"/v1/models/org/name", slashes=False))
         for path in (b"/v1/models", b"/v1/models/", b"/v1/files"):
             self.assertIsNone(model_asked_for(path))
+
+    def test_a_model_that_nobody_serves(self) -> None:
+        """Is not found, which SDKs and Claude Code know: OpenAI's type and code, Anthropic's type."""
+        error = self.assertRaises(ModelNotFound, make_route().choose, "nothing")
+        self.assertEqual(error.status, 404)
+        for anthropic, kind in ((False, "invalid_request_error"), (True, "not_found_error")):
+            told = json.loads(error.body("r", anthropic=anthropic))["error"]
+            self.assertEqual((told["type"], told["code"], told["param"]), (kind, "model_not_found", "model"))
+        self.assertEqual(self.assertRaises(BadRequest, make_route().choose, None).code, "model_required")
