@@ -149,7 +149,9 @@ def _others(draft: Draft, sources: list[Source]) -> None:
                 each.report()
                 draft.unread(_unknown(each))
             else:
-                draft.errors.append(_unknown(each))
+                problem = _unknown(each)
+                hint = ": import the others without it" if len(sources) > 1 else ""
+                draft.errors.append(attrs.evolve(problem, message=problem.message + hint))
 
 
 def _unknown(node: Node) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -145,6 +146,7 @@ class Resources:
         # What is looked up in the end is found once, not for each route anew.
         self._policies: list[Resource] | None = None
         self._places: dict[int, int] = {}
+        self._attached: dict[tuple[Target, tuple[str, ...]], list[tuple[int, Resource, Node]]] = {}
         self._labelled: dict[str, dict[tuple[str, str], list[Resource]]] = {}
         self._names: dict[tuple[str, ...], list[str]] = {}
         self._targets: dict[Target, list[int]] | None = None
@@ -289,10 +291,28 @@ class Resources:
         :param node: the LLM's, in the resource.
         """
         own = [node.get("policies", key)] if node is not None else []
-        attached = [policy.spec("backend", key) for policy in self.policies_for(self.targets_of(resource))]
-        for part in (*own, resource.spec("policies", key), *attached):
+        for part in (*own, resource.spec("policies", key)):
             if part is not None:
                 yield part
+        yield from (part for _, part in self.attached(resource, "backend", key))
+
+    def attached(self, resource: Resource, *keys: str) -> Iterator[tuple[Resource, Node]]:
+        """The policies for a resource that have something under these keys, and that, in their order."""
+        lists = [self._attached_to(target, keys) for target in self.targets_of(resource)]
+        last = -1
+        for place, policy, part in heapq.merge(*lists, key=lambda each: each[0]):
+            if place != last:
+                last = place
+                yield policy, part
+
+    def _attached_to(self, target: Target, keys: tuple[str, ...]) -> list[tuple[int, Resource, Node]]:
+        """Found once for each target, however many resources that is."""
+        known = self._attached.get((target, keys))
+        if known is None:
+            parts = ((policy, policy.spec(*keys)) for policy in self.policies_for([target]))
+            known = [(self.place(policy), policy, part) for policy, part in parts if part is not None]
+            self._attached[target, keys] = known
+        return known
 
     def find(self, kind: str, name: str, namespace: str) -> Resource | None:
         """One resource. A namespace that is not said, here or there, fits every other one."""

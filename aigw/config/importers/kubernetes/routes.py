@@ -56,6 +56,7 @@ class RouteReader:
         self.resources = resources
         self.backends = backends
         self.access = access
+        self._operations_of: dict[int, Operations] = {}  # what policies say, by their id()
         self._taken: dict[str, _Taken] = {}  # routes by what they match
         self._asked: set[int] = set()  # backends of which some route asks for the path that they have of their own
 
@@ -93,13 +94,12 @@ class RouteReader:
 
     def _operations(self, resource: Resource) -> Operations | None:
         """What a policy for the route says of which paths are which operation."""
-        told = None
-        for policy in self.resources.policies_for(self.resources.targets_of(resource)):
-            routes = policy.spec("backend", "ai", "routes")
-            if routes is not None:
-                told = told or read_operations(self.draft, routes)
+        for policy, routes in self.resources.attached(resource, "backend", "ai", "routes"):
+            if id(policy) not in self._operations_of:
                 self.resources.used(policy)
-        return told
+                self._operations_of[id(policy)] = read_operations(self.draft, routes)
+            return self._operations_of[id(policy)]
+        return None
 
     def _rule(self, shared: _Shared, rule: Node, name: str) -> None:
         changes = self._filters(rule)

@@ -35,6 +35,9 @@ class FormatTests(ImportTestCase):
             problem = self.problem(text)
             self.assertEqual(problem.line, 1, text)
             self.assertIn(words, problem.message)
+        problem = self.problem(SERVICE, "image: {tag: latest}")
+        self.assertEqual((problem.file, problem.line), ("2.yaml", 1))
+        self.assertIn("import the others without it", problem.message)
         for empty in ("", "# nothing\n", "# A page\n\n```sh\ncurl x\n```\n"):
             self.assertIn("no configuration in it", self.problem(empty).message)
 

@@ -434,6 +434,22 @@ class KeyAuthTests(ImportTestCase):
                 wanted = None if name in allowed else ["q"]
                 self.assertEqual(consumers[name].get("routes"), wanted, (config, name))
 
+    def test_acls_of_several_routes(self) -> None:
+        """One that allows, one that denies, a route without any, a consumer without groups."""
+        text = """
+            consumers:
+            - {username: a, keyauth_credentials: [{key: k1}], acls: [{group: gold}, {group: late}]}
+            - {username: b, keyauth_credentials: [{key: k2}], acls: [{group: silver}]}
+            - {username: c, keyauth_credentials: [{key: k3}]}
+            plugins:
+            - {name: key-auth}
+            - {name: acl, route: r, config: {allow: [gold, silver]}}
+            - {name: acl, route: q, config: {deny: [silver, late]}}
+        """
+        more = "- {name: r, paths: [/r]}\n  - {name: q, paths: [/q]}\n  - {name: o, paths: [/o]}"
+        consumers = self.tables(SERVICE.replace("- {name: r, paths: [/r]}", more), text)["consumers"]
+        self.assertEqual([consumers[name].get("routes") for name in "abc"], [["r", "o"], ["r", "o"], ["q", "o"]])
+
     def test_acl_without_authentication_opens_nothing(self) -> None:
         problems = self.problems(SERVICE, "plugins: [{name: acl, config: {allow: [gold]}}]")
         self.assertTrue(any("would be open" in one.message for one in problems), list(map(str, problems)))
