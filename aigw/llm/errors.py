@@ -39,9 +39,14 @@ _STATUSES: Final = (
     ("timeout", 504),
 )
 
-#: Reasons for the end of a choice that are failures; all that are known has
-#: :mod:`aigw.llm.providers.openai_chat.reply`, which is above this module.
-_FAILED_REASONS: Final = frozenset(("abort", "error", "insufficient_system_resource", "network_error"))
+#: Reasons for the end of a choice that are failures, in lower case: those of
+#: :mod:`aigw.llm.providers.openai_chat.reasons`, which is above this module and says what each means.
+FAILED_REASONS: Final = frozenset(
+    (
+        *("abort", "aborted", "cancelled", "error", "insufficient_system_resource"),
+        *("malformed_function_call", "network_error"),
+    )
+)
 
 #: What the data of an event that is an error begin with, without blanks.
 _ERROR_BEGINS: Final = (
@@ -179,7 +184,7 @@ def choice_error(choice: dict[str, Any]) -> dict[str, Any] | None:
     error, reason = choice.get("error"), choice.get("finish_reason")
     if isinstance(error, dict) and error:
         return error
-    if isinstance(reason, str) and reason in _FAILED_REASONS:
+    if isinstance(reason, str) and reason.lower() in FAILED_REASONS:
         return {"message": "the provider ended the answer with an error", "code": reason}
     return {"message": error, "code": reason} if isinstance(error, str) and error else None
 

@@ -75,6 +75,16 @@ def _is_plain(choice: Any) -> bool:
     return isinstance(choice, dict) and choice.get("finish_reason") in _PLAIN_FINISHES and not choice.get("error")
 
 
+def _answers(fields: Any) -> bool:
+    """Whether it is an answer in any dialect. A server that answers in another one than it was asked in has answered:
+    that passes as it comes, as clients may have come to know it."""
+    if not isinstance(fields, dict):
+        return False
+    return (
+        isinstance(fields.get("output"), list) or isinstance(fields.get("content"), list) or _has_plain_choices(fields)
+    )
+
+
 def _chat(fields: Any) -> ProviderError | None:
     if isinstance(fields, dict) and _has_plain_choices(fields):
         return None
@@ -82,9 +92,7 @@ def _chat(fields: Any) -> ProviderError | None:
 
 
 def _messages(fields: Any) -> ProviderError | None:
-    if isinstance(fields, dict) and isinstance(fields.get("content"), list):
-        return None
-    return _no("message", fields)
+    return None if _answers(fields) else _no("message", fields)
 
 
 def _responses(fields: Any) -> ProviderError | None:
@@ -92,7 +100,7 @@ def _responses(fields: Any) -> ProviderError | None:
     if isinstance(fields, dict) and (isinstance(fields.get("output"), list) or fields.get("object") == "response"):
         failed = fields.get("status") == "failed"
         return stream_error({"error": fields.get("error") or {}}) if failed else None
-    return _no("response", fields)
+    return None if _answers(fields) else _no("response", fields)
 
 
 def _embeddings(fields: Any) -> ProviderError | None:

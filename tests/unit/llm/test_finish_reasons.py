@@ -15,9 +15,11 @@ from twisted.trial import unittest
 
 from aigw.llm import reply as r
 from aigw.llm.body import Adjustments
+from aigw.llm.errors import FAILED_REASONS
 from aigw.llm.operations import CHAT, MESSAGES, RESPONSES
 from aigw.llm.providers import PROVIDERS
 from aigw.llm.providers.base import Place
+from aigw.llm.providers.openai_chat import reasons
 from aigw.llm.translation import DIALECTS, Pair, Translation
 from tests.unit.llm.recordings import wire_of
 from tests.unit.llm.streams import chunk, sse
@@ -204,3 +206,11 @@ def _of_bedrock() -> list[str]:
     model = botocore.session.get_session().get_service_model("bedrock-runtime")
     words: list[str] = model.shape_for("StopReason").enum
     return words
+
+
+class RelayedTests(unittest.TestCase):
+    """Chats that are passed on."""
+
+    def test_the_same_reasons_are_failures(self) -> None:
+        """As where they are translated."""
+        self.assertEqual(FAILED_REASONS, reasons.FAILURES.keys())

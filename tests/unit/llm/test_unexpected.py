@@ -76,6 +76,14 @@ class WholeTests(unittest.TestCase):
         self.assert_none(EMBEDDINGS, {"data": []}, 502, "no list of embeddings")
         self.assert_none(COUNT_TOKENS, {"count": "x"}, 502, "no count")
 
+    def test_answers_in_another_dialect(self) -> None:
+        """Pass: a server that mixes its dialects up has answered."""
+        answers = ({"choices": [CHOICE]}, {"content": [{"type": "text", "text": "hi"}]}, {"output": []})
+        for operation in (MESSAGES, RESPONSES):
+            for fields in answers:
+                self.assertIsNone(unexpected_answer(fields, operation), (operation, fields))
+            self.assert_none(operation, {"choices": None}, 502, "is no")
+
     def test_others_that_are_answers(self) -> None:
         """And operations whose answers nobody knows."""
         for operation, fields in (
