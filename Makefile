@@ -32,14 +32,15 @@ run: $(STAMP)  ## the gateway on the built-in echo provider; no account needed
 test: $(DEV_STAMP) $(if $(TESTS),,.clients/.installed)  ## every test; prints "N passed, N failed" last
 	$(BIN)/python -m tests $(TESTS)
 
-# Node.js is one of PyPI's packages, so nothing of the machine is needed. Of the packages' own install scripts only those
-# two are run that put a binary in its place. aider wants Python below 3.13, and an environment of its own.
+# Node.js is one of PyPI's packages, so nothing of the machine is needed. Not npm ci, which wants the packages of every
+# platform in the lock. Of the packages' own install scripts only those two are run that put a binary in its place.
+# aider wants Python below 3.13, and an environment of its own.
 .clients/.installed: $(wildcard tests/dist/clients/*)
 	rm -rf .clients
 	$(PYTHON) -m venv .clients/python
 	.clients/python/bin/python -m pip install --quiet --disable-pip-version-check -r tests/dist/clients/requirements.txt
 	cp tests/dist/clients/package.json tests/dist/clients/package-lock.json .clients/
-	cd .clients && PATH="$$PWD/python/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd .clients && PATH="$$PWD/python/bin:$$PATH" npm install --ignore-scripts --no-audit --no-fund --loglevel=error
 	cd .clients/node_modules/@anthropic-ai/claude-code && ../../../python/bin/node install.cjs
 	cd .clients/node_modules/opencode-ai && ../../python/bin/node postinstall.mjs
 	if $(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
@@ -47,7 +48,7 @@ test: $(DEV_STAMP) $(if $(TESTS),,.clients/.installed)  ## every test; prints "N
 	  .clients/aider/bin/python -m pip install --quiet --disable-pip-version-check -r tests/dist/clients/aider.txt; fi
 	@touch $@
 
-clients: .clients/.installed  ## the clients of docs/clients.md, which tests/dist/test_clients*.py run
+clients: .clients/.installed  ## the clients of docs/clients.md, which tests/dist/test_client_*.py run
 
 .venv-compiled/.installed: setup.py setup.cfg pyproject.toml $(shell find aigw -name '*.py') | $(BIN)/python
 	$(PYTHON) -m venv .venv-compiled

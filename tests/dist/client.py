@@ -108,8 +108,11 @@ class ClientTestCase(DaemonTestCase):
         if not (CLIENTS / ".installed").exists():
             self.fail("the clients are not installed: `make clients` does it")
 
-    async def start(self) -> Daemon:
-        """The gateway of the page. Every provider says :data:`~aigw.testing.openai.TEXT` until told otherwise."""
+    async def start(self, more: str = "") -> Daemon:
+        """The gateway of the page. Every provider says :data:`~aigw.testing.openai.TEXT` until told otherwise.
+
+        :param more: tables of ``gateway.toml`` in addition to the page's.
+        """
         self.upstreams: dict[str, ScriptedUpstream] = {}
         urls: dict[str, str] = {}
         for name, provider in PROVIDERS.items():
@@ -119,7 +122,7 @@ class ClientTestCase(DaemonTestCase):
             self.addCleanup(upstream.stop)
             urls[name] = upstream.url if name in _VERSIONED else upstream.url.removesuffix("/v1")
         keys = {f"{prefix}_API_KEY": f"{name}-secret" for name, prefix in SECRETS.items()}
-        self.daemon = await self.start_daemon(gateway(urls), keys)
+        self.daemon = await self.start_daemon(gateway(urls) + more, keys)
         return self.daemon
 
     def here(self, text: str, key: str = KEY) -> str:

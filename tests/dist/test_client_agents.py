@@ -149,6 +149,19 @@ class CodexTests(AgentTestCase):
     async def test_unknown_model(self) -> None:
         await self.says_unknown_model()
 
+    async def test_tools_in_a_program(self) -> None:
+        """Under the name of a model that Codex knows, its tools come in namespaces, and a program calls them: from Claude, too."""
+        known = "gpt-6.1-terra"
+        await self.start(f'[models."{known}"]\ntargets = [{{ backend = "anthropic", model = "claude-sonnet-5-5" }}]\n')
+        program = "text(await tools.exec_command({cmd: 'cat note.txt'}))"
+        called = Called("call_1", "exec", {"input": program})
+        self.upstreams["anthropic"].standing = agent(anthropic, called, NOTE, TEXT)
+        finished = await self.ask(known)
+        self.assertEqual((finished.status, finished.stdout.strip()), (0, TEXT), str(finished))
+        first, second = self.asked("anthropic")
+        self.assertIn("clock__sleep", [tool["name"] for tool in first["tools"]])
+        self.assertIn(NOTE, str(second))
+
     async def test_failure(self) -> None:
         """What a provider of another dialect says comes as ``response.failed``; Codex tries again, and shows its words."""
         await self.start()
