@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DEV_STAMP := .venv/.installed-dev
 
-.PHONY: run test test-compiled test-workers check format fuzz bench bench-quick clean schema
+.PHONY: run test clients test-compiled test-workers check format fuzz bench bench-quick clean schema
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aigw needs Python 3.11 or newer")'
@@ -28,8 +28,27 @@ run: $(STAMP)  ## the gateway on the built-in echo provider; no account needed
 	@echo
 	exec $(BIN)/twistd --nodaemon --pidfile= aigw -c etc/demo.toml
 
-test: $(DEV_STAMP)  ## every test; prints "N passed, N failed" last
+# Whoever names tests has the clients installed by hand if they are needed.
+test: $(DEV_STAMP) $(if $(TESTS),,.clients/.installed)  ## every test; prints "N passed, N failed" last
 	$(BIN)/python -m tests $(TESTS)
+
+# Node.js is one of PyPI's packages, so nothing of the machine is needed. Not npm ci, which wants the packages of every
+# platform in the lock. Of the packages' own install scripts only those two are run that put a binary in its place.
+# aider wants Python below 3.13, and an environment of its own.
+.clients/.installed: $(wildcard tests/dist/clients/*)
+	rm -rf .clients
+	$(PYTHON) -m venv .clients/python
+	.clients/python/bin/python -m pip install --quiet --disable-pip-version-check -r tests/dist/clients/requirements.txt
+	cp tests/dist/clients/package.json tests/dist/clients/package-lock.json .clients/
+	cd .clients && PATH="$$PWD/python/bin:$$PATH" npm install --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd .clients/node_modules/@anthropic-ai/claude-code && ../../../python/bin/node install.cjs
+	cd .clients/node_modules/opencode-ai && ../../python/bin/node postinstall.mjs
+	if $(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
+	  $(PYTHON) -m venv .clients/aider && \
+	  .clients/aider/bin/python -m pip install --quiet --disable-pip-version-check -r tests/dist/clients/aider.txt; fi
+	@touch $@
+
+clients: .clients/.installed  ## the clients of docs/clients.md, which tests/dist/test_client_*.py run
 
 .venv-compiled/.installed: setup.py setup.cfg pyproject.toml $(shell find aigw -name '*.py') | $(BIN)/python
 	$(PYTHON) -m venv .venv-compiled
@@ -86,4 +105,4 @@ bench-quick: $(DEV_STAMP) .venv-compiled/.installed
 	AIGW_BENCH_SCRIPTS=.venv-compiled/bin $(BIN)/python -m bench --quick
 
 clean:
-	rm -rf .venv .venv-compiled build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-compiled .clients build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .hypothesis
