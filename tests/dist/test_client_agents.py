@@ -162,6 +162,12 @@ class CodexTests(AgentTestCase):
         self.assertIn("clock__sleep", [tool["name"] for tool in first["tools"]])
         self.assertIn(NOTE, str(second))
 
+    async def test_failure(self) -> None:
+        """What a provider of another dialect says comes as ``response.failed``; Codex tries again, and shows its words."""
+        await self.start()
+        self.upstreams["anthropic"].standing = failing(anthropic)
+        await self.complains(await self.ask("claude-sonnet-5-5"), BUSY)
+
 
 class GeminiTests(AgentTestCase):
     """``gemini -p``, for Gemini's models only: what the provider says passes as it is."""

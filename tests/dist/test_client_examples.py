@@ -1,8 +1,8 @@
 """The programs that ``docs/clients.md`` shows for SDKs and frameworks, run as they are printed.
 
-Each of them prints the words of one streamed answer. What its users see of a wrong key and of a model that nobody
-serves is what it leaves on its standard error: each ends with a status other than 0, and says there what the gateway
-said.
+Each of them prints the words of one streamed answer. What its users see of a wrong key, of a model that nobody serves
+and of a provider that fails in the middle of its answer is what it leaves on its standard error: each ends with a
+status other than 0, and says there what the gateway or the provider said.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, ensureDeferred, 
 from twisted.trial import unittest
 
 from aigw.testing.openai import TEXT
+from aigw.testing.said import BUSY, Said
 from tests.dist.client import CLIENTS, KEY, PROVIDERS, ClientTestCase, Page
 from tests.dist.daemon import CHECKOUT, Finished
 
@@ -184,3 +185,22 @@ class ExampleTests(ClientTestCase):
         """Names the model."""
         await self.start()
         await self.each([each.with_model(NOBODYS) for each in BY_MODEL], self.refused(NOBODYS))
+
+    async def test_failure_in_the_middle(self) -> None:
+        """Says what the provider said, after its first words.
+
+        Mistral's and Cohere's SDKs are left out: what they are told on their raw routes is the provider's own, and
+        they do not show it.
+        """
+        await self.start()
+        for name, provider in PROVIDERS.items():
+            self.upstreams[name].standing = provider.failing(Said())
+        told = [each for each in EXAMPLES if each.provider not in ("mistral", "cohere")]
+        await self.each(told, self.refused(BUSY))
+
+    async def test_failure_of_another_dialect_in_the_middle(self) -> None:
+        """Is told in the client's own dialect, with the provider's words."""
+        await self.start()
+        for name in ("openai", "anthropic"):
+            self.upstreams[name].standing = PROVIDERS[name].failing(Said())
+        await self.each([each.with_model(OTHER[each.model]) for each in BY_MODEL], self.refused(BUSY))
