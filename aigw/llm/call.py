@@ -208,7 +208,8 @@ class Call:
     :ivar betas: Anthropic's, that the client wants.
     :ivar own: fields that only Anthropic's own service has, and Claude wherever else it speaks Anthropic's dialect.
     :ivar configured: the options that are the configuration's, not the client's.
-    :ivar left_out: of these, what the provider has nothing like. The client did not ask for it, and cannot mend it.
+    :ivar left_out: options that the model has nothing like and that are left out in any case (a line in the log): those
+        of the configuration, which the client cannot mend, and sampling, which clients send unasked.
     """
 
     model: str

@@ -87,7 +87,29 @@ def error_event(
 
 def _failed_response(error: GatewayError, request_id: str, sequence: int, known: dict[str, Any]) -> bytes:
     """The last events of a stream of responses that broke."""
-    response: dict[str, Any] = {
+    told = {"code": error.code, "message": error.message, "param": error.param}
+    last: list[tuple[str, dict[str, Any]]] = [
+        ("response.failed", {"response": _failed(error.message, request_id, known)}),
+        ("error", {**told, "error": {**told, "type": error.type}}),
+    ]
+    if not sequence:
+        last.insert(0, ("response.created", {"response": _response(request_id, known)}))
+    return _numbered(last, sequence)
+
+
+def response_failed(error: dict[str, Any], request_id: str, sequence: int, known: dict[str, Any]) -> bytes:
+    """The event that fails a response whose provider has sent an ``error`` event and no more: Codex reads no other.
+
+    :param error: the provider's.
+    """
+    message = error.get("message")
+    told = message if isinstance(message, str) and message else "the provider failed"
+    return _numbered([("response.failed", {"response": _failed(told, request_id, known)})], sequence)
+
+
+def _response(request_id: str, known: dict[str, Any]) -> dict[str, Any]:
+    """A response of which nothing else is known."""
+    return {
         "id": known.get("id") or f"resp_{request_id}",
         "object": "response",
         "created_at": known.get("created_at") or int(time.time()),
@@ -105,16 +127,16 @@ def _failed_response(error: GatewayError, request_id: str, sequence: int, known:
         "top_p": None,
         "usage": None,
     }
-    reason = {"code": "server_error", "message": error.message}
-    told = {"code": error.code, "message": error.message, "param": error.param}
-    told_events: list[tuple[str, dict[str, Any]]] = [
-        ("response.failed", {"response": {**response, "status": "failed", "error": reason}}),
-        ("error", {**told, "error": {**told, "type": error.type}}),
-    ]
-    if not sequence:
-        told_events.insert(0, ("response.created", {"response": response}))
+
+
+def _failed(message: str, request_id: str, known: dict[str, Any]) -> dict[str, Any]:
+    reason = {"code": "server_error", "message": message}
+    return {**_response(request_id, known), "status": "failed", "error": reason}
+
+
+def _numbered(told: list[tuple[str, dict[str, Any]]], sequence: int) -> bytes:
     written: list[bytes] = []
-    for kind, fields in told_events:
+    for kind, fields in told:
         numbered = {"type": kind, "sequence_number": sequence + len(written), **fields}
         written.append(b"event: %s\ndata: %s\n\n" % (kind.encode(), orjson.dumps(numbered)))
     return b"".join(written)

@@ -8,13 +8,13 @@ error, or ends before it has begun, is no answer yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aigw.errors import GatewayError, UpstreamFailed
 from aigw.http.sse import EventFramer, EventTooLarge, split_events
 from aigw.llm import events, lenient
-from aigw.llm.errors import begins_as_error, error_event
-from aigw.llm.operations import CHAT, COMPLETIONS, RAW
+from aigw.llm.errors import begins_as_error, error_event, response_failed
+from aigw.llm.operations import CHAT, COMPLETIONS, RAW, RESPONSES
 from aigw.llm.preamble import is_preamble
 from aigw.llm.taps import StreamTap, first_event_error, is_unreadable
 from aigw.llm.unexpected import ended_unsaid, unexpected_event
@@ -187,6 +187,7 @@ class EventBody:
             attempt.fail(early, "cut", "cut")
         elif self.tap.error is not None and (delimited or attempt.operation != RAW):
             # The error was passed on as it came; what follows it cannot make the stream whole.
+            self._fail_response(self.tap.error)
             attempt.finish_failed("upstream_error")
         elif self._complete(delimited):
             attempt.finish()
@@ -203,6 +204,7 @@ class EventBody:
         attempt, tap, operation = self._attempt, self.tap, self._attempt.operation
         attempt.note(self.seen(), tap.model)
         if tap.error is not None and operation != RAW:
+            self._fail_response(tap.error)
             attempt.finish_failed("upstream_error", "cut")  # the client was told, and of no more than one error
         elif tap.done:
             attempt.finish("ok")  # the stream's own end was there; what broke behind it is nobody's loss
@@ -212,6 +214,13 @@ class EventBody:
             event = error_event(error, attempt.request_id, operation, sequence=tap.events, response=tap.response)
             attempt.write(event)
             attempt.finish_failed(error.code)
+
+    def _fail_response(self, error: dict[str, Any]) -> None:
+        """A stream of responses fails with two events (contract section 4); providers send the first and break off."""
+        attempt, tap = self._attempt, self.tap
+        if attempt.operation == RESPONSES and not tap.done:
+            event = response_failed(error, attempt.request_id, tap.events, tap.response)
+            attempt.write(attempt.without_secrets(event))
 
     def seen(self) -> Usage | None:
         """What the stream has told so far, or an estimate from what was passed on, marked partial."""

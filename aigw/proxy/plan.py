@@ -88,7 +88,7 @@ class Plan:
     :ivar queue_timeout: seconds for which a call may wait for a place at the backend.
     :ivar listing: translates lists of models, by whether the client reads Anthropic's shape, and what it may see.
     :ivar version: the version of Anthropic's API that requests name whatever the client's do, or where they name none.
-    :ivar told: of the configuration's fields those of which the log says that they were left out.
+    :ivar told: fields of which the log says that they were left out.
     :ivar origin: scheme, host and port of the backend, as in ``https://api.example.com:443``; empty where it has none.
     :ivar secrets: what the upstream is sent that nobody else may know; of a credential that is made, what does not
         change.
@@ -210,12 +210,12 @@ class Plan:
         return changed
 
     def leave_out(self, names: Sequence[str]) -> None:
-        """Say once that fields of the configuration were left out, since the provider would refuse the call."""
+        """Say once that fields were left out, since the provider would refuse the call for them."""
         new = [name for name in names if name not in self.told]
         if new:
             self.told.update(new)
             _log.warn(
-                "backend {backend}: {names} of its defaults and overrides left out: {model} does not take it",
+                "backend {backend}: {names} left out: {model} does not take it",
                 backend=self.backend,
                 names=", ".join(new),
                 model=self.model or "the model",

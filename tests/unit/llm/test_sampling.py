@@ -1,4 +1,4 @@
-"""Sampling that Claude does not take: the client's is refused, the configuration's is left out."""
+"""Sampling that Claude does not take is left out, the client's as the configuration's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 from twisted.trial import unittest
 
-from aigw.errors import BadRequest
 from aigw.llm.body import Adjustments
 from aigw.llm.operations import CHAT, MESSAGES, RESPONSES
 from aigw.llm.pairing import pairing
@@ -35,19 +34,18 @@ class TranslatedTests(unittest.TestCase):
     """Calls of other dialects."""
 
     def test_the_newer_version(self) -> None:
-        """Has none: a client's values are a 400 that names them, but for those that ask for nothing."""
+        """Has none: a client's values are left out, and named but for those that ask for nothing."""
         for operation in (CHAT, RESPONSES):
             for name, value in NAMES.items():
                 nothing = adjusting("defaults")
                 asked = (operation, "anthropic", "claude-sonnet-4-5", nothing, NEWER)
-                error = self.assertRaises(BadRequest, made, *asked, **{name: value})
-                self.assertEqual(error.param, name)
-                self.assertIn(NEWER, error.message)
+                translation = made(*asked, **{name: value})
+                self.assertNotIn(name, translation.request.body)
+                self.assertEqual(translation.left_out, (name,))
                 self.assertEqual(made(*asked[:4], **{name: value}).request.body[name], value)
-        body = made(
-            CHAT, "anthropic", "claude-sonnet-4-5", adjusting("defaults"), NEWER, temperature=1, top_p=1
-        ).request.body
-        self.assertFalse(NAMES.keys() & body.keys())
+        quiet = made(CHAT, "anthropic", "claude-sonnet-4-5", adjusting("defaults"), NEWER, temperature=1, top_p=1)
+        self.assertFalse(NAMES.keys() & quiet.request.body.keys())
+        self.assertEqual(quiet.left_out, ())
 
     def test_the_configuration_s(self) -> None:
         """Is left out and named: no call fails for what its client cannot mend."""
@@ -79,10 +77,17 @@ class TranslatedTests(unittest.TestCase):
         self.assertEqual(translation.left_out, ("reasoning_effort",))
         self.assertNotIn("thinking", translation.request.body)
 
-    def test_a_client_s_own_beside_a_default(self) -> None:
-        """Is the client's."""
-        asked = (CHAT, "anthropic", "claude-opus-4-7", adjusting("defaults", temperature=0.5))
-        self.assertEqual(self.assertRaises(BadRequest, made, *asked, temperature=0.2).param, "temperature")
+    def test_a_client_s_own(self) -> None:
+        """Nor does a call fail for what its client sends with each: aider, ``temperature = 0``."""
+        for name, model in (
+            ("anthropic", "claude-sonnet-5-5"),
+            ("bedrock", "anthropic.claude-opus-4-7-v1:0"),
+            ("vertex", "claude-opus-4-7"),
+        ):
+            for operation in (CHAT, RESPONSES):
+                translation = made(operation, name, model, adjusting("defaults"), temperature=0)
+                self.assertNotIn("temperature", repr(translation.request.body), (name, operation))
+                self.assertEqual(translation.left_out, ("temperature",), (name, operation))
 
 
 class PassingTests(unittest.TestCase):

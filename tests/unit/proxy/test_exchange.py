@@ -15,6 +15,7 @@ from twisted.trial import unittest
 
 from aigw.errors import Overloaded
 from aigw.http.failures import CallFailure
+from aigw.llm.operations import RESPONSES
 from aigw.upstream.credential import Credential, Passthrough
 from tests.unit.proxy.fakes import Scene
 
@@ -446,6 +447,35 @@ class StreamTests(SettledMixin, unittest.TestCase):
                 self.assertEqual((scene.request.body, scene.request.ended), (chunk("he") * 2 + error, "finished"))
                 self.assertEqual(scene.account.error, "upstream_error")
                 self.assert_settled(scene, "cut")
+
+    def test_an_error_of_responses_is_followed_by_their_failure(self) -> None:
+        """Codex reads ``response.failed`` only; what a provider says itself is not said again."""
+        begun = b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_1","model":"m"}}\n\n'
+        begun += b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"he"}\n\n'
+        error = b'event: error\ndata: {"type":"error","message":"gpu fell off","code":"server_error"}\n\n'
+        own = b'event: response.failed\ndata: {"type":"response.failed","response":{"status":"failed"}}\n\n'
+        for behind in ("end", "cut", "linger", "own"):
+            scene = Scene(stream=True, operation=RESPONSES)
+            sink = scene.events()
+            sink.on_data(begun)
+            sink.on_data(error)
+            if behind == "own":
+                sink.on_data(own)
+            if behind == "cut":
+                sink.on_failure(CallFailure("cut", "connection lost", began=True))
+            elif behind == "linger":
+                scene.pass_time(1.5)
+            else:
+                sink.on_end(True)
+            body = scene.request.body
+            self.assertTrue(body.startswith(begun + error), behind)
+            self.assertEqual(body.count(b"event: response.failed"), 1, behind)
+            last = orjson.loads(body.rpartition(b"data: ")[2])
+            self.assertEqual(last["response"]["status"], "failed")
+            if behind != "own":
+                self.assertEqual((last["response"]["id"], last["sequence_number"]), ("resp_1", 3), behind)
+                self.assertEqual(last["response"]["error"]["message"], "gpu fell off")
+            self.assertEqual((scene.request.ended, scene.account.error), ("finished", "upstream_error"), behind)
 
     def test_malformed_event_ends_the_stream_honestly(self) -> None:
         """The SDK would stumble over it; what came before it is passed on."""

@@ -110,7 +110,7 @@ class MessagesRequest:
             del body["stop_sequences"]
         self._write_format(body)
         thinks = write_thinking(call, self._traits, body, provider, _is_forced(body))
-        check_sampling(call, self._traits, body, provider, thinks, self._version)
+        check_sampling(call, self._traits, body, thinks, self._version)
         for name, value in call.own.items():
             body.setdefault(name, value)
         if call.stream:

@@ -23,23 +23,21 @@ _VERSION: Final = re.compile(r"20\d\d-\d\d-\d\d")
 _LEAST_TOP_P: Final = 0.95
 
 
-def check_sampling(
-    call: Call, traits: Traits, body: dict[str, Any], provider: str, thinks: bool, version: str | None = None
-) -> None:
-    """Take out of ``body`` what model and API do not take.
+def check_sampling(call: Call, traits: Traits, body: dict[str, Any], thinks: bool, version: str | None = None) -> None:
+    """Take out of ``body`` what model and API do not take, and note it where it would have asked for something.
+
+    It is no reason to refuse a call: OpenAI's clients send ``temperature`` with each (aider: 0), whatever the model is.
 
     :param version: of the API; None: one that takes all.
-    :raises aigw.errors.BadRequest: the client asked for something by it that it cannot have.
     """
     if traits.sampling == "one" and "top_p" in body and body.get("temperature") == 1:
         del body["temperature"]
     for name in SAMPLING:
         if name not in body:
             continue
-        why = _refusal(name, body, traits, thinks, call.model, version)
-        if why:
+        if _is_refused(name, body, traits, thinks, version):
             if not _asks_nothing(name, body[name]):
-                call.unsupported(call.spelt(name), provider, why)
+                call.left_out.append(name)
             del body[name]
 
 
@@ -62,7 +60,7 @@ def leave_out_sampling(
         value = body.get(name)
         if value is None or (name in sent and sent[name] == value):
             continue
-        if _refusal(name, body, traits(model), thinks, model, version):
+        if _is_refused(name, body, traits(model), thinks, version):
             del body[name]
             left_out += [name] if not _asks_nothing(name, value) else []
     return tuple(left_out)
@@ -72,18 +70,14 @@ def _asks_nothing(name: str, value: Any) -> bool:
     return asks_for_nothing(name, value) or (name != "top_k" and value == 1)
 
 
-def _refusal(name: str, body: Mapping[str, Any], traits: Traits, thinks: bool, model: str, version: str | None) -> str:
+def _is_refused(name: str, body: Mapping[str, Any], traits: Traits, thinks: bool, version: str | None) -> bool:
     if version is not None and _VERSION.fullmatch(version) and version >= _WITHOUT:
-        return f"version {version} of Anthropic's API has no sampling parameters"
+        return True
     if traits.sampling == "none":
-        return f"{model} has no sampling parameters"
-    if thinks and name != "top_p":
-        return "the model takes none while it reasons"
-    if thinks and not _is_at_least(body[name], _LEAST_TOP_P):
-        return f"the model takes none below {_LEAST_TOP_P} while it reasons"
-    if name == "top_p" and traits.sampling == "one" and "temperature" in body:
-        return f"{model} takes temperature or top_p, not both"
-    return ""
+        return True
+    if thinks:
+        return name != "top_p" or not _is_at_least(body[name], _LEAST_TOP_P)
+    return name == "top_p" and traits.sampling == "one" and "temperature" in body
 
 
 def _is_at_least(value: Any, least: float) -> bool:

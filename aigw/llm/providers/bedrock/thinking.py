@@ -50,7 +50,7 @@ def _claude(
     body.setdefault("max_tokens", has.max_tokens)
     thinks = write_thinking(call, has, body, provider, forced)
     if family.claude:
-        check_sampling(call, has, body, provider, thinks)
+        check_sampling(call, has, body, thinks)
     if "budget_tokens" in body.get("thinking", ()):
         inference["maxTokens"] = body["max_tokens"]
     for name, theirs in _SAMPLING.items():
