@@ -139,7 +139,7 @@ class MessageTests(RequestTests):
         for part in (
             c.Image(file_id="file-1"),
             c.Document(url="https://x/a.pdf"),
-            c.Foreign("anthropic", {"type": "server_tool_use"}),
+            c.Foreign("anthropic", {"type": "container_upload"}),
         ):
             error = self.refused("messages[4].content", call(USER, c.Turn("user", (part,), "messages[4]")))
             self.assertNotIn("None", error.message)

@@ -476,8 +476,8 @@ class MessagesStreamTests(StreamCase):
         if not folder.is_dir():
             raise unittest.SkipTest(NO_RECORDED)
         told = {
-            "stream_basic": Usage(15, 21),
-            "stream_thinking": Usage(47, 264),
+            "stream_basic": Usage(15, 21, cache_write_1h=0),
+            "stream_thinking": Usage(47, 264, cache_write_1h=0),
             "stream_tool": Usage(15, 12),
             "stream_message_delta_usage": Usage(34347, 49, cached_input=30464),
         }
