@@ -86,7 +86,7 @@ def _answers(fields: Any) -> bool:
 
 
 def _chat(fields: Any) -> ProviderError | None:
-    if isinstance(fields, dict) and _has_plain_choices(fields):
+    if isinstance(fields, dict) and (_has_plain_choices(fields) if "choices" in fields else _answers(fields)):
         return None
     return _failure(ChatReader().whole(fields))
 

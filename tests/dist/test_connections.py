@@ -262,7 +262,7 @@ class NameTests(ConnectionsTestCase):
         self.addCleanup(threads.adjustPoolsize, threads.min, threads.max)
         threads.adjustPoolsize(threads.min, 60)
         hanging = [ask(daemon.url, model="hanging") for _ in range(25)]
-        upstream.standing = answers.reply({"id": "c", "object": "chat.completion", "choices": []})
+        upstream.standing = answers.openai()
         for answer in await gatherResults([ask(daemon.url, model="fine") for _ in range(5)]):
             self.assertEqual(answer.status, 200)
         self.assertIn("reloaded", await self.reload(daemon))

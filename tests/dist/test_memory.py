@@ -94,7 +94,7 @@ class MemoryTests(GatewayTestCase):
             (fields("claude"), 200),
             (fields("claude", stream=True), 200),
             (fields("claude", logprobs=True), 400),
-            (fields("nobody"), 400),
+            (fields("nobody"), 404),
         ):
             body = orjson.dumps(asked)
 

@@ -144,7 +144,7 @@ class TrickyRequestTests(DaemonTestCase):
             self.assertIn("max_request_body = 33554432", orjson.loads(answer)["message"])
 
     async def test_models_with_slashes_and_colons(self) -> None:
-        """Case 64: in paths they stay as the client has escaped them."""
+        """Case 64: in paths slashes stay as the client has escaped them; colons need no escape."""
         await self.start()
         self.upstream.standing = answers.reply({"id": "m"})
         for model in ("meta-llama%2FLlama-3", "ft:gpt-4o:org::id", "a%3Ab", "org/model"):
@@ -152,4 +152,4 @@ class TrickyRequestTests(DaemonTestCase):
             line = f"GET /same/v1/models/{model} HTTP/1.1\r\nHost: h\r\napikey: tester-key\r\nConnection: close\r\n\r\n"
             client.send(line.encode())
             self.assertIn(b"HTTP/1.1 200 OK", await client.closed())
-            self.assertEqual(self.last().target, f"/v1/models/{model}".encode())
+            self.assertEqual(self.last().target, f"/v1/models/{model.replace('%3A', ':')}".encode())

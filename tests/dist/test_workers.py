@@ -337,7 +337,7 @@ class LimitTests(WorkersTestCase):
         """Else each crash would take a part of the limit away."""
         daemon, upstream = await self.serve(CONFIG + "max_in_flight = 20\n")
         await self.streams(daemon, upstream, 20)
-        upstream.standing = answers.reply({"ok": True})
+        upstream.standing = answers.openai()
         for pid in workers(daemon):
             os.kill(pid, signal.SIGKILL)
         await daemon.says("(?s)was killed.*was killed")

@@ -79,10 +79,10 @@ class WholeTests(unittest.TestCase):
     def test_answers_in_another_dialect(self) -> None:
         """Pass: a server that mixes its dialects up has answered."""
         answers = ({"choices": [CHOICE]}, {"content": [{"type": "text", "text": "hi"}]}, {"output": []})
-        for operation in (MESSAGES, RESPONSES):
+        for operation in (CHAT, MESSAGES, RESPONSES):
             for fields in answers:
                 self.assertIsNone(unexpected_answer(fields, operation), (operation, fields))
-            self.assert_none(operation, {"choices": None}, 502, "is no")
+            self.assert_none(operation, {"choices": None}, 502, "no")
 
     def test_others_that_are_answers(self) -> None:
         """And operations whose answers nobody knows."""
