@@ -55,6 +55,7 @@ ON_THE_WAY = (
     "aigw/llm/model_names.py",
     "aigw/llm/operations.py",
     "aigw/llm/taps.py",
+    "aigw/llm/unexpected.py",
     "aigw/llm/usage.py",
     "aigw/logs.py",
     "aigw/memory.py",
