@@ -36,6 +36,7 @@ from aigw.proxy.plan import Plan
 from aigw.proxy.redirects import LeadsElsewhere, within_origin
 from aigw.proxy.refusal import (
     Refusal,
+    not_to_be_repeated,
     of_answer,
     of_broken_error,
     of_busy,
@@ -345,6 +346,8 @@ class Attempt:
     def _refusal(self, status: int, headers: list[Header], body: bytes, error: ProviderError | None) -> Refusal:
         assert self._head is not None
         anthropic, repeatable = self.request.anthropic, self._repeatable
+        if status == 401 and self.plan.shares_limits:
+            headers = not_to_be_repeated(headers)
         return of_answer(self._head, self._raw, status, headers, body, error, anthropic, repeatable)
 
     def begin(self, status: int, headers: list[Header], length: int | None) -> None:

@@ -184,6 +184,15 @@ def kept_headers(head: ResponseHead) -> list[Header]:
     return [header for header in head.headers if header[0].startswith(_KEPT)]
 
 
+def not_to_be_repeated(headers: list[Header]) -> list[Header]:
+    """The headers of a 401 for a key that is not the client's: it cannot mend that by trying again.
+
+    Claude Code takes a 401 for a token of its own that will be renewed, and repeats it for three minutes unless told.
+    """
+    told = any(name == b"x-should-retry" for name, _ in headers)
+    return headers if told else [*headers, (b"x-should-retry", b"false")]
+
+
 def readable(head: ResponseHead, body: bytes) -> bytes | None:
     """An error's body without its coding, which nobody has asked for; None if it cannot be read.
 

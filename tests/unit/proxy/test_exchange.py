@@ -142,6 +142,19 @@ class WholeAnswerTests(SettledMixin, unittest.TestCase):
             self.assertEqual(scene.request.body, told.replace(b"sk-upstream-secret", b"***"))
             self.assertEqual(scene.request.response_headers[b"www-authenticate"], b"Bearer error=***")
 
+    def test_a_refused_key_that_is_ours_is_not_to_be_tried_again(self) -> None:
+        """By the client, which cannot mend it; its own is its own affair, and what a provider says of it stays."""
+        for credential, sent, told in (
+            (None, {}, b"false"),
+            (None, {"x_should_retry": b"true"}, b"true"),
+            (Passthrough((b"authorization",)), {}, None),
+        ):
+            scene = Scene(credential=credential) if credential is not None else Scene()
+            sink = scene.head(401, **sent)
+            sink.on_data(b'{"error":{"message":"bad key"}}')
+            sink.on_end(True)
+            self.assertEqual(scene.request.response_headers.get(b"x-should-retry"), told)
+
     def test_each_form_of_each_secret(self) -> None:
         """Of the credential, and of what is sent beside it; in headers and in the body, on every backend."""
         secrets = ("sk-up+stream/secret=", "x-second+token/0123")
