@@ -335,7 +335,9 @@ class RouteTests(ContractTestCase):
             self.assertEqual((found["id"], found["object"]), (name.replace("%2F", "/"), "model"))
         self.assert_error(await self.ask("/v1/models/nothing"), 404, code="model_not_found")
         self.assert_error(await self.ask("/v1/models/hidden", key="limited-key"), 404, code="model_not_found")
-        self.assertEqual([request.target for request in self.upstream.requests], [b"/v1/models"])
+        # Each worker has a list of its own, which it asks for once.
+        self.assertEqual({request.target for request in self.upstream.requests}, {b"/v1/models"})
+        self.assertLessEqual(len(self.upstream.requests), self.workers)
 
     async def test_a_limited_consumer_s_list_of_a_provider(self) -> None:
         """Is the provider's, without what the consumer may not use."""
