@@ -83,7 +83,7 @@ ON_THE_WAY = (
     "aigw/web/labels.py",
     "aigw/web/reading.py",
     "aigw/web/route.py",
-    "aigw/web/site.py",
+    "aigw/web/dispatcher.py",
 )
 
 

@@ -1,4 +1,4 @@
-"""What serves one configuration in one process: the snapshot, the front door, connections, metrics, the access log.
+"""What serves one configuration in one process: the snapshot, the dispatcher, connections, metrics, the access log.
 
 Theory of operation. A change of configuration has two steps, so that several processes can take it together or not
 at all: :meth:`Serving.prepare` builds the snapshot on top of the served one and opens the listeners that are new, which
@@ -35,7 +35,7 @@ from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
 from aigw.proxy.offload import SWITCH_INTERVAL, THREADS, Offload
 from aigw.snapshot import Snapshot
-from aigw.web.site import FrontDoor
+from aigw.web.dispatcher import RequestDispatcher
 
 #: Seconds that what was cut has to get out.
 _CUT_GRACE = 0.2
@@ -72,10 +72,10 @@ class Serving:
         self.access_log = AccessLog(settings.server.access_log, reactor, writer_thread)
         self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
         ledger = Ledger(self.metrics, self.access_log, reactor.seconds)
-        self.front_door = FrontDoor(self.snapshot.served, ledger, self.deadlines)
+        self.dispatcher = RequestDispatcher(self.snapshot.served, ledger, self.deadlines)
         self._threads = ThreadPool(0, THREADS, "large bodies")
-        self.front_door.offload = Offload(self._threads, reactor.callFromThread)
-        self.factory = ServerFactory(self.front_door, self.deadlines, _limits(settings))
+        self.dispatcher.offload = Offload(self._threads, reactor.callFromThread)
+        self.factory = ServerFactory(self.dispatcher, self.deadlines, _limits(settings))
         self.memory = self.factory.memory
         self.memory.most = settings.server.max_memory
         self.listeners = Listeners(listen, watched)
@@ -87,11 +87,11 @@ class Serving:
 
     def share(self, board: Board) -> None:
         """Limits are those of all processes that share ``board``."""
-        self.front_door.ledger.board = self.factory.board = board
+        self.dispatcher.ledger.board = self.factory.board = board
 
     def share_consumers(self, rows: dict[str, int]) -> None:
         """Where on the board each consumer has its row."""
-        ledger = self.front_door.ledger
+        ledger = self.dispatcher.ledger
         if ledger.board is not None:
             ledger.board.rows = rows
             for name in rows:
@@ -140,8 +140,8 @@ class Serving:
         self.metrics.loop_lag.observe(max(0.0, now - self._due))
         self._due = now + 1.0
         short = not self.memory.look()
-        if short is not self.front_door.short_of_memory:
-            self.front_door.short_of_memory = short
+        if short is not self.dispatcher.short_of_memory:
+            self.dispatcher.short_of_memory = short
             if short:
                 self.log.warn(
                     "refusing new requests: {memory} bytes are more than max_memory, after all that is free was given "
@@ -194,7 +194,7 @@ class Serving:
         previous, settings = self.snapshot, prepared.snapshot.settings
         self.access_log.switch(settings.server.access_log)
         self.snapshot = prepared.snapshot
-        self.front_door.served = prepared.snapshot.served
+        self.dispatcher.served = prepared.snapshot.served
         self.factory.limits = _limits(settings)
         self.memory.most = settings.server.max_memory
         self.listeners.switch(prepared.wanted)
@@ -222,7 +222,7 @@ class Serving:
         self.log.info(
             "draining: {connections} connections, {requests} requests in flight, {seconds:g} s at most",
             connections=len(self.factory.channels),
-            requests=self.front_door.ledger.in_flight,
+            requests=self.dispatcher.ledger.in_flight,
             seconds=seconds,
         )
         yield self.listeners.close(self._public())
@@ -258,7 +258,7 @@ class Serving:
         """Facts for the status page; no secrets among them."""
         return {
             "connections": len(self.factory.channels),
-            "requests in flight": self.front_door.ledger.in_flight,
+            "requests in flight": self.dispatcher.ledger.in_flight,
             **self.snapshot.overview(),
             "targets": self.snapshot.book.overview(self._reactor.seconds()),
         }

@@ -37,10 +37,10 @@ from aigw.routing.health import HealthBook, Target
 from aigw.upstream.upstream import Address, Tuning, Upstream, UpstreamKey, open_upstream
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
+from aigw.web.dispatcher import Served
 from aigw.web.labels import Labels
 from aigw.web.models import Models, limits
 from aigw.web.route import Route
-from aigw.web.site import Served
 from aigw.web.tree import RouteTree
 from aigw.web.upstream_lists import ALL_AT_ONCE, UpstreamList, Wildcards
 

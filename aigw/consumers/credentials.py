@@ -1,4 +1,4 @@
-"""An API key as twisted.cred sees it: by its digest, so that the key itself goes no further than the front door."""
+"""An API key as twisted.cred sees it: by its digest, so that the key itself goes no further than the dispatcher."""
 
 from __future__ import annotations
 

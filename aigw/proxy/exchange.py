@@ -355,7 +355,7 @@ class Exchange:
 
     def fault(self, failure: Failure | None = None) -> None:
         """Something raised what it should not, within a call back of the upstream's or a timer's. The first attempt is
-        prepared under the front door's eyes; nobody but us would end what comes after it.
+        prepared where the dispatcher sees it; nobody but us would end what comes after it.
 
         :param failure: what was raised in a thread; None: what is being handled.
         """

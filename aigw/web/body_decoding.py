@@ -17,7 +17,7 @@ from aigw.http.content_coding import codings_of, decoded
 from aigw.proxy.offload import Job, Offload
 
 if TYPE_CHECKING:
-    from aigw.web.site import FrontDoor, Visit
+    from aigw.web.dispatcher import RequestDispatcher, Visit
 
 #: Bytes of a body as it came, and of what it comes to, that are decoded on the event loop: about a millisecond.
 _AT_ONCE = 64 * 1024
@@ -27,14 +27,14 @@ _MADE_AT_ONCE = 256 * 1024
 class BodyDecoding:
     """See the module's head.
 
-    :param front_door: is told if it fails.
+    :param dispatcher: is told if it fails.
     :param done: called, once, when the request has its body as it is to be read.
     """
 
     _job: Job[bytes] | None = None
 
-    def __init__(self, front_door: FrontDoor, visit: Visit, done: Callable[[Visit], None]) -> None:
-        self._front_door = front_door
+    def __init__(self, dispatcher: RequestDispatcher, visit: Visit, done: Callable[[Visit], None]) -> None:
+        self._dispatcher = dispatcher
         self._visit = visit
         self._done = done
 
@@ -80,11 +80,11 @@ class BodyDecoding:
         try:
             self._take(body)
         except GatewayError:
-            self._front_door.failed(self._visit, Failure())
+            self._dispatcher.failed(self._visit, Failure())
 
     def _failed(self, failure: Failure) -> None:
         self._let_go()
-        self._front_door.failed(self._visit, failure)
+        self._dispatcher.failed(self._visit, failure)
 
     # -- ends
 

@@ -18,13 +18,13 @@ from aigw.proxy.offload import Job, Offload
 from aigw.routing.targets import Candidate, Group
 
 if TYPE_CHECKING:
-    from aigw.web.site import FrontDoor, Visit
+    from aigw.web.dispatcher import RequestDispatcher, Visit
 
 
 class LargeCall:
     """See the module's head.
 
-    :param front_door: whose steps these are.
+    :param dispatcher: whose steps these are.
     """
 
     _job: Job[Any] | None = None
@@ -32,8 +32,8 @@ class LargeCall:
     _candidate: Candidate | None = None
     _unfit: BadRequest | None = None
 
-    def __init__(self, front_door: FrontDoor, visit: Visit, offload: Offload, operation: str) -> None:
-        self._front_door = front_door
+    def __init__(self, dispatcher: RequestDispatcher, visit: Visit, offload: Offload, operation: str) -> None:
+        self._dispatcher = dispatcher
         self._visit = visit
         self._offload = offload
         self._operation = operation
@@ -49,7 +49,7 @@ class LargeCall:
     # -- in a thread
 
     def _read(self, pause: Callable[[], None]) -> ClientBody:
-        return self._front_door.read(self._visit, self._operation, large=True)
+        return self._dispatcher.read(self._visit, self._operation, large=True)
 
     # -- on the event loop
 
@@ -63,19 +63,19 @@ class LargeCall:
         self._guarded(lambda: self._put_first(body))
 
     def _put_first(self, body: ClientBody) -> None:
-        self._group = self._front_door.choose(self._visit, self._operation, body)
-        self._put(self._front_door.first(self._visit, self._group))
+        self._group = self._dispatcher.choose(self._visit, self._operation, body)
+        self._put(self._dispatcher.first(self._visit, self._group))
 
     def _put(self, candidate: Candidate) -> None:
         """Have the candidate's request made."""
         visit = self._visit
         self._candidate = candidate
-        plan = self._front_door.plan(visit, self._group, candidate)
+        plan = self._dispatcher.plan(visit, self._group, candidate)
         self._submit(lambda pause: visit.attempt(candidate, plan), self._begin)
 
     def _begin(self, attempt: Attempt) -> None:
         self._let_go()
-        self._guarded(lambda: self._front_door.begin(self._visit, self._group, attempt))
+        self._guarded(lambda: self._dispatcher.begin(self._visit, self._group, attempt))
 
     def _failed(self, failure: Failure) -> None:
         # Not raised once more: then its frames would know each other, and us.
@@ -100,7 +100,7 @@ class LargeCall:
         candidate = None
         if self._candidate is not None:
             self._tried.append(self._candidate)
-            candidate = self._front_door.another(self._visit, self._group, self._tried)
+            candidate = self._dispatcher.another(self._visit, self._group, self._tried)
         if candidate is None:
             self._end(Failure(self._unfit))
         else:
@@ -110,7 +110,7 @@ class LargeCall:
 
     def _end(self, failure: Failure) -> None:
         self._let_go()
-        self._front_door.failed(self._visit, failure)
+        self._dispatcher.failed(self._visit, failure)
 
     def _left(self) -> None:
         """The client has left."""

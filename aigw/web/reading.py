@@ -15,7 +15,7 @@ from aigw.web.model_limits import check_fields, check_query, check_raw
 from aigw.web.raw import models_of_raw, with_model
 
 if TYPE_CHECKING:
-    from aigw.web.site import Visit
+    from aigw.web.dispatcher import Visit
 
 
 def read_body(visit: Visit, operation: str, *, large: bool = False) -> ClientBody:

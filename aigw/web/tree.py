@@ -53,7 +53,7 @@ class PathResource:
         return select(self._node, method or request.method, request.host, request.path, request.headers)
 
     def render(self, request: Any) -> Any:
-        """The front door serves what :meth:`select` finds."""
+        """The dispatcher serves what :meth:`select` finds."""
         raise TypeError("select a route and serve it")
 
 

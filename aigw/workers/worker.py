@@ -219,7 +219,7 @@ class Worker:
         serving = self._served
         beat = Beat(
             connections=len(serving.factory.channels),
-            requests=serving.front_door.ledger.in_flight,
+            requests=serving.dispatcher.ledger.in_flight,
             memory=_resident_bytes(),
             cpu=time.process_time(),
         )

@@ -40,7 +40,7 @@ from aigw.testing import ScriptedUpstream
 from aigw.upstream.authorised import AuthorisedCall
 from aigw.upstream.echo import EchoCall
 from aigw.upstream.upstream import HttpUpstream, Payload
-from aigw.web.site import FrontDoor
+from aigw.web.dispatcher import RequestDispatcher
 from tests.dist.raw import RawClient, connect, dechunked, post
 
 #: Seconds for all of a call.
@@ -206,8 +206,8 @@ class StageTestCase(unittest.TestCase):
         self.snapshot = Snapshot.build(settings, None, reactor, self.deadlines)
         self.metrics = Metrics()
         self.ledger = RememberingLedger(self.metrics, AccessLog("off", reactor), self.clock.seconds)
-        self.front_door = FrontDoor(self.snapshot.served, self.ledger, self.deadlines)
-        self.factory = ServerFactory(self.front_door, self.deadlines, ServerLimits())
+        self.dispatcher = RequestDispatcher(self.snapshot.served, self.ledger, self.deadlines)
+        self.factory = ServerFactory(self.dispatcher, self.deadlines, ServerLimits())
         self.listener = reactor.listenTCP(0, self.factory, interface="127.0.0.1")
         self.port = self.listener.getHost().port
         self.addCleanup(self._close)

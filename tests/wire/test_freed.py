@@ -284,7 +284,7 @@ class RefusedTests(FreedTestCase):
         client.leave()
 
     async def test_short_of_memory(self) -> None:
-        self.front_door.short_of_memory = True
+        self.dispatcher.short_of_memory = True
         self.assertEqual(await self.whole("gpt", PATHS["chat"]), 503)
         await self.assert_freed()
 
@@ -411,7 +411,7 @@ class CodedInThreadTests(CodedTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.front_door.offload = Offload(reactor.getThreadPool(), reactor.callFromThread)
+        self.dispatcher.offload = Offload(reactor.getThreadPool(), reactor.callFromThread)
 
     async def test_left(self) -> None:
         """While a thread decodes, or just before."""
@@ -431,7 +431,7 @@ class LargeTests(FreedTestCase):
     def setUp(self) -> None:
         """With threads."""
         super().setUp()
-        self.front_door.offload = Offload(reactor.getThreadPool(), reactor.callFromThread)
+        self.dispatcher.offload = Offload(reactor.getThreadPool(), reactor.callFromThread)
 
     def large(self, model: str, **more: Any) -> dict[str, Any]:
         """A long text, and many short ones."""

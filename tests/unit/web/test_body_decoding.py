@@ -55,7 +55,7 @@ class FakeVisit:
         self.has_left = True
 
 
-class FakeFrontDoor:
+class FakeDispatcher:
     def __init__(self) -> None:
         self.failures: list[GatewayError] = []
 
@@ -68,7 +68,7 @@ class BodyDecodingTests(unittest.SynchronousTestCase):
     """BodyDecoding"""
 
     def setUp(self) -> None:
-        self.front_door: Any = FakeFrontDoor()
+        self.dispatcher: Any = FakeDispatcher()
         self.offload = FakeOffload()
         self.served: list[bytes] = []
 
@@ -88,7 +88,7 @@ class BodyDecodingTests(unittest.SynchronousTestCase):
         request.hold(len(body))  # as the wire does
         self.visit: Any = FakeVisit(request, self.offload if offload else None)
         decoding = BodyDecoding(
-            self.front_door, self.visit, lambda visit: self.served.append(visit.account.request.body)
+            self.dispatcher, self.visit, lambda visit: self.served.append(visit.account.request.body)
         )
         decoding.start(limit)
         return request
@@ -136,20 +136,20 @@ class BodyDecodingTests(unittest.SynchronousTestCase):
         for body, expected in ((gzip.compress(LONG * 2), BodyTooLarge), (gzip.compress(LONG)[:-1], BadRequest)):
             self.start(body)
             self.offload.jobs.pop().run()
-            self.assertIsInstance(self.front_door.failures.pop(), expected)
+            self.assertIsInstance(self.dispatcher.failures.pop(), expected)
         self.assertEqual(self.served, [])
 
     def test_too_much_waits(self) -> None:
         self.offload.full = True
         self.start(gzip.compress(LONG))
-        self.assertIsInstance(self.front_door.failures.pop(), Overloaded)
+        self.assertIsInstance(self.dispatcher.failures.pop(), Overloaded)
 
     def test_no_room(self) -> None:
         """For what it came to."""
         request = self.start(gzip.compress(LONG))
         request.channel.factory.memory.room = False  # type: ignore[misc]
         self.offload.jobs.pop().run()
-        self.assertEqual(self.front_door.failures.pop().code, "short_of_memory")
+        self.assertEqual(self.dispatcher.failures.pop().code, "short_of_memory")
         self.assertEqual(self.served, [])
 
     def test_the_client_leaves(self) -> None:
@@ -165,5 +165,5 @@ class BodyDecodingTests(unittest.SynchronousTestCase):
         assert request.cut is not None
         error = Overloaded("draining")
         request.cut(error)
-        self.assertEqual(self.front_door.failures, [error])
+        self.assertEqual(self.dispatcher.failures, [error])
         self.assertTrue(self.offload.jobs[0].cancelled)

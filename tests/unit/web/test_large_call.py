@@ -76,7 +76,7 @@ class FakeVisit:
         self.has_left = True
 
 
-class FakeFrontDoor:
+class FakeDispatcher:
     """Chooses candidates in turn; remembers what became of the call."""
 
     def __init__(self) -> None:
@@ -117,9 +117,9 @@ class LargeCallTests(unittest.TestCase):
 
     def setUp(self) -> None:
         """A call whose body is being read."""
-        self.offload, self.visit, self.front_door = FakeOffload(), FakeVisit(), FakeFrontDoor()
+        self.offload, self.visit, self.dispatcher = FakeOffload(), FakeVisit(), FakeDispatcher()
         self.request = self.visit.account.request
-        self.call = LargeCall(self.front_door, self.visit, self.offload, "chat")  # type: ignore[arg-type]
+        self.call = LargeCall(self.dispatcher, self.visit, self.offload, "chat")  # type: ignore[arg-type]
 
     def run_jobs(self, most: int = 10) -> None:
         while self.offload.jobs and most:
@@ -133,7 +133,7 @@ class LargeCallTests(unittest.TestCase):
         """Two jobs, the first candidate's attempt begins, and the exchange has the request."""
         self.call.start()
         self.run_jobs()
-        self.assertEqual(self.front_door.begun, ["attempt at one by the plan of one"])
+        self.assertEqual(self.dispatcher.begun, ["attempt at one by the plan of one"])
         self.assertEqual(len(self.offload.names), 2)
         self.assert_let_go()
 
@@ -142,20 +142,20 @@ class LargeCallTests(unittest.TestCase):
         self.visit.unfit = {"one", "two"}
         self.call.start()
         self.run_jobs()
-        self.assertEqual(self.front_door.begun, ["attempt at three by the plan of three"])
+        self.assertEqual(self.dispatcher.begun, ["attempt at three by the plan of three"])
         self.setUp()
         self.visit.unfit = {"one", "two", "three"}
         self.call.start()
         self.run_jobs()
-        self.assertEqual([str(error) for error in self.front_door.failures], ["one has nothing like it"])
+        self.assertEqual([str(error) for error in self.dispatcher.failures], ["one has nothing like it"])
         self.assert_let_go()
 
     def test_a_body_that_is_refused(self) -> None:
         """Is refused once, and no candidate is asked."""
-        self.front_door.refusal = BadRequest("not valid JSON")
+        self.dispatcher.refusal = BadRequest("not valid JSON")
         self.call.start()
         self.run_jobs()
-        self.assertEqual((self.front_door.failures, self.front_door.begun), ([self.front_door.refusal], []))
+        self.assertEqual((self.dispatcher.failures, self.dispatcher.begun), ([self.dispatcher.refusal], []))
 
     def test_too_much_is_waiting(self) -> None:
         """503, at whichever step."""
@@ -166,7 +166,7 @@ class LargeCallTests(unittest.TestCase):
             if steps:
                 self.offload.full = True
                 self.run_jobs()
-            (error,) = self.front_door.failures
+            (error,) = self.dispatcher.failures
             self.assertIsInstance(error, Overloaded)
             self.assert_let_go()
 
@@ -178,7 +178,7 @@ class LargeCallTests(unittest.TestCase):
             self.run_jobs(steps)
             (job,) = self.offload.jobs
             self.request.gone()
-            self.assertEqual((job.cancelled, self.visit.has_left, self.front_door.begun), (True, True, []))
+            self.assertEqual((job.cancelled, self.visit.has_left, self.dispatcher.begun), (True, True, []))
             self.assert_let_go()
 
     def test_a_drain(self) -> None:
@@ -187,5 +187,5 @@ class LargeCallTests(unittest.TestCase):
         self.call.start()
         (job,) = self.offload.jobs
         self.request.cut(error)
-        self.assertEqual((job.cancelled, self.front_door.failures), (True, [error]))
+        self.assertEqual((job.cancelled, self.dispatcher.failures), (True, [error]))
         self.assert_let_go()

@@ -101,7 +101,7 @@ class TreeTests(unittest.TestCase):
         self.assertEqual(resource.select(request).value, "a")
 
     def test_only_the_configuration_adds_routes(self) -> None:
-        """Nor does a resource answer by itself: that would go past the front door."""
+        """Nor does a resource answer by itself: that would go past the dispatcher."""
         tree = tree_of(a={"paths": ["/a/b"]})
         for resource in (tree, tree.getChildWithDefault(b"a", None), tree.getChildWithDefault(b"x", None)):
             self.assertRaises(TypeError, resource.putChild, b"c", Resource())

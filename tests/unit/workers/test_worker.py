@@ -153,7 +153,7 @@ class TurnTests(WorkerTestCase):
         self.reactor.run_one()
         self.successResultOf(serving)
         self.failureResultOf(committing, Refused)
-        self.assertEqual(self.worker._served.front_door.ledger.board.rows, {"ann": 2})
+        self.assertEqual(self.worker._served.dispatcher.ledger.board.rows, {"ann": 2})
         self.worker._served.end()
 
     def test_end_stops_accepting_before_its_turn_comes(self) -> None:

@@ -1,9 +1,9 @@
-"""The front door: every request comes in here, and every one's account is closed here or by its exchange.
+"""The dispatcher: every request comes in here, and every one's account is closed here or by its exchange.
 
 A request is located in the resource tree of the current snapshot, its consumer is recognised, it is admitted; then
 it is answered by the catalogue or handed to an :class:`~aigw.proxy.exchange.Exchange`. The wire asks twice where a
-body is still on its way: :meth:`FrontDoor.admit` as soon as the head is there, so that nobody without a key makes
-the gateway read 32 MiB, and :meth:`FrontDoor.render` when the request is complete.
+body is still on its way: :meth:`RequestDispatcher.admit` as soon as the head is there, so that nobody without a key
+makes the gateway read 32 MiB, and :meth:`RequestDispatcher.render` when the request is complete.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Served:
 
 
 class Visit(ClientCall):
-    """A request on its way through the front door."""
+    """A request on its way through the dispatcher."""
 
     recognised = False
     raw: RawModels = _NO_RAW
@@ -107,7 +107,7 @@ class Visit(ClientCall):
         self.ledger.close(self.account)
 
 
-class FrontDoor:
+class RequestDispatcher:
     """What the server's channels ask (:class:`aigw.http.server.Site`).
 
     :ivar served: of the current snapshot; replaced as a whole by a reload.
