@@ -19,8 +19,8 @@ from aigw.config.files import content_of
 from aigw.config.sensitive import parts_of, secrets_in, sent_secrets
 from aigw.config.settings import Backend, ConsumerBackend, Settings
 from aigw.config.settings import Route as RouteSettings
+from aigw.consumers.authenticators import Authenticators
 from aigw.consumers.consumer import Consumer, ModelPatterns
-from aigw.consumers.doors import Doors
 from aigw.http.deadlines import Deadlines
 from aigw.http.endpoints import certificates
 from aigw.http.liveness import silence_of, stall_of
@@ -74,20 +74,23 @@ class Snapshot:
             raise ConfigError(problems)
         upstreams = _upstreams(settings, previous, reactor, deadlines)
         consumers = _consumers(settings)
-        doors = Doors(settings, consumers)
+        authenticators = Authenticators(settings, consumers)
         labels = Labels(settings)
         by_backend = {key.name: upstream for key, upstream in upstreams.items()}
-        plans = PlanBook(settings, by_backend, doors.key_names, doors.keys, labels.label_of, reactor)
+        plans = PlanBook(settings, by_backend, authenticators.key_names, authenticators.keys, labels.label_of, reactor)
         book = previous.book if previous is not None else HealthBook()
         models = Models(settings, book)
-        routes = {name: _route(name, route, doors, models, plans, settings) for name, route in settings.routes.items()}
+        routes = {
+            name: _route(name, route, authenticators, models, plans, settings)
+            for name, route in settings.routes.items()
+        }
         entries = [(conditions_of(route), routes[name]) for name, route in settings.routes.items()]
         served = Served(
             root=RouteTree(entries),
             catalogue=Catalogue(models.owners(), models.owner),
             clients=Clients(settings.server.trusted_proxies),
             max_in_flight=settings.server.max_in_flight,
-            keys=doors.keys,
+            keys=authenticators.keys,
             max_request_body=settings.server.max_request_body,
             wildcards=_wildcards(settings, models, plans, by_backend, deadlines),
         )
@@ -271,7 +274,7 @@ def _consumers(settings: Settings) -> dict[str, Consumer]:
 def _route(
     name: str,
     route: RouteSettings,
-    doors: Doors,
+    authenticators: Authenticators,
     models: Models,
     plans: PlanBook,
     settings: Settings,
@@ -282,8 +285,8 @@ def _route(
     backend = settings.backends[route.backend] if route.backend is not None else None
     return Route(
         name=name,
-        authenticator=doors.authenticator(route.auth),
-        keys=doors.keys,
+        authenticator=authenticators.authenticator(route.auth),
+        keys=authenticators.keys,
         operation=route.operation,
         backend=route.backend,
         model=route.model,

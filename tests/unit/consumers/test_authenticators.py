@@ -8,9 +8,9 @@ from typing import Any
 
 from twisted.trial import unittest
 
+from aigw.consumers.authenticators import Authenticators
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.credentials import digest
-from aigw.consumers.doors import Doors
 from aigw.errors import Unauthorized
 from tests.unit.consumers.fakes import NOW, FakeRequest
 
@@ -31,29 +31,29 @@ def key(text: str, expires: datetime | None = None) -> SimpleNamespace:
 
 
 def settings(auth: dict[str, dict[str, Any]], **consumers: list[SimpleNamespace]) -> Any:
-    """Settings as the configuration room makes them, as far as doors look at them."""
+    """Settings as the configuration room makes them, as far as authenticators look at them."""
     return SimpleNamespace(
         auth={name: SimpleNamespace(**{**KEY_AUTH, **own}) for name, own in auth.items()},
         consumers={name: SimpleNamespace(keys=tuple(keys)) for name, keys in consumers.items()},
     )
 
 
-class DoorsTests(unittest.TestCase):
+class AuthenticatorsTests(unittest.TestCase):
     """One portal for all ways in."""
 
-    def doors(self, auth: dict[str, dict[str, Any]], **consumers: list[SimpleNamespace]) -> Doors:
+    def authenticators(self, auth: dict[str, dict[str, Any]], **consumers: list[SimpleNamespace]) -> Authenticators:
         made = {name: Consumer(name=name) for name in consumers}
-        return Doors(settings(auth, **consumers), made, lambda: NOW)
+        return Authenticators(settings(auth, **consumers), made, lambda: NOW)
 
-    def who(self, doors: Doors, name: str, *headers: tuple[bytes, bytes], **more: Any) -> str:
-        authenticator = doors.authenticator(name)
+    def who(self, authenticators: Authenticators, name: str, *headers: tuple[bytes, bytes], **more: Any) -> str:
+        authenticator = authenticators.authenticator(name)
         assert authenticator is not None
         consumer = authenticator.authenticate(FakeRequest(*headers, **more))
         return consumer.name if consumer is not None else ""
 
     def test_each_entry_has_its_own_rules(self) -> None:
         """Everything that [auth] can say arrives."""
-        doors = self.doors(
+        authenticators = self.authenticators(
             {
                 "key": {},
                 "query": {"key_in_header": False, "bearer": False, "key_in_query": True, "key_names": ("k",)},
@@ -64,37 +64,43 @@ class DoorsTests(unittest.TestCase):
             one=[key("a"), key("b")],
             guest=[],
         )
-        self.assertEqual(self.who(doors, "key", (b"apikey", b"b")), "one")
-        self.assertEqual(self.who(doors, "key", (b"authorization", b"Bearer a")), "one")
-        self.assertEqual(self.who(doors, "query", query=b"k=a"), "one")
-        self.assertRaises(Unauthorized, self.who, doors, "query", (b"authorization", b"Bearer a"), (b"k", b"a"))
-        self.assertEqual(self.who(doors, "body", body=b'{"apikey":"a"}'), "one")
-        self.assertEqual(self.who(doors, "open"), "guest")
-        self.assertEqual(self.who(doors, "open", method=b"OPTIONS"), "")
-        refusal = self.assertRaises(Unauthorized, self.who, doors, "lab")
+        self.assertEqual(self.who(authenticators, "key", (b"apikey", b"b")), "one")
+        self.assertEqual(self.who(authenticators, "key", (b"authorization", b"Bearer a")), "one")
+        self.assertEqual(self.who(authenticators, "query", query=b"k=a"), "one")
+        self.assertRaises(
+            Unauthorized, self.who, authenticators, "query", (b"authorization", b"Bearer a"), (b"k", b"a")
+        )
+        self.assertEqual(self.who(authenticators, "body", body=b'{"apikey":"a"}'), "one")
+        self.assertEqual(self.who(authenticators, "open"), "guest")
+        self.assertEqual(self.who(authenticators, "open", method=b"OPTIONS"), "")
+        refusal = self.assertRaises(Unauthorized, self.who, authenticators, "lab")
         self.assertIn((b"www-authenticate", b'Key realm="lab"'), refusal.headers)
 
     def test_none_is_no_door_at_all(self) -> None:
         """And a name that nobody configured is not one by accident."""
-        doors = self.doors({"key": {}})
-        self.assertIsNone(doors.authenticator("none"))
-        self.assertRaises(KeyError, doors.authenticator, "nome")
+        authenticators = self.authenticators({"key": {}})
+        self.assertIsNone(authenticators.authenticator("none"))
+        self.assertRaises(KeyError, authenticators.authenticator, "nome")
 
     def test_keys_expire_by_the_calendar(self) -> None:
         """In whichever time zone the date was written."""
         now = datetime.fromtimestamp(NOW, UTC)
-        doors = self.doors({"key": {}}, one=[key("old", now), key("new", (now + timedelta(seconds=1)).astimezone())])
-        self.assertEqual(self.who(doors, "key", (b"apikey", b"new")), "one")
-        refusal = self.assertRaises(Unauthorized, self.who, doors, "key", (b"apikey", b"old"))
+        authenticators = self.authenticators(
+            {"key": {}}, one=[key("old", now), key("new", (now + timedelta(seconds=1)).astimezone())]
+        )
+        self.assertEqual(self.who(authenticators, "key", (b"apikey", b"new")), "one")
+        refusal = self.assertRaises(Unauthorized, self.who, authenticators, "key", (b"apikey", b"old"))
         self.assertEqual(refusal.message, "Unauthorized")
 
     def test_every_name_of_a_key_is_told(self) -> None:
         """A key sent to the wrong route stays here all the same."""
-        doors = self.doors({"key": {"key_names": ("A", "b")}, "other": {"key_names": ("c",), "key_in_header": False}})
-        self.assertEqual(doors.key_names, {b"a", b"b", b"c"})
-        self.assertEqual(self.doors({}).key_names, frozenset())
+        authenticators = self.authenticators(
+            {"key": {"key_names": ("A", "b")}, "other": {"key_names": ("c",), "key_in_header": False}}
+        )
+        self.assertEqual(authenticators.key_names, {b"a", b"b", b"c"})
+        self.assertEqual(self.authenticators({}).key_names, frozenset())
 
     def test_knows_all_keys(self) -> None:
         """For passthrough: a consumer's key is never sent on as a provider's token."""
-        doors = self.doors({"key": {}}, one=[key("a")], two=[key("b")])
-        self.assertEqual([doors.checker.knows(token) for token in (b"a", b"b", b"c")], [True, True, False])
+        authenticators = self.authenticators({"key": {}}, one=[key("a")], two=[key("b")])
+        self.assertEqual([authenticators.checker.knows(token) for token in (b"a", b"b", b"c")], [True, True, False])

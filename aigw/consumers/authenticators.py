@@ -1,4 +1,4 @@
-"""All the ways in that a configuration has: one portal, and an authenticator for each ``[auth]`` entry."""
+"""How consumers are recognised: one portal, and an authenticator for each ``[auth]`` entry of a configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aigw.config.settings import Settings
 
 
-class Doors:
+class Authenticators:
     """See the module's head.
 
     :param consumers: by name, made from the same settings.
