@@ -245,8 +245,8 @@ class Exchange:
     def _next(self, candidate: Candidate, refusal: Refusal) -> Step | None:
         """Where the call goes on."""
         now, failure, plan = self.now(), refusal.failure, self.account.plan
-        if failure.floor and plan is not None and plan.shares_limits and KINDS[failure.kind].counts:
-            candidate.health.rest(failure.floor, now)
+        if failure.retry_after and plan is not None and plan.shares_limits and KINDS[failure.kind].counts:
+            candidate.health.rest(failure.retry_after, now)
         if self._told is None or not self._told.outweighs(refusal):
             self._told = refusal
         if self._course is None:

@@ -16,8 +16,8 @@ from aigw.llm.refusals import reason, understood
 from aigw.llm.reply import ProviderError
 from aigw.llm.usage import Usage
 from aigw.proxy.relay import ResponseHead
-from aigw.routing.floors import floor
 from aigw.routing.retry import Failure, kind_of_status
+from aigw.routing.retry_after import retry_after
 
 if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
@@ -154,7 +154,7 @@ def _failure(kind: str, raw: list[Header], told: float | None, repeatable: bool)
     """An answer's; ``told`` is what its body says of the time to come again."""
     says = next((value.strip().lower() for name, value in raw if name == b"x-should-retry"), b"")
     should_retry = {b"true": True, b"false": False}.get(says)
-    return Failure(kind, True, floor(raw, told, time.time()), should_retry, repeatable)
+    return Failure(kind, True, retry_after(raw, told, time.time()), should_retry, repeatable)
 
 
 def of_error_event(error: ProviderError, without_secrets: Callable[[bytes], bytes], *, repeatable: bool) -> Refusal:
@@ -170,7 +170,9 @@ def of_error_event(error: ProviderError, without_secrets: Callable[[bytes], byte
 
 def of_broken_error(refusal: Refusal, status: int, raw: list[Header]) -> Refusal:
     """The upstream answered with an error, which broke off: its status decides, but it cannot be shown."""
-    failure = attrs.evolve(refusal.failure, kind=kind_of_status(status), floor=floor(raw, None, time.time()), sent=True)
+    failure = attrs.evolve(
+        refusal.failure, kind=kind_of_status(status), retry_after=retry_after(raw, None, time.time()), sent=True
+    )
     return attrs.evolve(refusal, failure=failure, outcome=outcome_of(status))
 
 

@@ -24,7 +24,7 @@ from aigw.llm.taps import JsonTap, first_event_error
 from aigw.llm.unexpected import error_body, unexpected_answer
 from aigw.llm.usage import Usage
 from aigw.proxy.forwarding import ADDRESSES, NEVER_DOWN_PREFIXES, NEVER_DOWNSTREAM, PLAIN_DOWN
-from aigw.routing.floors import retry_after
+from aigw.routing.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
     from aigw.proxy.attempt import Attempt
@@ -112,7 +112,7 @@ def capped(name: bytes, value: bytes) -> bytes:
     try:
         return value if float(value) <= most else b"%d" % most
     except ValueError:
-        seconds = retry_after(value.decode("latin-1").strip(), time.time())  # a date, however far, or a duration
+        seconds = parse_retry_after(value.decode("latin-1").strip(), time.time())  # a date, however far, or a duration
         if seconds is None:
             return b"%d" % most if any(0x30 <= byte <= 0x39 for byte in value) else value  # not a word such as "soon"
         return b"%d" % max(0, min(most, math.ceil(seconds)))

@@ -42,7 +42,7 @@ class Course:
             self._tried += [each for each in everybody if each.backend != first.backend]
         self._attempts = 1
         self._again: dict[Candidate, int] = {}
-        self._floors: dict[Candidate, float] = {}
+        self._not_before: dict[Candidate, float] = {}
 
     @property
     def exhausted(self) -> bool:
@@ -65,7 +65,7 @@ class Course:
             self._again[failed] = self._again.get(failed, 0) + 1
         else:
             self._again.pop(failed, None)
-        self._floors[failed] = now + (failure.floor or 0.0)
+        self._not_before[failed] = now + (failure.retry_after or 0.0)
         if where is Where.STOP or self._attempts >= rules.attempts:
             return None
         step = self._other(now) or self._same(now, until) or self._in_spite(now)
@@ -109,7 +109,7 @@ class Course:
 
     def _wait(self, candidate: Candidate, now: float) -> float:
         pause = backoff(self._group.rules, self._again[candidate], self._chance)
-        return max(pause, candidate.health.resting_until - now, self._floors[candidate] - now)
+        return max(pause, candidate.health.resting_until - now, self._not_before[candidate] - now)
 
     def _in_spite(self, now: float) -> Step | None:
         """Somebody new who is not well, where that is better than nobody."""

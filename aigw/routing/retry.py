@@ -101,7 +101,7 @@ class Failure:
 
     :ivar kind: a row of :data:`KINDS`.
     :ivar sent: the upstream has, or may have, the request.
-    :ivar floor: seconds for which this target asked to be left alone.
+    :ivar retry_after: seconds for which this target asked to be left alone.
     :ivar should_retry: what ``x-should-retry`` says, None if nothing.
     :ivar repeatable: doing it twice does no harm; False for what is unknown and not idempotent (RFC 9110 section
         9.2.2).
@@ -109,7 +109,7 @@ class Failure:
 
     kind: str
     sent: bool = True
-    floor: float | None = None
+    retry_after: float | None = None
     should_retry: bool | None = None
     repeatable: bool = True
 

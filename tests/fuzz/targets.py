@@ -34,7 +34,7 @@ from aigw.llm.pairing import pairing
 from aigw.llm.providers import PROVIDERS
 from aigw.llm.skimming import Skimmer
 from aigw.llm.taps import JsonTap, StreamTap
-from aigw.routing.floors import floor
+from aigw.routing.retry_after import retry_after
 from aigw.web.clients import Clients
 from tests.unit.http.connection import Connection
 from tests.unit.http.test_client_response import Read
@@ -266,7 +266,7 @@ def frames(data: bytes) -> None:
 def waiting_time(data: bytes) -> None:
     """A header that says when to come again: no number, or one that can be waited for."""
     for name in (b"retry-after", b"retry-after-ms", b"x-ratelimit-reset-requests", b"anthropic-ratelimit-tokens-reset"):
-        found = floor([(name, data)], None, 1e9)
+        found = retry_after([(name, data)], None, 1e9)
         assert found is None or 0 <= found < 1e9
 
 

@@ -23,7 +23,7 @@ from aigw.http.target import normalise_path
 from aigw.llm import lenient
 from aigw.llm.providers.openai_chat.errors import provider_error
 from aigw.llm.taps import JsonTap
-from aigw.routing.floors import floor
+from aigw.routing.retry_after import retry_after
 from aigw.upstream.target import PathRule
 from aigw.web.clients import Clients
 from tests.unit.http.connection import Connection
@@ -153,7 +153,7 @@ READERS: dict[str, Callable[[int], Any]] = {
     ),
     "error pages": lambda n: provider_error(502, [], b"<title>" + b" <h1>" * n),
     "errors": lambda n: provider_error(400, [], b'{"detail": [' + b'{"loc": ["a"], "msg": "b"},' * n + b"1]}"),
-    "retry-after": lambda n: floor([(b"retry-after", b"1s" * n)], None, 0.0),
+    "retry-after": lambda n: retry_after([(b"retry-after", b"1s" * n)], None, 0.0),
     "TOML keys": lambda n: Lines(".".join("a" * n) + " = 1\n"),
     "TOML arrays": lambda n: Lines("a = [" + "[1, {b = 2}]," * n + "]\n"),
     "YAML": lambda n: documents("f", "- &a {b: c}\n" + "- {<<: *a, d: e}\n" * n),

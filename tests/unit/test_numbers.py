@@ -32,7 +32,7 @@ BOUNDED = {
     "config/": "files; faults are told with their lines",
     # by an expression, or a length, in front of it
     "numbers.py": "this is where it is done",
-    "routing/floors.py": "15 digits by its expression",
+    "routing/retry_after.py": "15 digits by its expression",
     "http/judge.py": "20 digits",
     "http/peer_address.py": "an address that was read",
     "web/admin_site.py": "no number: a set that is disjoint",

@@ -1,4 +1,4 @@
-"""Google tells in an error's body when to come again: a floor as good as a header."""
+"""Google tells in the body of an error when to come again, which counts as a header does."""
 
 from __future__ import annotations
 

@@ -163,11 +163,11 @@ class NextTests(unittest.TestCase):
         a, b = candidate("a"), candidate("b")
         a.health.rest(4.0, NOW)
         course = self.course(group([a], [b], attempts=9), a)
-        self.assertEqual(course.next(a, Failure("rate_limit", floor=4.0), NOW, LONG), Step(b, 0.0))
+        self.assertEqual(course.next(a, Failure("rate_limit", retry_after=4.0), NOW, LONG), Step(b, 0.0))
         self.assertEqual(course.next(b, Failure("server_error"), NOW, LONG), Step(b, 0.25))
         for target in (a, candidate("c")):  # whether it is one for other calls, too, or not
             alone = self.course(group([target]), target)
-            self.assertEqual(alone.next(target, Failure("rate_limit", floor=4.0), NOW, LONG), Step(target, 4.0))
+            self.assertEqual(alone.next(target, Failure("rate_limit", retry_after=4.0), NOW, LONG), Step(target, 4.0))
 
     def test_who_wants_too_long_a_wait_is_not_asked_again(self) -> None:
         """Too long for the configuration, or for the call's own time."""

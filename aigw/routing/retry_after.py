@@ -30,7 +30,7 @@ _EPOCH_SECONDS, _EPOCH_MILLISECONDS = 1e9, 1e12
 _MOST = 30 * 86400.0
 
 
-def floor(headers: Sequence[Header], told: float | None, now: float) -> float | None:
+def retry_after(headers: Sequence[Header], told: float | None, now: float) -> float | None:
     """Seconds for which not to ask again; None if nothing is said.
 
     :param headers: of the response; names in lower case.
@@ -44,7 +44,7 @@ def floor(headers: Sequence[Header], told: float | None, now: float) -> float | 
     }
     for seconds in (
         _milliseconds(said.get(b"retry-after-ms")),
-        retry_after(said.get(b"retry-after"), now),
+        parse_retry_after(said.get(b"retry-after"), now),
         told,
         max(_resets(said, now), default=None),
     ):
@@ -73,7 +73,7 @@ def duration(text: str) -> float | None:
     return seconds
 
 
-def retry_after(text: str | None, now: float) -> float | None:
+def parse_retry_after(text: str | None, now: float) -> float | None:
     """Seconds that a ``retry-after`` says, less than none for a date that is over; None if it says nothing."""
     if text is None:
         return None

@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial import unittest
 
-from aigw.routing.floors import duration, floor
+from aigw.routing.retry_after import duration, retry_after
 
 NOW = 1_790_000_000.0
 
 
 def said(told: float | None = None, **headers: str) -> float | None:
-    return floor([(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()], told, NOW)
+    return retry_after(
+        [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()], told, NOW
+    )
 
 
 class HeaderTests(unittest.TestCase):
