@@ -21,7 +21,6 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from aigw.board import Board
 from aigw.config.settings import Settings
 from aigw.errors import Overloaded
 from aigw.http.deadlines import Deadlines
@@ -34,6 +33,7 @@ from aigw.logs import AccessLog, daemon_log_lost
 from aigw.metrics import Metrics
 from aigw.proxy.account import Ledger
 from aigw.proxy.offload import SWITCH_INTERVAL, THREADS, Offload
+from aigw.shared_counters import SharedCounters
 from aigw.snapshot import Snapshot
 from aigw.web.dispatcher import RequestDispatcher
 
@@ -85,17 +85,17 @@ class Serving:
         self._hurried = False
         self._watch_connections()
 
-    def share(self, board: Board) -> None:
-        """Limits are those of all processes that share ``board``."""
-        self.dispatcher.ledger.board = self.factory.board = board
+    def share(self, shared_counters: SharedCounters) -> None:
+        """Limits are those of all processes that share ``shared_counters``."""
+        self.dispatcher.ledger.shared_counters = self.factory.shared_counters = shared_counters
 
     def share_consumers(self, rows: dict[str, int]) -> None:
-        """Where on the board each consumer has its row."""
+        """Which row of the shared counters each consumer has."""
         ledger = self.dispatcher.ledger
-        if ledger.board is not None:
-            ledger.board.rows = rows
+        if ledger.shared_counters is not None:
+            ledger.shared_counters.rows = rows
             for name in rows:
-                ledger.board.put_consumer(name, ledger.flights.get(name, 0))
+                ledger.shared_counters.put_consumer(name, ledger.flights.get(name, 0))
 
     @property
     def settings(self) -> Settings:

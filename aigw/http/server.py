@@ -14,12 +14,12 @@ from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
 from zope.interface import classImplements
 
-from aigw.board import CONNECTIONS, Board
 from aigw.errors import GatewayError
 from aigw.http.channel import ServerChannel
 from aigw.http.deadlines import Deadlines
 from aigw.http.request import Request
 from aigw.memory import Memory
+from aigw.shared_counters import CONNECTIONS, SharedCounters
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ServerFactory(Factory):
     :ivar date_lines: ``Date``, ``Connection: close`` in the first one, and the empty line; None where they have to be
         made, once a second.
     :ivar memory: where the bytes of bodies under way are counted, and whether there is room for more.
-    :ivar board: where their number is written down for other processes of the gateway; None if there are none.
+    :ivar shared_counters: tell other processes of the gateway their number; None if there are none.
     """
 
     noisy = False
@@ -81,7 +81,7 @@ class ServerFactory(Factory):
         self.limits = limits
         self.channels: set[ServerChannel] = set()
         self.memory = Memory()
-        self.board: Board | None = None
+        self.shared_counters: SharedCounters | None = None
         self.draining = False
         self._drained: list[Deferred[None]] = []
         self._date_timer = deadlines.idle(self._forget_date)
@@ -128,19 +128,19 @@ class ServerFactory(Factory):
     def made(self, channel: ServerChannel) -> None:
         """A connection is there."""
         self.channels.add(channel)
-        if self.board is not None:
-            self.board.put(CONNECTIONS, len(self.channels))
+        if self.shared_counters is not None:
+            self.shared_counters.put(CONNECTIONS, len(self.channels))
 
     def all_connections(self) -> int:
         """The open ones in all processes of the gateway."""
         count = len(self.channels)
-        return count if self.board is None else count + self.board.elsewhere(CONNECTIONS)
+        return count if self.shared_counters is None else count + self.shared_counters.elsewhere(CONNECTIONS)
 
     def lost(self, channel: ServerChannel) -> None:
         """A connection is closed."""
         self.channels.discard(channel)
-        if self.board is not None:
-            self.board.put(CONNECTIONS, len(self.channels))
+        if self.shared_counters is not None:
+            self.shared_counters.put(CONNECTIONS, len(self.channels))
         self._tell_drained()
 
     def _tell_drained(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from aigw.board import HOLDERS, REQUESTS, Board
 from aigw.consumers.consumer import Consumer
 from aigw.http.request import Request
 from aigw.llm.usage import Usage
@@ -18,6 +17,7 @@ from aigw.logs import AccessLog
 from aigw.metrics import Metrics, RouteSeries
 from aigw.proxy.access_line import access_line, server_timing
 from aigw.routing.admission import share_name
+from aigw.shared_counters import HOLDERS, REQUESTS, SharedCounters
 
 if TYPE_CHECKING:
     from aigw.proxy.plan import Plan
@@ -114,7 +114,7 @@ class Ledger:
     :ivar in_flight: requests opened and not yet closed.
     :ivar flights: the same by consumer's name; by name, because a reload makes new consumers of the same name. Those of
         nobody are there by address, where ``max_in_flight`` wants to know.
-    :ivar board: where both are written down for other processes of the gateway; None if there are none.
+    :ivar shared_counters: tell other processes of the gateway both; None if there are none.
     """
 
     def __init__(self, metrics: Metrics, access_log: AccessLog, clock: Callable[[], float]) -> None:
@@ -123,13 +123,13 @@ class Ledger:
         self.now = clock
         self.in_flight = 0
         self.flights: dict[str, int] = {}
-        self.board: Board | None = None
+        self.shared_counters: SharedCounters | None = None
 
     def open(self, request: Request, client: str) -> Account:
         """The account of a request that has just been let in."""
         self.in_flight += 1
-        if self.board is not None:
-            self.board.put(REQUESTS, self.in_flight)
+        if self.shared_counters is not None:
+            self.shared_counters.put(REQUESTS, self.in_flight)
         return Account(request, client)
 
     def admit(self, account: Account, route: str, series: RouteSeries) -> None:
@@ -142,10 +142,10 @@ class Ledger:
         """The request counts among those in flight of ``name``, a consumer's or of a group of addresses."""
         account.held = name
         count = self.flights[name] = self.flights.get(name, 0) + 1
-        if self.board is not None:
-            self.board.put_consumer(name, count)
+        if self.shared_counters is not None:
+            self.shared_counters.put_consumer(name, count)
             if count == 1:
-                self.board.put(HOLDERS, len(self.flights))
+                self.shared_counters.put(HOLDERS, len(self.flights))
 
     def close(self, account: Account) -> None:
         """Book it. The first call counts, any further one is ignored."""
@@ -154,8 +154,8 @@ class Ledger:
         account.closed = True
         now = self.now()
         self.in_flight -= 1
-        if self.board is not None:
-            self.board.put(REQUESTS, self.in_flight)
+        if self.shared_counters is not None:
+            self.shared_counters.put(REQUESTS, self.in_flight)
         request = account.request
         status = request.status or CLIENT_GONE
         consumer = account.consumer.name if account.consumer is not None else ""
@@ -180,25 +180,29 @@ class Ledger:
             self.flights[name] = left
         else:
             del self.flights[name]
-        if self.board is not None:
-            self.board.put_consumer(name, left)
+        if self.shared_counters is not None:
+            self.shared_counters.put_consumer(name, left)
             if not left:
-                self.board.put(HOLDERS, len(self.flights))
+                self.shared_counters.put(HOLDERS, len(self.flights))
 
     def all_in_flight(self) -> int:
         """Requests opened and not yet closed, in all processes of the gateway."""
-        return self.in_flight if self.board is None else self.in_flight + self.board.elsewhere(REQUESTS)
+        return (
+            self.in_flight
+            if self.shared_counters is None
+            else self.in_flight + self.shared_counters.elsewhere(REQUESTS)
+        )
 
     def all_flights(self, name: str) -> int:
         """The same of one consumer, or of a group of addresses."""
         count = self.flights.get(name, 0)
-        return count if self.board is None else count + self.board.consumer_elsewhere(name)
+        return count if self.shared_counters is None else count + self.shared_counters.consumer_elsewhere(name)
 
     def all_holders(self, name: str) -> int:
         """How many have requests in flight once ``name`` has one. Of several processes it is the sum of what each has,
         so it may be too many: then shares are smaller than they should be, and the reserve lasts longer."""
         count = len(self.flights) + (name not in self.flights)
-        return count if self.board is None else count + self.board.elsewhere(HOLDERS)
+        return count if self.shared_counters is None else count + self.shared_counters.elsewhere(HOLDERS)
 
     def _book_model(
         self,

@@ -25,7 +25,7 @@ class Offer:
     """What workers are to serve.
 
     :ivar settings: as they take them.
-    :ivar rows: where on the board each consumer has its row.
+    :ivar rows: which row of the shared counters each consumer has.
     """
 
     settings: bytes = attrs.field(repr=False)

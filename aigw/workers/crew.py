@@ -66,7 +66,7 @@ class Crew:
     :param changed: called when the number of ready workers has changed.
     :param failed: called, perhaps more than once, when one of the first workers does not come to serve. Nobody takes
         its place.
-    :param board: the memory of the board that they share, a file descriptor (:mod:`aigw.board`).
+    :param shared_counters: the memory of :mod:`aigw.shared_counters`, a file descriptor.
     """
 
     log = Logger()
@@ -79,7 +79,7 @@ class Crew:
         ended: Callable[[WorkerProcess, str], None],
         changed: Callable[[], None],
         failed: Callable[[], None],
-        board: int,
+        shared_counters: int,
     ) -> None:
         self._reactor = reactor
         self.places = [Place(number) for number in range(1, count + 1)]
@@ -87,7 +87,7 @@ class Crew:
         self._told_ended = ended
         self._changed = changed
         self._failed = failed
-        self._board = board
+        self._shared_counters = shared_counters
         self._served = Offer(b"")
         self._change: Change | None = None
         self._ports: Mapping[str, Reserved] = {}
@@ -156,7 +156,7 @@ class Crew:
         serving = process.link.ask(
             "serve",
             self._served.settings,
-            [*_sockets_of(place, self._ports, self._ports), self._board],
+            [*_sockets_of(place, self._ports, self._ports), self._shared_counters],
             listeners=list(self._ports),
             rows=self._served.rows,
             place=place.number,

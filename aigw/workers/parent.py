@@ -13,7 +13,6 @@ import orjson
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.protocol import Factory
 
-from aigw.board import Board, make_memory, with_rows
 from aigw.config.errors import ConfigError
 from aigw.config.settings import Settings, load_served
 from aigw.daemon import Daemon
@@ -24,6 +23,7 @@ from aigw.logs import AccessLog, daemon_log_lost, settle_daemon_log
 from aigw.metrics import Metrics
 from aigw.routing.admission import address_groups
 from aigw.serving import watched
+from aigw.shared_counters import SharedCounters, make_memory, with_rows
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot
 from aigw.web.admin_site import AdminSite
@@ -69,7 +69,7 @@ class Parent(Daemon):
         self._totals = Totals(self.metrics)
         self._command = lambda number: command(number, type(reactor).__module__)
         self._memory = make_memory(count)
-        self._board = Board(self._memory, count, 0)
+        self._shared_counters = SharedCounters(self._memory, count, 0)
         self.crew = Crew(
             reactor, count, self._hire, self._worker_ended, self._crew_changed, self._give_up, self._memory
         )
@@ -103,8 +103,8 @@ class Parent(Daemon):
         limited = [name for name, consumer in settings.consumers.items() if consumer.max_in_flight or all_count]
         if all_count:
             limited = [*address_groups(), *limited]
-        self._board.rows = with_rows(self._board.rows, limited)
-        return Offer(_packed(settings), self._board.rows)
+        self._shared_counters.rows = with_rows(self._shared_counters.rows, limited)
+        return Offer(_packed(settings), self._shared_counters.rows)
 
     def _reserved(self, wanted: Iterable[str]) -> dict[str, Reserved]:
         ports = self._ports.ports(wanted)
@@ -127,7 +127,7 @@ class Parent(Daemon):
 
     def _worker_ended(self, process: WorkerProcess, reason: str) -> None:
         self._totals.ended(process)
-        self._board.wipe(process.number - 1)
+        self._shared_counters.wipe(process.number - 1)
         self.metrics.worker_restarted(reason)
 
     def _give_up(self) -> None:

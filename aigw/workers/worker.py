@@ -21,13 +21,13 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from aigw.board import Board
 from aigw.config.settings import Settings
 from aigw.daemon import Refused
 from aigw.http.listeners import close_ports, listening
 from aigw.logs import flush_daemon_log, redactor
 from aigw.memory import resident
 from aigw.serving import Prepared, Serving
+from aigw.shared_counters import SharedCounters
 from aigw.snapshot import secrets_of
 from aigw.workers.link import Link, Message
 from aigw.workers.process import PARENTS_SIGNALS, Beat
@@ -126,12 +126,12 @@ class Worker:
         """The first configuration."""
         *sockets, memory = message.descriptors
         self._take(message, sockets)
-        board = Board(memory, message.fields["places"], message.fields["place"] - 1)
+        shared_counters = SharedCounters(memory, message.fields["places"], message.fields["place"] - 1)
         os.close(memory)
         settings = yield self._unpacked(message)
         redactor.replace(secrets_of(settings))
         self._serving = Serving(self._reactor, settings, self._listen)
-        self._serving.share(board)
+        self._serving.share(shared_counters)
         self._serving.share_consumers(message.fields["rows"])
         self._serving.open()
         self._serving.begin()

@@ -31,7 +31,7 @@ LEVELS = {
     "config": 1,
     "metrics": 1,
     "numbers": 0,
-    "board": 0,
+    "shared_counters": 0,
     "bounded_cache": 0,
     "errors": 0,
     "instruments": 0,

@@ -33,7 +33,7 @@ class StartTests(CrewTestCase):
     """The first ones."""
 
     def test_each_gets_what_it_needs(self) -> None:
-        """The settings, its own socket of each listener or the one of all, the board, its place."""
+        """The settings, its own socket of each listener or the one of all, the shared counters, its place."""
         self.crew.start(Offer(b"first", {"ann": 2}), self.fake.ports)
         self.assertEqual([process.number for process in self.fake.hired], [1, 2])
         for process, sockets in zip(self.fake.hired, ([10, 20], [11, 20]), strict=True):

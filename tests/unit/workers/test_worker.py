@@ -14,9 +14,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial import unittest
 
-from aigw.board import make_memory
 from aigw.config.settings import Settings, load
 from aigw.daemon import Refused
+from aigw.shared_counters import make_memory
 from aigw.workers.link import Message
 from aigw.workers.worker import Worker, _own
 
@@ -153,7 +153,7 @@ class TurnTests(WorkerTestCase):
         self.reactor.run_one()
         self.successResultOf(serving)
         self.failureResultOf(committing, Refused)
-        self.assertEqual(self.worker._served.dispatcher.ledger.board.rows, {"ann": 2})
+        self.assertEqual(self.worker._served.dispatcher.ledger.shared_counters.rows, {"ann": 2})
         self.worker._served.end()
 
     def test_end_stops_accepting_before_its_turn_comes(self) -> None:

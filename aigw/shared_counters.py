@@ -1,4 +1,4 @@
-"""What the processes of one gateway have under way, where all of them can read it: a board in shared memory.
+"""What the processes of one gateway have under way, where all of them can read it: counters in shared memory.
 
 Limits hold for the gateway, not for each of its workers. So each worker writes down how many connections, requests and
 requests of a consumer it has, and how many consumers have any, in a column of its own, and reads the others' when a
@@ -21,7 +21,7 @@ CONNECTIONS, REQUESTS, HOLDERS, CONSUMERS = 0, 1, 2, 3
 ROWS = 1 << 17
 
 
-class Board:
+class SharedCounters:
     """See the module's head.
 
     :param memory: a file of :func:`make_memory`. It is mapped, not kept: close it.
@@ -64,12 +64,12 @@ class Board:
 
 
 def make_memory(columns: int) -> int:
-    """Memory for a board, all zero.
+    """Memory for these counters, all zero.
 
     :returns: a file descriptor, the caller's.
     :raises OSError: there is none to be had.
     """
-    descriptor = os.memfd_create("aigw-board", os.MFD_CLOEXEC)
+    descriptor = os.memfd_create("aigw-counters", os.MFD_CLOEXEC)
     try:
         os.ftruncate(descriptor, columns * ROWS * 8)
     except OSError:
@@ -81,7 +81,7 @@ def make_memory(columns: int) -> int:
 def with_rows(rows: dict[str, int], names: list[str]) -> dict[str, int]:
     """``rows`` and one for each of ``names`` that has none; one that was given out is never another's.
 
-    A consumer that finds the board full has none: its limit holds for each process then.
+    A consumer that finds all rows taken has none: its limit holds for each process then.
     """
     more = dict(rows)
     for name in names:
