@@ -8,6 +8,6 @@ pair (:mod:`aigw.workers.link`), over which the settings, secrets included, and 
 verbs change what is served: prepare, then commit or drop. A worker writes its access log into a pipe that the parent
 reads, so that lines of several workers never mix; its own log goes the same way through standard error.
 
-A worker that ends is replaced (:class:`~aigw.workers.crew.Crew`), one whose event loop stands still is ended first.
-When the parent is gone its workers drain and end.
+A worker that ends is replaced (:class:`~aigw.workers.supervisor.WorkerSupervisor`), one whose event loop stands still
+is ended first. When the parent is gone its workers drain and end.
 """

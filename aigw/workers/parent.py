@@ -28,10 +28,10 @@ from aigw.snapshot import check
 from aigw.web.admin import AdminRoot
 from aigw.web.admin_site import AdminSite
 from aigw.workers.change import Offer
-from aigw.workers.crew import Crew, Place
 from aigw.workers.overview import together
 from aigw.workers.process import WorkerProcess, command
 from aigw.workers.sockets import Reserved, reserving
+from aigw.workers.supervisor import WorkerSlot, WorkerSupervisor
 from aigw.workers.totals import Totals
 
 #: Seconds that a scrape, or the status page, waits for a worker.
@@ -70,15 +70,15 @@ class Parent(Daemon):
         self._command = lambda number: command(number, type(reactor).__module__)
         self._memory = make_memory(count)
         self._shared_counters = SharedCounters(self._memory, count, 0)
-        self.crew = Crew(
-            reactor, count, self._hire, self._worker_ended, self._crew_changed, self._give_up, self._memory
+        self.supervisor = WorkerSupervisor(
+            reactor, count, self._spawn, self._worker_ended, self._workers_changed, self._give_up, self._memory
         )
-        self.metrics.watch_workers(lambda: len(self.crew.ready()))
-        for place in self.crew.places:
-            self._watch(place)
+        self.metrics.watch_workers(lambda: len(self.supervisor.ready()))
+        for slot in self.supervisor.slots:
+            self._watch(slot)
 
-    def _watch(self, place: Place) -> None:
-        self.metrics.watch_worker(place.number, lambda: place.beat().memory, lambda: place.beat().cpu)
+    def _watch(self, slot: WorkerSlot) -> None:
+        self.metrics.watch_worker(slot.number, lambda: slot.beat().memory, lambda: slot.beat().cpu)
 
     # -- start
 
@@ -96,7 +96,7 @@ class Parent(Daemon):
 
     def begin(self) -> None:
         """See :class:`~aigw.daemon.Daemon`."""
-        self.crew.start(self._offer(self.settings), self._reserved(self.settings.server.listen))
+        self.supervisor.start(self._offer(self.settings), self._reserved(self.settings.server.listen))
 
     def _offer(self, settings: Settings) -> Offer:
         all_count = settings.server.max_in_flight > 0  # whose share of it is used up
@@ -110,19 +110,19 @@ class Parent(Daemon):
         ports = self._ports.ports(wanted)
         return {description: port for description, port in ports.items() if isinstance(port, Reserved)}
 
-    def _hire(self, number: int) -> WorkerProcess:
+    def _spawn(self, number: int) -> WorkerProcess:
         process = WorkerProcess(number, self._reactor.seconds, self.access_log.pass_on, self.access_log.lose)
         process.start(self._reactor, self._command(number))
         return process
 
     # -- what becomes of workers
 
-    def _crew_changed(self) -> None:
+    def _workers_changed(self) -> None:
         if self.draining:
             return
         if self.announced:
             self.notifier.status(self.status())
-        elif self.crew.complete():
+        elif self.supervisor.complete():
             self.announce()
 
     def _worker_ended(self, process: WorkerProcess, reason: str) -> None:
@@ -141,8 +141,8 @@ class Parent(Daemon):
         self.end()
 
     def alive(self) -> bool:
-        """A hung worker is the crew's business; the service manager's is that nobody serves, or that we hang."""
-        return self.crew.lively()
+        """A hung worker is the supervisor's business; the service manager's is that nobody serves, or that we hang."""
+        return self.supervisor.lively()
 
     # -- reload
 
@@ -155,14 +155,14 @@ class Parent(Daemon):
         opened_admin: list[str] = []
         try:
             opened_admin = self._admin_port.open(wanted_admin, self._ports.ports().values())
-            yield self.crew.prepare(self._offer(settings), self._reserved(wanted), opened)
+            yield self.supervisor.prepare(self._offer(settings), self._reserved(wanted), opened)
             self.access_log.switch(settings.server.access_log)
         except Exception:
             self._admin_port.close(opened_admin)
             self._ports.close(opened)
-            self.crew.drop()
+            self.supervisor.drop()
             raise
-        yield self.crew.commit(self._reserved(wanted))
+        yield self.supervisor.commit(self._reserved(wanted))
         self._ports.switch(wanted)
         self._admin_port.switch(wanted_admin)
         if settings.server.workers != self._workers_asked:
@@ -180,8 +180,8 @@ class Parent(Daemon):
     @inlineCallbacks
     def drain(self) -> Any:
         """See :class:`~aigw.daemon.Daemon`."""
-        self.log.info("draining {count} workers", count=len(list(self.crew.processes())))
-        stopping = self.crew.stop(self.settings.server.drain_timeout)
+        self.log.info("draining {count} workers", count=len(list(self.supervisor.processes())))
+        stopping = self.supervisor.stop(self.settings.server.drain_timeout)
         yield self._ports.close(list(self._ports.ports()))
         yield stopping
         yield self._admin_port.close(list(self._admin_port.ports()))
@@ -189,7 +189,7 @@ class Parent(Daemon):
 
     def cut_short(self) -> None:
         """See :class:`~aigw.daemon.Daemon`."""
-        self.crew.cut_short()
+        self.supervisor.cut_short()
 
     # -- what the admin site shows
 
@@ -203,28 +203,30 @@ class Parent(Daemon):
             return False, "draining"
         if not self.settings.routes:
             return False, "no routes"
-        if not self.crew.first_complete():
+        if not self.supervisor.first_complete():
             return False, "starting"
-        if not self.crew.lively():
+        if not self.supervisor.lively():
             return False, "no worker"
         return True, "ready"
 
     def healthy(self) -> tuple[bool, str]:
         """Whether restarting the daemon would not help: workers serve, or are only just starting."""
-        return (True, "ok") if self.crew.lively() or not self.crew.first_complete() else (False, "no worker")
+        return (
+            (True, "ok") if self.supervisor.lively() or not self.supervisor.first_complete() else (False, "no worker")
+        )
 
     @inlineCallbacks
     def overview(self) -> Any:
         """The status page's facts, of all workers together and of each; no secrets among them."""
         answers = yield self._ask_all("overview")
         facts = {process.number: orjson.loads(answer) for process, answer in answers.items()}
-        return {**self.facts(), "workers": self.crew.overview(), **together(facts)}
+        return {**self.facts(), "workers": self.supervisor.overview(), **together(facts)}
 
     @inlineCallbacks
     def render(self) -> Any:
         """All metrics: this process's and the workers' together, in Prometheus' text format."""
         answers = yield self._ask_all("metrics")
-        for process in self.crew.processes():
+        for process in self.supervisor.processes():
             if process in answers:  # not its predecessor, nor one that has ended meanwhile
                 self._totals.told(process, answers[process])
         return self._totals.render()
@@ -232,7 +234,7 @@ class Parent(Daemon):
     @inlineCallbacks
     def _ask_all(self, verb: str) -> Any:
         """What those workers answer that answer in time."""
-        processes = self.crew.answering()
+        processes = self.supervisor.answering()
         asked: list[Deferred[bytes]] = [
             process.link.ask(verb).addTimeout(_ANSWER, self._reactor) for process in processes
         ]
@@ -241,7 +243,7 @@ class Parent(Daemon):
 
     def status(self) -> str:
         """One line for ``systemctl status``."""
-        return f"{len(self.crew.ready())} of {len(self.crew.places)} workers, {super().status()}"
+        return f"{len(self.supervisor.ready())} of {len(self.supervisor.slots)} workers, {super().status()}"
 
 
 def _check(settings: Settings) -> None:

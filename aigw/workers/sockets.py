@@ -5,8 +5,8 @@ Theory of operation. For a TCP listener the parent binds one socket for each wor
 streams evenly however they arrive; one socket that all accept on favours whoever wakes up first (figures in
 docs/performance.md). What else that option brings is dealt with: a first socket without it makes sure that nobody else
 listens there, and since the parent keeps every socket open, connections that wait for a worker that has died are not
-lost; another one takes them (:meth:`aigw.workers.crew.Crew`). Unix sockets and those that systemd hands over are one
-for all.
+lost; another one takes them (:class:`aigw.workers.supervisor.WorkerSupervisor`). Unix sockets and those that systemd
+hands over are one for all.
 
 What an endpoint description says beyond its address (TLS, PROXY protocol) is in the factory that accepts, at the
 workers' end.

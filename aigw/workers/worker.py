@@ -126,7 +126,7 @@ class Worker:
         """The first configuration."""
         *sockets, memory = message.descriptors
         self._take(message, sockets)
-        shared_counters = SharedCounters(memory, message.fields["places"], message.fields["place"] - 1)
+        shared_counters = SharedCounters(memory, message.fields["slots"], message.fields["slot"] - 1)
         os.close(memory)
         settings = yield self._unpacked(message)
         redactor.replace(secrets_of(settings))
@@ -200,13 +200,13 @@ class Worker:
         if self._ending:  # it came before the parent knew
             _close(message.descriptors)
             return
-        ports = self._covering[message.fields["place"]] = []
+        ports = self._covering[message.fields["slot"]] = []
         for description, descriptor in zip(message.fields["listeners"], message.descriptors, strict=True):
             port = accepting(self._reactor, descriptor, self._served.listeners.factory(description))
             ports.append(listening(port, description))
 
     def _uncover(self, message: Message) -> None:
-        close_ports(self._covering.pop(message.fields["place"], []))
+        close_ports(self._covering.pop(message.fields["slot"], []))
 
     def _uncover_all(self) -> None:
         while self._covering:

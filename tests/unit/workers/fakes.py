@@ -1,4 +1,4 @@
-"""A crew without processes and without time."""
+"""A supervisor without processes and without time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from twisted.internet.task import Clock
 
 from aigw.daemon import Refused
 from aigw.workers.change import Offer
-from aigw.workers.crew import Crew
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat
+from aigw.workers.supervisor import WorkerSupervisor
 
 
 class FakeLink:
@@ -55,7 +55,7 @@ class FakeLink:
 
 
 class FakeProcess:
-    """A worker as the crew knows one; the test is what it does."""
+    """A worker as the supervisor knows one; the test is what it does."""
 
     def __init__(self, number: int, pid: int, clock: Clock) -> None:
         self.number, self.pid = number, pid
@@ -104,8 +104,8 @@ class FakeSocket:
         return self._number
 
 
-class FakeCrew:
-    """A crew, everybody whom it has hired, and what it told about them."""
+class FakeSupervisor:
+    """A supervisor, everybody whom it has hired, and what it told about them."""
 
     def __init__(self, count: int = 2) -> None:
         self.clock = Clock()
@@ -113,10 +113,10 @@ class FakeCrew:
         self.reasons: list[str] = []
         self.changes = self.failures = 0
         self.fails = 0
-        self.crew = Crew(self.clock, count, self._hire, self._ended, self._changed, self._failed, 99)
+        self.supervisor = WorkerSupervisor(self.clock, count, self._spawn, self._ended, self._changed, self._failed, 99)
         self.ports: dict[str, Any] = {"tcp:1": FakePort(1), "unix:2": FakePort(2, shared=True)}
 
-    def _hire(self, number: int) -> Any:
+    def _spawn(self, number: int) -> Any:
         if self.fails:
             self.fails -= 1
             raise OSError("no more processes")
@@ -134,7 +134,7 @@ class FakeCrew:
 
     def start(self) -> None:
         """All of them, and all serve."""
-        self.crew.start(Offer(b"first", {"ann": 2}), self.ports)
+        self.supervisor.start(Offer(b"first", {"ann": 2}), self.ports)
         for process in self.hired:
             process.serve()
 

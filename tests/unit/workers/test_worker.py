@@ -85,7 +85,7 @@ class WorkerTestCase(unittest.TestCase):
         closed = settings.server.model_copy(update={"listen": ()})
         memory = make_memory(2)
         payload = pickle.dumps(attrs.evolve(settings, server=closed))
-        fields = {"listeners": [], "rows": {"ann": 2}, "place": 1, "places": 2}
+        fields = {"listeners": [], "rows": {"ann": 2}, "slot": 1, "slots": 2}
         serving = self.ask("serve", payload, (memory,), **fields)
         self.assertRaises(OSError, os.fstat, memory)
         return serving
@@ -170,7 +170,7 @@ class TurnTests(WorkerTestCase):
         """What was handed over for that is closed."""
         self.worker._ending = True
         ours, theirs = socket.socketpair()
-        self.successResultOf(self.ask("cover", b"", (ours.detach(),), place=2, listeners=["tcp:1"]))
+        self.successResultOf(self.ask("cover", b"", (ours.detach(),), slot=2, listeners=["tcp:1"]))
         self.assertEqual(self.worker._covering, {})
         self.assertEqual(theirs.recv(1), b"")
         theirs.close()

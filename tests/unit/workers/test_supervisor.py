@@ -11,15 +11,15 @@ from twisted.trial import unittest
 from aigw.daemon import Refused
 from aigw.workers.change import Offer
 from aigw.workers.process import Beat
-from tests.unit.workers.fakes import ABORT, KILL, REFUSAL, FakeCrew, FakePort, FakeProcess
+from tests.unit.workers.fakes import ABORT, KILL, REFUSAL, FakePort, FakeProcess, FakeSupervisor
 
 
-class CrewTestCase(unittest.TestCase):
+class SupervisorTestCase(unittest.TestCase):
     """Two workers that serve."""
 
     def setUp(self) -> None:
-        self.fake = FakeCrew()
-        self.crew, self.clock = self.fake.crew, self.fake.clock
+        self.fake = FakeSupervisor()
+        self.supervisor, self.clock = self.fake.supervisor, self.fake.clock
         self.events: list[dict[str, Any]] = []
         globalLogPublisher.addObserver(self.events.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
@@ -29,36 +29,36 @@ class CrewTestCase(unittest.TestCase):
         return [formatEvent(event) for event in self.events if event.get("log_level") == LogLevel.error]
 
 
-class StartTests(CrewTestCase):
+class StartTests(SupervisorTestCase):
     """The first ones."""
 
     def test_each_gets_what_it_needs(self) -> None:
-        """The settings, its own socket of each listener or the one of all, the shared counters, its place."""
-        self.crew.start(Offer(b"first", {"ann": 2}), self.fake.ports)
+        """The settings, its own socket of each listener or the one of all, the shared counters, its slot."""
+        self.supervisor.start(Offer(b"first", {"ann": 2}), self.fake.ports)
         self.assertEqual([process.number for process in self.fake.hired], [1, 2])
         for process, sockets in zip(self.fake.hired, ([10, 20], [11, 20]), strict=True):
             self.assertEqual(process.link.payload("serve"), b"first")
-            wanted = {"listeners": ["tcp:1", "unix:2"], "rows": {"ann": 2}, "place": process.number, "places": 2}
+            wanted = {"listeners": ["tcp:1", "unix:2"], "rows": {"ann": 2}, "slot": process.number, "slots": 2}
             self.assertEqual(process.link.fields("serve"), {**wanted, "descriptors": [*sockets, 99]})
 
     def test_complete_when_all_serve(self) -> None:
-        self.crew.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(Offer(b""), self.fake.ports)
         self.fake.hired[1].serve()
-        self.assertEqual((self.crew.complete(), self.crew.lively()), (False, True))
+        self.assertEqual((self.supervisor.complete(), self.supervisor.lively()), (False, True))
         self.fake.hired[0].serve()
-        self.assertTrue(self.crew.complete())
+        self.assertTrue(self.supervisor.complete())
         self.assertEqual(self.fake.changes, 2)
 
     def test_nobody_covers_for_those_who_only_start(self) -> None:
         """The first to be there would get everything."""
-        self.crew.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(Offer(b""), self.fake.ports)
         self.fake.hired[0].serve()
         self.clock.advance(1)
         self.assertEqual(self.fake.hired[0].link.told, [])
 
     def test_worker_that_cannot_serve(self) -> None:
-        """Its words are in the log, every line; it is ended; the start has failed, and nobody takes its place."""
-        self.crew.start(Offer(b""), self.fake.ports)
+        """Its words are in the log, every line; it is ended; the start has failed, and nobody takes its slot."""
+        self.supervisor.start(Offer(b""), self.fake.ports)
         first = self.fake.hired[0]
         first.link.waiting("serve").errback(Refused("one\ntwo"))
         self.assertEqual(first.signals, [KILL])
@@ -67,18 +67,18 @@ class StartTests(CrewTestCase):
         self.assertEqual((self.fake.reasons, self.fake.failures), (["signal"], 1))
         self.clock.advance(100)
         self.assertEqual(len(self.fake.hired), 2)
-        self.assertFalse(self.crew.first_complete())
+        self.assertFalse(self.supervisor.first_complete())
 
     def test_first_worker_that_cannot_be_made(self) -> None:
         """The start has failed; what a later one could wait out is nothing to begin with."""
         self.fake.fails = 1
-        self.crew.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(Offer(b""), self.fake.ports)
         self.clock.advance(100)
         self.assertEqual((len(self.fake.hired), self.fake.failures), (1, 1))
 
     def test_worker_that_never_gets_ready(self) -> None:
         """It has two minutes."""
-        self.crew.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(Offer(b""), self.fake.ports)
         self.fake.hired[0].serve()
         self.fake.pass_time(119)
         self.assertEqual(self.fake.hired[1].signals, [])
@@ -86,7 +86,7 @@ class StartTests(CrewTestCase):
         self.assertEqual(self.fake.hired[1].signals, [ABORT])
 
 
-class ReplacementTests(CrewTestCase):
+class ReplacementTests(SupervisorTestCase):
     """Those who end."""
 
     def setUp(self) -> None:
@@ -94,7 +94,7 @@ class ReplacementTests(CrewTestCase):
         self.fake.start()
 
     def replaced_after(self, process: FakeProcess) -> float:
-        """Seconds until somebody is hired in place of one that has just ended."""
+        """Seconds until somebody is hired in slot of one that has just ended."""
         count, since = len(self.fake.hired), self.clock.seconds()
         process.end(KILL)
         while len(self.fake.hired) == count:
@@ -144,26 +144,26 @@ class ReplacementTests(CrewTestCase):
 
     def test_replacement_gets_what_is_served(self) -> None:
         """What the last reload has brought."""
-        self.crew.prepare(Offer(b"second"), {}, [])
+        self.supervisor.prepare(Offer(b"second"), {}, [])
         for process in self.fake.hired:
             process.link.waiting("prepare").callback(b"")
-        self.crew.commit(self.fake.ports)
+        self.supervisor.commit(self.fake.ports)
         self.replaced_after(self.fake.hired[0])
         self.assertEqual(self.fake.hired[-1].link.payload("serve"), b"second")
 
     def test_nobody_comes_in_the_middle_of_a_reload(self) -> None:
         """It would be unclear which configuration is its."""
         self.fake.hired[0].end(KILL)
-        self.crew.prepare(Offer(b"second"), {}, [])
+        self.supervisor.prepare(Offer(b"second"), {}, [])
         self.fake.pass_time(5)
         self.assertEqual(len(self.fake.hired), 2)
         self.fake.hired[1].link.waiting("prepare").callback(b"")
-        self.crew.commit(self.fake.ports)
+        self.supervisor.commit(self.fake.ports)
         self.fake.pass_time(1)
         self.assertEqual(self.fake.hired[2].link.payload("serve"), b"second")
 
 
-class CoverTests(CrewTestCase):
+class CoverTests(SupervisorTestCase):
     """Connections that the kernel queues for those who do not accept them."""
 
     def setUp(self) -> None:
@@ -174,7 +174,7 @@ class CoverTests(CrewTestCase):
     def test_dead_one_is_covered_until_its_successor_serves(self) -> None:
         """With the dead one's own sockets; those that all share need nobody."""
         self.first.end(KILL)
-        self.assertEqual(self.second.link.told, [("cover", {"place": 1, "listeners": ["tcp:1"], "descriptors": [10]})])
+        self.assertEqual(self.second.link.told, [("cover", {"slot": 1, "listeners": ["tcp:1"], "descriptors": [10]})])
         self.fake.pass_time(2)
         self.assertEqual(self.second.link.verbs(), ["cover"])
         self.fake.hired[-1].serve()
@@ -191,19 +191,19 @@ class CoverTests(CrewTestCase):
         self.assertEqual(self.second.link.verbs(), ["cover", "uncover"])
 
     def test_cover_that_ends_is_followed_by_another(self) -> None:
-        fake = FakeCrew(3)
+        fake = FakeSupervisor(3)
         fake.start()
         fake.hired[0].end(KILL)
         (cover,) = [process for process in fake.hired[1:] if process.link.told]
         (other,) = [process for process in fake.hired[1:] if not process.link.told]
         cover.end(KILL)
-        self.assertEqual(sorted(fields["place"] for _, fields in other.link.told), [1, cover.number])
+        self.assertEqual(sorted(fields["slot"] for _, fields in other.link.told), [1, cover.number])
 
     def test_nobody_is_left(self) -> None:
         """Then connections wait for the first that comes."""
         self.first.end(KILL)
         self.second.end(KILL)
-        self.assertFalse(self.crew.lively())
+        self.assertFalse(self.supervisor.lively())
         self.fake.pass_time(2)
         self.fake.hired[-1].serve()
         self.assertEqual(self.fake.hired[-1].link.verbs(), ["cover"])
@@ -212,16 +212,16 @@ class CoverTests(CrewTestCase):
         """Listeners have changed, so what is covered is as well."""
         self.first.end(KILL)
         ports: dict[str, Any] = {"tcp:3": FakePort(3)}
-        self.crew.prepare(Offer(b"second"), ports, ["tcp:3"])
+        self.supervisor.prepare(Offer(b"second"), ports, ["tcp:3"])
         self.assertEqual(self.second.link.fields("prepare")["descriptors"], [31])
         self.second.link.waiting("prepare").callback(b"")
-        self.crew.commit(ports)
+        self.supervisor.commit(ports)
         self.second.link.waiting("commit").callback(b"")
         self.assertEqual(self.second.link.verbs(), ["cover", "uncover", "cover"])
-        self.assertEqual(self.second.link.told[-1][1], {"place": 1, "listeners": ["tcp:3"], "descriptors": [30]})
+        self.assertEqual(self.second.link.told[-1][1], {"slot": 1, "listeners": ["tcp:3"], "descriptors": [30]})
 
 
-class HungTests(CrewTestCase):
+class HungTests(SupervisorTestCase):
     """Those whose event loop stands still."""
 
     def setUp(self) -> None:
@@ -246,10 +246,10 @@ class HungTests(CrewTestCase):
         """What the service manager is told."""
         self.fake.silence(self.first)
         self.fake.pass_time(10)
-        self.assertTrue(self.crew.lively())
+        self.assertTrue(self.supervisor.lively())
         self.fake.silence(self.second)
         self.fake.pass_time(10)
-        self.assertFalse(self.crew.lively())
+        self.assertFalse(self.supervisor.lively())
 
     def test_parent_that_was_away(self) -> None:
         """Stopped, or starved: what the workers said meanwhile it has not read yet, so nobody is to blame."""
@@ -259,7 +259,7 @@ class HungTests(CrewTestCase):
         self.assertEqual([process.signals for process in self.fake.hired], [[], []])
 
 
-class ReloadTests(CrewTestCase):
+class ReloadTests(SupervisorTestCase):
     """All, or none."""
 
     def setUp(self) -> None:
@@ -268,7 +268,9 @@ class ReloadTests(CrewTestCase):
         self.first, self.second = self.fake.hired
 
     def prepare(self) -> Deferred[None]:
-        return self.crew.prepare(Offer(b"second", {"bob": 3}), {**self.fake.ports, "tcp:3": FakePort(3)}, ["tcp:3"])
+        return self.supervisor.prepare(
+            Offer(b"second", {"bob": 3}), {**self.fake.ports, "tcp:3": FakePort(3)}, ["tcp:3"]
+        )
 
     def test_nobody_swaps_before_all_are_prepared(self) -> None:
         preparing = self.prepare()
@@ -278,7 +280,7 @@ class ReloadTests(CrewTestCase):
         self.assertNoResult(preparing)
         self.second.link.waiting("prepare").callback(b"")
         self.successResultOf(preparing)
-        committing = self.crew.commit(self.fake.ports)
+        committing = self.supervisor.commit(self.fake.ports)
         for process in self.fake.hired:
             self.assertNoResult(committing)
             process.link.waiting("commit").callback(b"")
@@ -287,7 +289,7 @@ class ReloadTests(CrewTestCase):
     def refused(self, preparing: Deferred[None]) -> str:
         """Why it failed; and that everybody has dropped it, and is asked for nothing more."""
         why = str(self.failureResultOf(preparing, Refused).value)
-        self.crew.drop()
+        self.supervisor.drop()
         for process in self.fake.hired[:2]:
             if process.pid:
                 self.assertEqual(process.link.verbs()[-1], "drop")
@@ -343,7 +345,7 @@ class ReloadTests(CrewTestCase):
         starting.serve()
         starting.link.waiting("prepare").callback(b"")
         self.successResultOf(preparing)
-        self.crew.commit(self.fake.ports)
+        self.supervisor.commit(self.fake.ports)
         starting.link.waiting("commit").callback(b"")
 
     def leave(self, process: FakeProcess) -> None:
@@ -356,7 +358,7 @@ class ReloadTests(CrewTestCase):
         preparing = self.prepare()
         self.second.link.waiting("prepare").callback(b"")
         self.successResultOf(preparing)
-        committing = self.crew.commit(self.fake.ports)
+        committing = self.supervisor.commit(self.fake.ports)
         self.second.link.waiting("commit").callback(b"")
         self.successResultOf(committing)
         self.assertEqual([verb for verb, *_ in self.first.link.asked], ["serve"])
@@ -371,7 +373,7 @@ class ReloadTests(CrewTestCase):
         self.first.link.waiting("prepare").errback(Refused("this worker drains"))
         self.second.link.waiting("prepare").callback(b"")
         self.successResultOf(preparing)
-        committing = self.crew.commit(self.fake.ports)
+        committing = self.supervisor.commit(self.fake.ports)
         self.leave(self.second)
         self.first.link.waiting("commit").errback(Refused("this worker drains"))
         self.second.link.waiting("commit").errback(Refused("this worker drains"))
@@ -385,7 +387,7 @@ class ReloadTests(CrewTestCase):
         starting = self.fake.hired[-1]
         self.leave(starting)
         starting.serve()
-        self.assertFalse(self.crew.complete())
+        self.assertFalse(self.supervisor.complete())
 
     def test_new_listeners_are_nobodys_before_the_swap(self) -> None:
         """Who covers for one that ends meanwhile does not open them ahead of all others, nor keeps them open."""
@@ -402,7 +404,7 @@ class ReloadTests(CrewTestCase):
         for process in self.fake.hired:
             process.link.waiting("prepare").callback(b"")
         self.successResultOf(preparing)
-        committing = self.crew.commit(self.fake.ports)
+        committing = self.supervisor.commit(self.fake.ports)
         self.first.link.waiting("commit").callback(b"")
         self.second.link.waiting("commit").errback(Refused("a bug"))
         self.assertEqual(self.second.signals, [KILL])
@@ -412,7 +414,7 @@ class ReloadTests(CrewTestCase):
         self.assertEqual(self.fake.hired[-1].link.payload("serve"), b"second")
 
 
-class StopTests(CrewTestCase):
+class StopTests(SupervisorTestCase):
     """The end of all."""
 
     def setUp(self) -> None:
@@ -421,7 +423,7 @@ class StopTests(CrewTestCase):
         self.first, self.second = self.fake.hired
 
     def test_all_drain_and_all_are_waited_for(self) -> None:
-        stopping = self.crew.stop(30)
+        stopping = self.supervisor.stop(30)
         for process in self.fake.hired:
             self.assertNoResult(stopping)
             self.assertEqual(process.link.verbs(), ["drain"])
@@ -434,7 +436,7 @@ class StopTests(CrewTestCase):
 
     def test_one_that_fails_meanwhile_is_told_of(self) -> None:
         """As where the first workers all fail at their start: the first one's end stops the others."""
-        stopping = self.crew.stop(30)
+        stopping = self.supervisor.stop(30)
         self.first.end()
         self.second.end(status=3)
         self.successResultOf(stopping)
@@ -442,7 +444,7 @@ class StopTests(CrewTestCase):
 
     def test_one_that_does_not_end(self) -> None:
         """Is killed a little after the drain's own time."""
-        stopping = self.crew.stop(30)
+        stopping = self.supervisor.stop(30)
         self.first.end()
         self.fake.pass_time(34)
         self.assertEqual(self.second.signals, [])
@@ -453,8 +455,8 @@ class StopTests(CrewTestCase):
 
     def test_cut_short(self) -> None:
         """All are told, and killed soon after where they do not listen."""
-        stopping = self.crew.stop(30)
-        self.crew.cut_short()
+        stopping = self.supervisor.stop(30)
+        self.supervisor.cut_short()
         for process in self.fake.hired:
             self.assertEqual(process.link.verbs(), ["drain", "cut_short"])
         self.first.end()
@@ -467,13 +469,13 @@ class StopTests(CrewTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_cut_short_before_it_has_begun(self) -> None:
-        self.crew.cut_short()
-        self.crew.stop(30)
+        self.supervisor.cut_short()
+        self.supervisor.stop(30)
         self.assertEqual(self.first.link.verbs(), ["drain", "cut_short"])
 
     def test_nobody_is_hired_for_those_who_were_about_to_be_replaced(self) -> None:
         self.first.end(KILL)
-        stopping = self.crew.stop(30)
+        stopping = self.supervisor.stop(30)
         self.second.end()
         self.successResultOf(stopping)
         self.clock.advance(100)
@@ -481,28 +483,28 @@ class StopTests(CrewTestCase):
 
     def test_slow_drain_is_no_hanging(self) -> None:
         """A worker that drains still gives signs of life; should it not, the drain's time is what it has."""
-        self.crew.stop(30)
+        self.supervisor.stop(30)
         self.fake.pass_time(15)
         self.assertEqual([process.signals for process in self.fake.hired], [[], []])
 
 
-class OverviewTests(CrewTestCase):
+class OverviewTests(SupervisorTestCase):
     """The lines of the status page."""
 
     def test_lines(self) -> None:
-        self.crew.start(Offer(b""), self.fake.ports)
-        self.assertIn("starting, process 100", self.crew.overview()["1"])
+        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.assertIn("starting, process 100", self.supervisor.overview()["1"])
         for process in self.fake.hired:
             process.serve()
         self.fake.hired[0].beat = Beat(3, 2, 80 << 20, 1.0)
         line = "serves, process 100, 3 connections, 2 requests in flight, 80 MiB"
-        self.assertEqual(self.crew.overview()["1"], line)
+        self.assertEqual(self.supervisor.overview()["1"], line)
         self.fake.hired[1].end(KILL)
-        self.assertEqual(self.crew.overview()["2"], "none, replaced 1 times")
+        self.assertEqual(self.supervisor.overview()["2"], "none, replaced 1 times")
         self.fake.hired[0].ready, self.fake.hired[0].leaving = False, True
-        self.assertIn("drains, process 100", self.crew.overview()["1"])
-        self.assertEqual(self.crew.answering(), self.fake.hired[:1])
+        self.assertIn("drains, process 100", self.supervisor.overview()["1"])
+        self.assertEqual(self.supervisor.answering(), self.fake.hired[:1])
         self.fake.hired[0].ready, self.fake.hired[0].leaving = True, False
         self.fake.silence(self.fake.hired[0])
         self.fake.pass_time(6)
-        self.assertIn("silent", self.crew.overview()["1"])
+        self.assertIn("silent", self.supervisor.overview()["1"])

@@ -1,9 +1,9 @@
 """The workers of one parent: there are always as many as there should be, and they change configuration together.
 
-Theory of operation. Each worker has a place, numbered from 1. Whoever ends there without being told to is replaced:
+Theory of operation. Each worker has a slot, numbered from 1. Whoever ends there without being told to is replaced:
 at once if it had lived for a minute, after half a second otherwise, and after twice as long each further time, up to
 half a minute. A worker that gives no sign of life for 20 seconds is made to say where it stands (SIGABRT, to which the
-interpreter answers with a traceback) and ended. While a place is empty, or its worker late, another worker accepts the
+interpreter answers with a traceback) and ended. While a slot is empty, or its worker late, another worker accepts the
 connections that the kernel queues for it.
 """
 
@@ -36,7 +36,7 @@ _DRAIN_GRACE = 5.0
 
 
 @attrs.define(eq=False)
-class Place:
+class WorkerSlot:
     """Where a worker is, or should be.
 
     :ivar failures: how often in a row it has ended young.
@@ -55,17 +55,17 @@ class Place:
         return self.process.beat if self.process is not None else Beat()
 
 
-class Crew:
+class WorkerSupervisor:
     """See the module's head.
 
     :param reactor: clock and processes.
     :param count: how many workers.
-    :param hire: starts a worker for a place, by its number. Its own failures are the worker's.
+    :param spawn: starts a worker for a slot, by its number. Its own failures are the worker's.
     :param ended: told of each worker that ended without being told to: its process, and why: ``exit``, ``signal`` or
         ``hung``.
     :param changed: called when the number of ready workers has changed.
     :param failed: called, perhaps more than once, when one of the first workers does not come to serve. Nobody takes
-        its place.
+        its slot.
     :param shared_counters: the memory of :mod:`aigw.shared_counters`, a file descriptor.
     """
 
@@ -75,15 +75,15 @@ class Crew:
         self,
         reactor: Any,
         count: int,
-        hire: Callable[[int], WorkerProcess],
+        spawn: Callable[[int], WorkerProcess],
         ended: Callable[[WorkerProcess, str], None],
         changed: Callable[[], None],
         failed: Callable[[], None],
         shared_counters: int,
     ) -> None:
         self._reactor = reactor
-        self.places = [Place(number) for number in range(1, count + 1)]
-        self._hire = hire
+        self.slots = [WorkerSlot(number) for number in range(1, count + 1)]
+        self._spawn = spawn
         self._told_ended = ended
         self._changed = changed
         self._failed = failed
@@ -102,7 +102,7 @@ class Crew:
 
     def processes(self) -> Iterator[WorkerProcess]:
         """All that run."""
-        return (place.process for place in self.places if place.process is not None)
+        return (slot.process for slot in self.slots if slot.process is not None)
 
     def ready(self) -> list[WorkerProcess]:
         """All that serve."""
@@ -113,8 +113,8 @@ class Crew:
         return [process for process in self.processes() if process.ready or process.leaving]
 
     def complete(self) -> bool:
-        """Whether every place has a worker that serves."""
-        return len(self.ready()) == len(self.places)
+        """Whether every slot has a worker that serves."""
+        return len(self.ready()) == len(self.slots)
 
     def lively(self) -> bool:
         """Whether some worker serves and has lately given a sign of life."""
@@ -126,50 +126,50 @@ class Crew:
     # -- start
 
     def start(self, served: Offer, ports: Mapping[str, Reserved]) -> None:
-        """Fill all places.
+        """Fill all slots.
 
         :param ports: the listeners, by their descriptions.
         """
         self._served, self._ports = served, ports
         self._looking.start(1.0, now=False)
-        for place in self.places:
-            self._fill(place)
+        for slot in self.slots:
+            self._fill(slot)
 
-    def _fill(self, place: Place) -> None:
-        place.replacing = None
+    def _fill(self, slot: WorkerSlot) -> None:
+        slot.replacing = None
         if self._change is not None:  # a reload is under way; who comes now had better come after it
-            place.replacing = self._reactor.callLater(_FIRST_PAUSE, self._fill, place)
+            slot.replacing = self._reactor.callLater(_FIRST_PAUSE, self._fill, slot)
             return
         try:
-            process = self._hire(place.number)
+            process = self._spawn(slot.number)
         except OSError as error:
             why = os_error_text(error)
-            self.log.error("worker {number} cannot be started: {why}", number=place.number, why=why)
-            place.failures += 1
+            self.log.error("worker {number} cannot be started: {why}", number=slot.number, why=why)
+            slot.failures += 1
             if self._was_complete:
-                self._replace_later(place)
+                self._replace_later(slot)
             else:
                 self._failed()
             return
-        place.process = process
-        process.ended.addCallback(self._ended, place, process)
+        slot.process = process
+        process.ended.addCallback(self._ended, slot, process)
         serving = process.link.ask(
             "serve",
             self._served.settings,
-            [*_sockets_of(place, self._ports, self._ports), self._shared_counters],
+            [*_sockets_of(slot, self._ports, self._ports), self._shared_counters],
             listeners=list(self._ports),
             rows=self._served.rows,
-            place=place.number,
-            places=len(self.places),
+            slot=slot.number,
+            slots=len(self.slots),
         )
-        serving.addCallback(self._serves, place, process).addErrback(self._cannot_serve, process)
+        serving.addCallback(self._serves, slot, process).addErrback(self._cannot_serve, process)
 
-    def _serves(self, _answer: bytes, place: Place, process: WorkerProcess) -> None:
+    def _serves(self, _answer: bytes, slot: WorkerSlot, process: WorkerProcess) -> None:
         if process.leaving:
             return  # somebody ended it while it was starting
         process.ready = True
         process.heard = self._reactor.seconds()
-        self.log.info("worker {number} serves, process {pid}", number=place.number, pid=process.pid)
+        self.log.info("worker {number} serves, process {pid}", number=slot.number, pid=process.pid)
         if self.complete():
             self._was_complete = True
         self._cover()
@@ -184,10 +184,10 @@ class Crew:
 
     # -- the end of one
 
-    def _ended(self, how: str, place: Place, process: WorkerProcess) -> None:
-        place.process = None
+    def _ended(self, how: str, slot: WorkerSlot, process: WorkerProcess) -> None:
+        slot.process = None
         if process.status != 0 or not self._stopping:
-            self.log.error("worker {number} {how}", number=place.number, how=how)
+            self.log.error("worker {number} {how}", number=slot.number, how=how)
         if self._stopping:
             return
         lived = self._reactor.seconds() - process.started
@@ -196,18 +196,18 @@ class Crew:
         if not self._was_complete:
             self._failed()
             return
-        place.restarts += 1
-        place.failures = 0 if lived > _SETTLED else place.failures + 1
-        self._replace_later(place)
+        slot.restarts += 1
+        slot.failures = 0 if lived > _SETTLED else slot.failures + 1
+        self._replace_later(slot)
         self._cover()
         self._changed()
 
-    def _replace_later(self, place: Place) -> None:
-        if not place.failures:
-            self._fill(place)
+    def _replace_later(self, slot: WorkerSlot) -> None:
+        if not slot.failures:
+            self._fill(slot)
             return
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (place.failures - 1))
-        place.replacing = self._reactor.callLater(pause, self._fill, place)
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (slot.failures - 1))
+        slot.replacing = self._reactor.callLater(pause, self._fill, slot)
 
     # -- those who hang
 
@@ -229,28 +229,28 @@ class Crew:
     # -- connections of those who are not there
 
     def _cover(self) -> None:
-        """Have somebody accept for each place whose worker does not, and nobody for the others."""
+        """Have somebody accept for each slot whose worker does not, and nobody for the others."""
         if self._stopping or not self._was_complete:
             return
         able = [process for process in self.ready() if not self._late(process)]
-        for place in self.places:
-            needed = place.process not in able
-            if place.covered_by is not None and not (needed and place.covered_by in able):
-                place.covered_by.link.tell("uncover", place=place.number)
-                place.covered_by = None
-            if needed and place.covered_by is None and able:
-                place.covered_by = able[place.number % len(able)]
-                self._tell_cover(place, place.covered_by)
+        for slot in self.slots:
+            needed = slot.process not in able
+            if slot.covered_by is not None and not (needed and slot.covered_by in able):
+                slot.covered_by.link.tell("uncover", slot=slot.number)
+                slot.covered_by = None
+            if needed and slot.covered_by is None and able:
+                slot.covered_by = able[slot.number % len(able)]
+                self._tell_cover(slot, slot.covered_by)
 
-    def _tell_cover(self, place: Place, by: WorkerProcess) -> None:
+    def _tell_cover(self, slot: WorkerSlot, by: WorkerProcess) -> None:
         own = [description for description, port in self._ports.items() if not port.shared]
-        by.link.tell("cover", _sockets_of(place, self._ports, own), place=place.number, listeners=own)
+        by.link.tell("cover", _sockets_of(slot, self._ports, own), slot=slot.number, listeners=own)
 
     def _uncover_all(self) -> None:
-        for place in self.places:
-            if place.covered_by is not None:
-                place.covered_by.link.tell("uncover", place=place.number)
-                place.covered_by = None
+        for slot in self.slots:
+            if slot.covered_by is not None:
+                slot.covered_by.link.tell("uncover", slot=slot.number)
+                slot.covered_by = None
 
     # -- another configuration
 
@@ -262,9 +262,9 @@ class Crew:
         :raises Refused: one could not; :meth:`drop` must follow.
         """
         processes = [
-            (place.process, _sockets_of(place, ports, opened))
-            for place in self.places
-            if place.process is not None and not place.process.leaving
+            (slot.process, _sockets_of(slot, ports, opened))
+            for slot in self.slots
+            if slot.process is not None and not slot.process.leaving
         ]
         self._change = Change(self._reactor, offer, processes, opened)
         yield self._change.prepare()
@@ -291,15 +291,15 @@ class Crew:
     # -- what is told about them
 
     def overview(self) -> dict[str, str]:
-        """A line for each place."""
-        return {str(place.number): self._in_words(place) for place in self.places}
+        """A line for each slot."""
+        return {str(slot.number): self._in_words(slot) for slot in self.slots}
 
-    def _in_words(self, place: Place) -> str:
-        process = place.process
-        restarts = f", replaced {place.restarts} times" if place.restarts else ""
+    def _in_words(self, slot: WorkerSlot) -> str:
+        process = slot.process
+        restarts = f", replaced {slot.restarts} times" if slot.restarts else ""
         if process is None:
             return f"none{restarts}"
-        beat = place.beat()
+        beat = slot.beat()
         working = "serves" if process.ready else "drains" if process.leaving else "starting"
         state = "silent" if process.ready and self._late(process) else working
         amounts = f"{beat.connections} connections, {beat.requests} requests in flight, {beat.memory >> 20} MiB"
@@ -318,10 +318,10 @@ class Crew:
         :param seconds: after which they are killed, and a little more.
         """
         self._stopping = True
-        for place in self.places:
-            if place.replacing is not None:
-                place.replacing.cancel()
-                place.replacing = None
+        for slot in self.slots:
+            if slot.replacing is not None:
+                slot.replacing.cancel()
+                slot.replacing = None
         processes = list(self.processes())
         ends = [process.ended for process in processes]
         for process in processes:
@@ -350,5 +350,5 @@ class Crew:
                 process.kill(signal.SIGKILL)
 
 
-def _sockets_of(place: Place, ports: Mapping[str, Reserved], descriptions: Iterable[str]) -> list[int]:
-    return [ports[description].of(place.number - 1).fileno() for description in descriptions]
+def _sockets_of(slot: WorkerSlot, ports: Mapping[str, Reserved], descriptions: Iterable[str]) -> list[int]:
+    return [ports[description].of(slot.number - 1).fileno() for description in descriptions]
