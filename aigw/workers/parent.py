@@ -27,12 +27,12 @@ from aigw.shared_counters import SharedCounters, make_memory, with_rows
 from aigw.snapshot import check
 from aigw.web.admin import AdminRoot
 from aigw.web.admin_site import AdminSite
-from aigw.workers.change import Offer
 from aigw.workers.overview import together
 from aigw.workers.process import WorkerProcess, command
 from aigw.workers.sockets import Reserved, reserving
 from aigw.workers.supervisor import WorkerSlot, WorkerSupervisor
 from aigw.workers.totals import Totals
+from aigw.workers.two_phase_reload import ConfigUpdate
 
 #: Seconds that a scrape, or the status page, waits for a worker.
 _ANSWER = 2.0
@@ -96,15 +96,15 @@ class Parent(Daemon):
 
     def begin(self) -> None:
         """See :class:`~aigw.daemon.Daemon`."""
-        self.supervisor.start(self._offer(self.settings), self._reserved(self.settings.server.listen))
+        self.supervisor.start(self._config_update(self.settings), self._reserved(self.settings.server.listen))
 
-    def _offer(self, settings: Settings) -> Offer:
+    def _config_update(self, settings: Settings) -> ConfigUpdate:
         all_count = settings.server.max_in_flight > 0  # whose share of it is used up
         limited = [name for name, consumer in settings.consumers.items() if consumer.max_in_flight or all_count]
         if all_count:
             limited = [*address_groups(), *limited]
         self._shared_counters.rows = with_rows(self._shared_counters.rows, limited)
-        return Offer(_packed(settings), self._shared_counters.rows)
+        return ConfigUpdate(_packed(settings), self._shared_counters.rows)
 
     def _reserved(self, wanted: Iterable[str]) -> dict[str, Reserved]:
         ports = self._ports.ports(wanted)
@@ -155,7 +155,7 @@ class Parent(Daemon):
         opened_admin: list[str] = []
         try:
             opened_admin = self._admin_port.open(wanted_admin, self._ports.ports().values())
-            yield self.supervisor.prepare(self._offer(settings), self._reserved(wanted), opened)
+            yield self.supervisor.prepare(self._config_update(settings), self._reserved(wanted), opened)
             self.access_log.switch(settings.server.access_log)
         except Exception:
             self._admin_port.close(opened_admin)

@@ -20,10 +20,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from aigw.os_error_text import os_error_text
-from aigw.workers.change import PREPARE, Change, Offer
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat, WorkerProcess
 from aigw.workers.sockets import Reserved
+from aigw.workers.two_phase_reload import PREPARE, ConfigUpdate, TwoPhaseReload
 
 #: Seconds without a sign of life after which others accept for a worker, and after which it is ended.
 LATE, HUNG = 4.0, 20.0
@@ -88,8 +88,8 @@ class WorkerSupervisor:
         self._changed = changed
         self._failed = failed
         self._shared_counters = shared_counters
-        self._served = Offer(b"")
-        self._change: Change | None = None
+        self._served = ConfigUpdate(b"")
+        self._reload: TwoPhaseReload | None = None
         self._ports: Mapping[str, Reserved] = {}
         self._stopping = self._hurried = False
         self._killing: Any = None
@@ -125,7 +125,7 @@ class WorkerSupervisor:
 
     # -- start
 
-    def start(self, served: Offer, ports: Mapping[str, Reserved]) -> None:
+    def start(self, served: ConfigUpdate, ports: Mapping[str, Reserved]) -> None:
         """Fill all slots.
 
         :param ports: the listeners, by their descriptions.
@@ -137,7 +137,7 @@ class WorkerSupervisor:
 
     def _fill(self, slot: WorkerSlot) -> None:
         slot.replacing = None
-        if self._change is not None:  # a reload is under way; who comes now had better come after it
+        if self._reload is not None:  # a reload is under way; who comes now had better come after it
             slot.replacing = self._reactor.callLater(_FIRST_PAUSE, self._fill, slot)
             return
         try:
@@ -255,7 +255,7 @@ class WorkerSupervisor:
     # -- another configuration
 
     @inlineCallbacks
-    def prepare(self, offer: Offer, ports: Mapping[str, Reserved], opened: list[str]) -> Any:
+    def prepare(self, update: ConfigUpdate, ports: Mapping[str, Reserved], opened: list[str]) -> Any:
         """Have all workers build it, but for those that drain.
 
         :param ports: the listeners of ``opened``, which are new, and perhaps others.
@@ -266,14 +266,14 @@ class WorkerSupervisor:
             for slot in self.slots
             if slot.process is not None and not slot.process.leaving
         ]
-        self._change = Change(self._reactor, offer, processes, opened)
-        yield self._change.prepare()
+        self._reload = TwoPhaseReload(self._reactor, update, processes, opened)
+        yield self._reload.prepare()
 
     def drop(self) -> None:
         """Stay with what is served."""
-        change, self._change = self._change, None
-        if change is not None:
-            change.drop()
+        reload, self._reload = self._reload, None
+        if reload is not None:
+            reload.drop()
 
     @inlineCallbacks
     def commit(self, ports: Mapping[str, Reserved]) -> Any:
@@ -281,11 +281,11 @@ class WorkerSupervisor:
 
         :param ports: its listeners.
         """
-        change, self._change, self._ports = self._change, None, ports
-        assert change is not None
-        self._served = change.offer
+        reload, self._reload, self._ports = self._reload, None, ports
+        assert reload is not None
+        self._served = reload.update
         self._uncover_all()
-        yield change.commit()
+        yield reload.commit()
         self._cover()
 
     # -- what is told about them

@@ -10,10 +10,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from aigw.daemon import Refused
-from aigw.workers.change import Offer
 from aigw.workers.link import LinkLost
 from aigw.workers.process import Beat
 from aigw.workers.supervisor import WorkerSupervisor
+from aigw.workers.two_phase_reload import ConfigUpdate
 
 
 class FakeLink:
@@ -134,7 +134,7 @@ class FakeSupervisor:
 
     def start(self) -> None:
         """All of them, and all serve."""
-        self.supervisor.start(Offer(b"first", {"ann": 2}), self.ports)
+        self.supervisor.start(ConfigUpdate(b"first", {"ann": 2}), self.ports)
         for process in self.hired:
             process.serve()
 

@@ -9,8 +9,8 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial import unittest
 
 from aigw.daemon import Refused
-from aigw.workers.change import Offer
 from aigw.workers.process import Beat
+from aigw.workers.two_phase_reload import ConfigUpdate
 from tests.unit.workers.fakes import ABORT, KILL, REFUSAL, FakePort, FakeProcess, FakeSupervisor
 
 
@@ -34,7 +34,7 @@ class StartTests(SupervisorTestCase):
 
     def test_each_gets_what_it_needs(self) -> None:
         """The settings, its own socket of each listener or the one of all, the shared counters, its slot."""
-        self.supervisor.start(Offer(b"first", {"ann": 2}), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b"first", {"ann": 2}), self.fake.ports)
         self.assertEqual([process.number for process in self.fake.hired], [1, 2])
         for process, sockets in zip(self.fake.hired, ([10, 20], [11, 20]), strict=True):
             self.assertEqual(process.link.payload("serve"), b"first")
@@ -42,7 +42,7 @@ class StartTests(SupervisorTestCase):
             self.assertEqual(process.link.fields("serve"), {**wanted, "descriptors": [*sockets, 99]})
 
     def test_complete_when_all_serve(self) -> None:
-        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b""), self.fake.ports)
         self.fake.hired[1].serve()
         self.assertEqual((self.supervisor.complete(), self.supervisor.lively()), (False, True))
         self.fake.hired[0].serve()
@@ -51,14 +51,14 @@ class StartTests(SupervisorTestCase):
 
     def test_nobody_covers_for_those_who_only_start(self) -> None:
         """The first to be there would get everything."""
-        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b""), self.fake.ports)
         self.fake.hired[0].serve()
         self.clock.advance(1)
         self.assertEqual(self.fake.hired[0].link.told, [])
 
     def test_worker_that_cannot_serve(self) -> None:
         """Its words are in the log, every line; it is ended; the start has failed, and nobody takes its slot."""
-        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b""), self.fake.ports)
         first = self.fake.hired[0]
         first.link.waiting("serve").errback(Refused("one\ntwo"))
         self.assertEqual(first.signals, [KILL])
@@ -72,13 +72,13 @@ class StartTests(SupervisorTestCase):
     def test_first_worker_that_cannot_be_made(self) -> None:
         """The start has failed; what a later one could wait out is nothing to begin with."""
         self.fake.fails = 1
-        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b""), self.fake.ports)
         self.clock.advance(100)
         self.assertEqual((len(self.fake.hired), self.fake.failures), (1, 1))
 
     def test_worker_that_never_gets_ready(self) -> None:
         """It has two minutes."""
-        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b""), self.fake.ports)
         self.fake.hired[0].serve()
         self.fake.pass_time(119)
         self.assertEqual(self.fake.hired[1].signals, [])
@@ -144,7 +144,7 @@ class ReplacementTests(SupervisorTestCase):
 
     def test_replacement_gets_what_is_served(self) -> None:
         """What the last reload has brought."""
-        self.supervisor.prepare(Offer(b"second"), {}, [])
+        self.supervisor.prepare(ConfigUpdate(b"second"), {}, [])
         for process in self.fake.hired:
             process.link.waiting("prepare").callback(b"")
         self.supervisor.commit(self.fake.ports)
@@ -154,7 +154,7 @@ class ReplacementTests(SupervisorTestCase):
     def test_nobody_comes_in_the_middle_of_a_reload(self) -> None:
         """It would be unclear which configuration is its."""
         self.fake.hired[0].end(KILL)
-        self.supervisor.prepare(Offer(b"second"), {}, [])
+        self.supervisor.prepare(ConfigUpdate(b"second"), {}, [])
         self.fake.pass_time(5)
         self.assertEqual(len(self.fake.hired), 2)
         self.fake.hired[1].link.waiting("prepare").callback(b"")
@@ -212,7 +212,7 @@ class CoverTests(SupervisorTestCase):
         """Listeners have changed, so what is covered is as well."""
         self.first.end(KILL)
         ports: dict[str, Any] = {"tcp:3": FakePort(3)}
-        self.supervisor.prepare(Offer(b"second"), ports, ["tcp:3"])
+        self.supervisor.prepare(ConfigUpdate(b"second"), ports, ["tcp:3"])
         self.assertEqual(self.second.link.fields("prepare")["descriptors"], [31])
         self.second.link.waiting("prepare").callback(b"")
         self.supervisor.commit(ports)
@@ -269,7 +269,7 @@ class ReloadTests(SupervisorTestCase):
 
     def prepare(self) -> Deferred[None]:
         return self.supervisor.prepare(
-            Offer(b"second", {"bob": 3}), {**self.fake.ports, "tcp:3": FakePort(3)}, ["tcp:3"]
+            ConfigUpdate(b"second", {"bob": 3}), {**self.fake.ports, "tcp:3": FakePort(3)}, ["tcp:3"]
         )
 
     def test_nobody_swaps_before_all_are_prepared(self) -> None:
@@ -492,7 +492,7 @@ class OverviewTests(SupervisorTestCase):
     """The lines of the status page."""
 
     def test_lines(self) -> None:
-        self.supervisor.start(Offer(b""), self.fake.ports)
+        self.supervisor.start(ConfigUpdate(b""), self.fake.ports)
         self.assertIn("starting, process 100", self.supervisor.overview()["1"])
         for process in self.fake.hired:
             process.serve()

@@ -21,7 +21,7 @@ PREPARE = 120.0
 
 
 @attrs.frozen
-class Offer:
+class ConfigUpdate:
     """What workers are to serve.
 
     :ivar settings: as they take them.
@@ -32,7 +32,7 @@ class Offer:
     rows: dict[str, int] = attrs.field(factory=dict, repr=False)
 
 
-class Change:
+class TwoPhaseReload:
     """See the module's head.
 
     :param reactor: the clock.
@@ -45,11 +45,11 @@ class Change:
     def __init__(
         self,
         reactor: Any,
-        offer: Offer,
+        update: ConfigUpdate,
         processes: Sequence[tuple[WorkerProcess, list[int]]],
         opened: list[str],
     ) -> None:
-        self.offer = offer
+        self.update = update
         self._reactor = reactor
         self._processes = processes
         self._opened = opened
@@ -69,7 +69,7 @@ class Change:
     def _prepare_one(self, process: WorkerProcess, sockets: list[int]) -> Deferred[None]:
         served = process.ready
         asked = process.link.ask(
-            "prepare", self.offer.settings, sockets, listeners=self._opened, rows=self.offer.rows
+            "prepare", self.update.settings, sockets, listeners=self._opened, rows=self.update.rows
         ).addTimeout(PREPARE, self._reactor)
 
         def refused(failure: Failure) -> None:
