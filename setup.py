@@ -69,7 +69,7 @@ ON_THE_WAY = (
     "aigw/proxy/exchange.py",
     "aigw/proxy/forwarding.py",
     "aigw/proxy/plan.py",
-    "aigw/proxy/planbook.py",
+    "aigw/proxy/plan_cache.py",
     "aigw/proxy/relay.py",
     "aigw/proxy/ways.py",
     "aigw/routing/breaker.py",

@@ -29,7 +29,7 @@ from aigw.listener_factories import furnished
 from aigw.llm.operations import MODELS
 from aigw.llm.providers import provider
 from aigw.proxy import credentials
-from aigw.proxy.planbook import PlanBook, is_native, provider_at
+from aigw.proxy.plan_cache import PlanCache, is_native, provider_at
 from aigw.proxy.probing import Probe
 from aigw.routing.breaker import BreakerRules
 from aigw.routing.conditions import Conditions, conflicts
@@ -77,7 +77,7 @@ class Snapshot:
         authenticators = Authenticators(settings, consumers)
         labels = Labels(settings)
         by_backend = {key.name: upstream for key, upstream in upstreams.items()}
-        plans = PlanBook(settings, by_backend, authenticators.key_names, authenticators.keys, labels.label_of, reactor)
+        plans = PlanCache(settings, by_backend, authenticators.key_names, authenticators.keys, labels.label_of, reactor)
         book = previous.book if previous is not None else HealthBook()
         models = Models(settings, book)
         routes = {
@@ -276,7 +276,7 @@ def _route(
     route: RouteSettings,
     authenticators: Authenticators,
     models: Models,
-    plans: PlanBook,
+    plans: PlanCache,
     settings: Settings,
 ) -> Route:
     rewrite = route.rewrite
@@ -295,7 +295,7 @@ def _route(
         prefix=prefix.encode() if prefix is not None else None,
         models=models,
         plans=plans,
-        alike=plans.alike(name),
+        plan_key=plans.plan_key(name),
         provider=backend.provider if backend is not None else "",
         pinned=backend.model if backend is not None else None,
         on_model_mismatch=backend.on_model_mismatch if backend is not None else "override",
@@ -308,7 +308,7 @@ def _lists(backend: Backend) -> bool:
 
 
 def _wildcards(
-    settings: Settings, models: Models, plans: PlanBook, upstreams: Mapping[str, Upstream], deadlines: Deadlines
+    settings: Settings, models: Models, plans: PlanCache, upstreams: Mapping[str, Upstream], deadlines: Deadlines
 ) -> Wildcards:
     """What wildcards take, by the lists of the backends behind them that have one and leave the model to the client."""
     lists: dict[str, UpstreamList] = {}

@@ -58,7 +58,7 @@ class ClientCall:
     :param matched: the part of the path that the route matched.
     :ivar body: what was sent.
     :ivar offload: where large work is done; None does all of it on the event loop.
-    :ivar alike: the name of a route whose plans are those of the request's.
+    :ivar plan_key: the name of a route whose plans are those of the request's.
     :ivar stream: the client wants a stream.
     :ivar bound: it goes on with what one provider has kept, so another one cannot answer it.
     :ivar said: what it has got of one, where others can take it up.
@@ -67,7 +67,7 @@ class ClientCall:
     :ivar without_prefill: who would not be given the beginning of its answer.
     """
 
-    alike = ""
+    plan_key = ""
     consumer: Consumer | None = None
     stream = False
     bound = False
@@ -86,13 +86,13 @@ class ClientCall:
         self.request: Request = account.request
         self.matched = matched
 
-    def asks(self, operation: str, query: bytes | None, body: ClientBody, alike: str, plans: Plans) -> None:
+    def asks(self, operation: str, query: bytes | None, body: ClientBody, plan_key: str, plans: Plans) -> None:
         """What for.
 
         :param query: without what is this gateway's business.
         :param body: the call's own from here on.
         """
-        self.alike = alike
+        self.plan_key = plan_key
         self.operation = operation
         self._plans = plans
         self._query = query
@@ -119,7 +119,7 @@ class ClientCall:
 
         :raises aigw.errors.BadRequest: it has nothing like the operation.
         """
-        return self._plans.plan(self.alike, candidate, self.consumer, self.operation)
+        return self._plans.plan(self.plan_key, candidate, self.consumer, self.operation)
 
     def attempt(self, candidate: Candidate, plan: Plan) -> Attempt:
         """The call as the candidate is to get it, ready to be started.

@@ -2,7 +2,7 @@
 
 :data:`UP`, :data:`QUERY` and :data:`DOWN` are the whole of it; ``docs/providers/headers.md`` has the same lists for
 people, and a test compares the two. What a configuration adds (key names, ``headers.set`` and ``remove``, the header of
-a backend's ``auth``) is :mod:`aigw.proxy.planbook`'s.
+a backend's ``auth``) is :mod:`aigw.proxy.plan_cache`'s.
 
 Some servers make one name of ``Content-Length`` and ``Content_Length`` (CGI and what came from it turn both into
 ``CONTENT_LENGTH``). So a name with other characters than letters, digits and dashes is looked up with dashes in their

@@ -329,7 +329,7 @@ class RequestDispatcher:
         group = route.choose(visit.account.asked_model)
         if query is not None:
             query = route.clean_query(query)
-        visit.asks(operation, query, body, route.alike, route.plans)
+        visit.asks(operation, query, body, route.plan_key, route.plans)
         return group
 
     def first(self, visit: Visit, group: Group) -> Candidate:

@@ -56,7 +56,7 @@ class Route:
     :ivar pinned: the backend's own model, with its ``on_model_mismatch``.
     :ivar full_path: ``rewrite.full_path``.
     :ivar prefix: ``rewrite.prefix``.
-    :ivar alike: the name by which ``plans`` are asked.
+    :ivar plan_key: the name by which ``plans`` are asked.
     :ivar series: where its requests are counted, once it had one.
     """
 
@@ -76,7 +76,7 @@ class Route:
         prefix: bytes | None,
         models: Models,
         plans: Plans,
-        alike: str,
+        plan_key: str,
         provider: str = "",
         pinned: str | None = None,
         on_model_mismatch: str = "override",
@@ -91,7 +91,7 @@ class Route:
         self.model = model
         self.models = models
         self.plans = plans
-        self.alike = alike
+        self.plan_key = plan_key
         self.backend = backend
         self.picks = backend is None and model is None
         self.judges = self.picks or model is not None or pinned is not None

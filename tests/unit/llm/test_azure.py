@@ -13,7 +13,7 @@ from aigw.llm import reply as r
 from aigw.llm.operations import CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, MODELS, RESPONSES
 from aigw.llm.providers import Place, Provider, provider
 from aigw.llm.usage import Usage
-from aigw.proxy.planbook import path_rule
+from aigw.proxy.plan_cache import path_rule
 from aigw.upstream.target import raw_path
 from aigw.upstream.upstream import Address
 from tests.unit.llm.streams import NO_RECORDED, RECORDED

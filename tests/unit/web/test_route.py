@@ -44,7 +44,7 @@ def make_route(**more: Any) -> Route:
         "prefix": None,
         "models": OneModel(),
         "plans": None,
-        "alike": "r",
+        "plan_key": "r",
     }
     return Route("r", **(values | more))
 

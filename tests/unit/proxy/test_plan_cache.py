@@ -11,7 +11,7 @@ from aigw.config.settings import load
 from aigw.consumers.consumer import Consumer
 from aigw.consumers.key_filter import KeyFilter
 from aigw.proxy.plan import Timeouts
-from aigw.proxy.planbook import PlanBook
+from aigw.proxy.plan_cache import PlanCache
 from tests.unit.proxy.fakes import FakeUpstream, make_candidate
 
 CONFIG = """
@@ -59,7 +59,7 @@ rewrite = { prefix = "/elsewhere" }
 """
 
 
-class PlanBookTests(unittest.TestCase):
+class PlanCacheTests(unittest.TestCase):
     """See the module's head."""
 
     def setUp(self) -> None:
@@ -67,12 +67,14 @@ class PlanBookTests(unittest.TestCase):
         path.write_text(CONFIG)
         self.settings = settings = load(path)
         upstreams: dict[str, Any] = {name: FakeUpstream() for name in settings.backends}
-        self.plans = PlanBook(settings, upstreams, frozenset(), KeyFilter(lambda key: False), lambda name: name, None)
+        self.plans = PlanCache(settings, upstreams, frozenset(), KeyFilter(lambda key: False), lambda name: name, None)
 
     def test_routes_that_are_alike(self) -> None:
         """What makes plans differ keeps routes apart, and nothing else does."""
         names = ("plain", "second", "patient", "strict", "moved")
-        self.assertEqual([self.plans.alike(name) for name in names], ["plain", "plain", "patient", "strict", "moved"])
+        self.assertEqual(
+            [self.plans.plan_key(name) for name in names], ["plain", "plain", "patient", "strict", "moved"]
+        )
 
     def test_equal_parts_of_plans_are_there_once(self) -> None:
         plain, moved, patient = (

@@ -97,7 +97,7 @@ def _parts(backend: Backend, own: ConsumerBackend | None) -> _Parts:
     )
 
 
-class PlanBook:
+class PlanCache:
     """All plans of one snapshot, each made when it is first asked for.
 
     :param upstreams: by backend name.
@@ -127,7 +127,7 @@ class PlanBook:
         self._values: dict[Any, Any] = {}
         self._redactors: dict[tuple[str, ...], Redactor] = {}
 
-    def alike(self, route: str) -> str:
+    def plan_key(self, route: str) -> str:
         """The first route whose plans are those of ``route``, too. Asked for by that name, they are there once: a
         thousand routes to one backend fit the processor's caches.
         """
@@ -137,7 +137,7 @@ class PlanBook:
     def plan(self, route: str, choice: Any, consumer: Consumer | None, operation: str) -> Plan:
         """The plan for a call.
 
-        :param route: what :meth:`alike` says of the route.
+        :param route: what :meth:`plan_key` says of the route.
         :param choice: an :class:`aigw.routing.targets.Candidate`: backend, model and public model.
         """
         # Only a consumer with settings of its own for this backend needs plans of its own.
