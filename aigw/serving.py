@@ -160,9 +160,9 @@ class Serving:
         self._watch_breakers()
 
     def _watch_breakers(self) -> None:
-        book, seconds = self.snapshot.book, self._reactor.seconds
+        registry, seconds = self.snapshot.health_registry, self._reactor.seconds
         for backend in self.snapshot.breakers():
-            self.metrics.breaker(backend).read = lambda backend=backend: book.is_out(backend, seconds())
+            self.metrics.breaker(backend).read = lambda backend=backend: registry.is_out(backend, seconds())
 
     # -- another configuration
 
@@ -260,7 +260,7 @@ class Serving:
             "connections": len(self.factory.channels),
             "requests in flight": self.dispatcher.ledger.in_flight,
             **self.snapshot.overview(),
-            "targets": self.snapshot.book.overview(self._reactor.seconds()),
+            "targets": self.snapshot.health_registry.overview(self._reactor.seconds()),
         }
 
 

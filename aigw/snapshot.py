@@ -33,7 +33,7 @@ from aigw.proxy.plan_cache import PlanCache, is_native, provider_at
 from aigw.proxy.probing import Probe
 from aigw.routing.breaker import BreakerRules
 from aigw.routing.conditions import Conditions, conflicts
-from aigw.routing.health import HealthBook, Target
+from aigw.routing.health import HealthRegistry, Target
 from aigw.upstream.upstream import Address, Tuning, Upstream, UpstreamKey, open_upstream
 from aigw.web.catalogue import Catalogue
 from aigw.web.clients import Clients
@@ -56,7 +56,7 @@ class Snapshot:
     served: Served = attrs.field(repr=False)
     upstreams: dict[UpstreamKey, Upstream] = attrs.field(repr=False)
     consumers: Mapping[str, Consumer] = attrs.field(repr=False)
-    book: HealthBook = attrs.field(repr=False)
+    health_registry: HealthRegistry = attrs.field(repr=False)
     targets: set[tuple[Target, BreakerRules | None]] = attrs.field(repr=False)
     probing: Callable[[str], Probe] = attrs.field(repr=False)
     probes: dict[str, Probe] = attrs.field(factory=dict, repr=False)
@@ -78,8 +78,8 @@ class Snapshot:
         labels = Labels(settings)
         by_backend = {key.name: upstream for key, upstream in upstreams.items()}
         plans = PlanCache(settings, by_backend, authenticators.key_names, authenticators.keys, labels.label_of, reactor)
-        book = previous.book if previous is not None else HealthBook()
-        models = Models(settings, book)
+        registry = previous.health_registry if previous is not None else HealthRegistry()
+        models = Models(settings, registry)
         routes = {
             name: _route(name, route, authenticators, models, plans, settings)
             for name, route in settings.routes.items()
@@ -97,16 +97,16 @@ class Snapshot:
 
         def probing(name: str) -> Probe:
             every = settings.backends[name].probe or 0.0
-            return Probe(name, by_backend[name], plans.probe(name), every, book, deadlines)
+            return Probe(name, by_backend[name], plans.probe(name), every, registry, deadlines)
 
-        snapshot = cls(settings, served, upstreams, consumers, book, models.targets(), probing)
+        snapshot = cls(settings, served, upstreams, consumers, registry, models.targets(), probing)
         if previous is None:
             snapshot.take_over()
         return snapshot
 
     def take_over(self) -> None:
         """It is this snapshot that serves from now on."""
-        self.book.hold(limits(self.settings.backends), self.targets)
+        self.health_registry.hold(limits(self.settings.backends), self.targets)
         for key, upstream in self.upstreams.items():
             upstream.tune(_tuning(self.settings, key.name))
         for name, backend in self.settings.backends.items():

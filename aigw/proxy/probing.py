@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from aigw.http.deadlines import Deadlines
 from aigw.http.failures import CallFailure
 from aigw.http.headers import Header
-from aigw.routing.health import HealthBook
+from aigw.routing.health import HealthRegistry
 from aigw.upstream.calling import Calling
 from aigw.upstream.upstream import Payload, Upstream
 
@@ -29,13 +29,19 @@ class Probe:
     _log = Logger()
 
     def __init__(
-        self, name: str, upstream: Upstream, payload: Payload, every: float, book: HealthBook, deadlines: Deadlines
+        self,
+        name: str,
+        upstream: Upstream,
+        payload: Payload,
+        every: float,
+        registry: HealthRegistry,
+        deadlines: Deadlines,
     ) -> None:
         self._name = name
         self._upstream = upstream
         self._payload = payload
         self._every = every
-        self._book = book
+        self._registry = registry
         self._now = deadlines.now
         self._deadline = deadlines.after(every, self._turn)
         self._call: Calling | None = None
@@ -100,4 +106,4 @@ class Probe:
             self._log.warn("backend {name} fails its probes: {trouble}", name=self._name, trouble=trouble)
         elif not well and not trouble:
             self._log.info("backend {name} answers its probes again", name=self._name)
-        self._book.probed(self._name, not trouble, self._now())
+        self._registry.probed(self._name, not trouble, self._now())

@@ -2,8 +2,8 @@
 
 A target is a backend and the model that it is asked for. What is known of it (calls in flight, how soon its first token
 comes, until when it asked to be left alone) is one :class:`Health`, whatever public models lead to it; a breaker has
-rules too, so there is one for each target and set of rules. A :class:`HealthBook` has all of them, and is handed from
-one snapshot to the next.
+rules too, so there is one for each target and set of rules. A :class:`HealthRegistry` has all of them, and is handed
+from one snapshot to the next.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Limits:
     retry_budget: float = 0.2
 
 
-class HealthBook:
+class HealthRegistry:
     """See the module's head. Everything is made when it is first asked for."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from aigw.config.settings import Backend, Model, Settings
 from aigw.routing.admission import Slots
 from aigw.routing.balance import Balance
 from aigw.routing.breaker import BreakerRules
-from aigw.routing.health import HealthBook, Limits, Target
+from aigw.routing.health import HealthRegistry, Limits, Target
 from aigw.routing.names import CatalogueMatcher
 from aigw.routing.retry import ONCE, RetryRules
 from aigw.routing.targets import Candidate, Group, Tier
@@ -19,13 +19,15 @@ from aigw.routing.targets import Candidate, Group, Tier
 class Models:
     """Public model names and the targets behind them.
 
-    :param book: how targets are doing, carried over from the previous snapshot.
+    :param registry: how targets are doing, carried over from the previous snapshot.
     :param chance: a number in [0, 1) at each call.
     """
 
-    def __init__(self, settings: Settings, book: HealthBook, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, settings: Settings, registry: HealthRegistry, chance: Callable[[], float] = random.random
+    ) -> None:
         self._settings = settings
-        self._book = book
+        self._registry = registry
         self._chance = chance
         aliases = {alias: name for name, model in settings.models.items() for alias in model.aliases}
         self._names = CatalogueMatcher(settings.models, aliases)
@@ -44,7 +46,12 @@ class Models:
         if group is None:
             target = (backend, self._settings.backends[backend].model or "")
             candidate = Candidate(
-                backend, None, None, self._book.health(target), self._book.budget(backend), slots=self._slots(backend)
+                backend,
+                None,
+                None,
+                self._registry.health(target),
+                self._registry.budget(backend),
+                slots=self._slots(backend),
             )
             balance = Balance("weighted", "consumer", self._chance)
             group = self._alone[backend] = Group(None, (Tier((candidate,), balance),), ONCE)
@@ -81,7 +88,7 @@ class Models:
         return self._settings.backends[self._settings.models[public].targets[0].backend].provider
 
     def targets(self) -> set[tuple[Target, BreakerRules | None]]:
-        """Everything that the book has to remember: targets, and the rules of their breakers."""
+        """Everything that the registry has to remember: targets, and the rules of their breakers."""
         found: set[tuple[Target, BreakerRules | None]] = set()
         for name, model in self._settings.models.items():
             rules = breaker_rules(model)
@@ -128,9 +135,9 @@ class Models:
             backend=setting.backend,
             model=setting.model,
             public_model=name,
-            health=self._book.health(target),
-            budget=self._book.budget(setting.backend),
-            breaker=self._book.breaker(target, rules) if rules is not None else None,
+            health=self._registry.health(target),
+            budget=self._registry.budget(setting.backend),
+            breaker=self._registry.breaker(target, rules) if rules is not None else None,
             slots=self._slots(setting.backend),
             weight=setting.weight,
             prefill=setting.prefill,
@@ -139,7 +146,7 @@ class Models:
         )
 
     def _slots(self, backend: str) -> Slots | None:
-        return self._book.slots(backend) if self._settings.backends[backend].max_in_flight else None
+        return self._registry.slots(backend) if self._settings.backends[backend].max_in_flight else None
 
 
 def _weighty(model: Model) -> Iterator[tuple[int, Any]]:

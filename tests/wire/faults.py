@@ -171,7 +171,7 @@ class MatrixTestCase(StageTestCase):
 
     def forget(self) -> None:
         """What one case has taught the gateway of its targets is not the next one's business."""
-        for health in self.snapshot.book._health.values():
+        for health in self.snapshot.health_registry._health.values():
             health.resting_until = 0.0
 
     def assert_outcome(self, wanted: Outcome, front: Front, stream: bool, answered: Answered, where: str) -> None:

@@ -248,13 +248,13 @@ class StageTestCase(unittest.TestCase):
 
     def left_over(self) -> list[str]:
         """Everything that a call that is over should have given back."""
-        book = self.snapshot.book
+        registry = self.snapshot.health_registry
         found = [f"{self.ledger.in_flight} requests in flight"] if self.ledger.in_flight else []
         found += [
-            f"{target}: {health.in_flight} in flight" for target, health in book._health.items() if health.in_flight
+            f"{target}: {health.in_flight} in flight" for target, health in registry._health.items() if health.in_flight
         ]
-        found += [f"{name}: {slots.in_flight} places" for name, slots in book._slots.items() if slots.in_flight]
-        found += [f"{name}: {slots.queued} queued" for name, slots in book._slots.items() if slots.queued]
+        found += [f"{name}: {slots.in_flight} places" for name, slots in registry._slots.items() if slots.in_flight]
+        found += [f"{name}: {slots.queued} queued" for name, slots in registry._slots.items() if slots.queued]
         for pool in self.pools():
             busy = {"busy": pool.busy_count, "queued": pool.queued_count, "dialling": pool.dialling}
             found += [f"{pool.name}: {count} {what}" for what, count in busy.items() if count]

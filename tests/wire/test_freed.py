@@ -329,7 +329,7 @@ class LeftTests(FreedTestCase):
         first = await self.send(asking("narrow"))
         await self.asked("one")
         second = await self.send(asking("narrow"))
-        slots = self.snapshot.book._slots["narrow"]
+        slots = self.snapshot.health_registry._slots["narrow"]
         await self.until(lambda: slots.queued)
         second.leave()
         await self.until(lambda: not slots.queued)

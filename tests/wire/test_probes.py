@@ -44,12 +44,14 @@ class ProbeTests(StageTestCase):
         self.serve(CONFIG)
 
     def is_out(self) -> bool:
-        return self.snapshot.book.is_out("one", self.deadlines.now())
+        return self.snapshot.health_registry.is_out("one", self.deadlines.now())
 
     def states(self) -> set[str]:
         now = self.deadlines.now()
         return {
-            breaker.state(now) for (target, _), breaker in self.snapshot.book._breakers.items() if target[0] == "one"
+            breaker.state(now)
+            for (target, _), breaker in self.snapshot.health_registry._breakers.items()
+            if target[0] == "one"
         }
 
     async def test_what_it_asks(self) -> None:

@@ -230,9 +230,9 @@ class RescueTests(StageTestCase):
                 self.assert_broken(answered)
 
     def forget(self) -> None:
-        for health in self.snapshot.book._health.values():
+        for health in self.snapshot.health_registry._health.values():
             health.resting_until = 0.0
-        for breaker in self.snapshot.book._breakers.values():
+        for breaker in self.snapshot.health_registry._breakers.values():
             breaker.is_open = False
             breaker._forget()
 

@@ -10,7 +10,7 @@ from aigw.http.deadlines import Deadlines
 from aigw.http.failures import CallFailure
 from aigw.proxy.probing import Probe
 from aigw.routing.breaker import BreakerRules
-from aigw.routing.health import HealthBook
+from aigw.routing.health import HealthRegistry
 from aigw.upstream.upstream import Payload
 from tests.unit.proxy.fakes import FakeUpstream
 
@@ -23,12 +23,12 @@ class ProbeTests(unittest.TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.upstream = FakeUpstream()
-        self.book = HealthBook()
-        self.breaker = self.book.breaker(("one", "m"), RULES)
-        self.other = self.book.breaker(("two", "m"), RULES)
+        self.registry = HealthRegistry()
+        self.breaker = self.registry.breaker(("one", "m"), RULES)
+        self.other = self.registry.breaker(("two", "m"), RULES)
         deadlines = Deadlines(self.clock)
         payload = Payload(b"GET /v1/models", False, b"", "models", None)
-        self.probe = Probe("one", self.upstream, payload, 5.0, self.book, deadlines)
+        self.probe = Probe("one", self.upstream, payload, 5.0, self.registry, deadlines)
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.1)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aigw.bounded_cache import LONGEST, MOST
 from aigw.routing.breaker import BreakerRules
-from aigw.routing.health import HealthBook
+from aigw.routing.health import HealthRegistry
 from aigw.routing.targets import Group
 from aigw.web.labels import Labels
 from aigw.web.models import Models, limits
@@ -57,8 +57,8 @@ class ModelsTests(FileTestCase):
 
     def setUp(self) -> None:
         self.settings = self.load(CONFIG)
-        self.book = HealthBook()
-        self.models = Models(self.settings, self.book)
+        self.registry = HealthRegistry()
+        self.models = Models(self.settings, self.registry)
 
     def group(self, name: str) -> Group:
         found = self.models.choose(name)
@@ -99,7 +99,7 @@ class ModelsTests(FileTestCase):
         """The backend and what it is asked for, whatever leads there; places and budget are the backend's."""
         main, last, second = (self.group(name).tiers[0].candidates for name in ("main", "last", "second"))
         a, b = main
-        self.assertIs(a.health, self.book.health(("a", "model-of-a")))
+        self.assertIs(a.health, self.registry.health(("a", "model-of-a")))
         self.assertIsNot(a.health, last[0].health)
         self.assertIs(a.budget, last[0].budget)
         self.assertIs(b.slots, second[0].slots)
@@ -111,7 +111,7 @@ class ModelsTests(FileTestCase):
         self.assertIs(group, self.models.alone("b"))
         assert group.only is not None
         self.assertEqual((group.only.backend, group.only.breaker, group.rules.attempts), ("b", None, 1))
-        self.assertIs(group.only.slots, self.book.slots("b"))
+        self.assertIs(group.only.slots, self.registry.slots("b"))
 
     def test_what_the_book_has_to_remember(self) -> None:
         self.models.alone("c")
