@@ -34,9 +34,9 @@ from aigw.proxy.account import Account, Ledger
 from aigw.proxy.attempt import Attempt
 from aigw.proxy.client_call import ClientCall
 from aigw.proxy.offload import Job, Offload
-from aigw.proxy.patience import Patience, as_error
 from aigw.proxy.plan import Plan
 from aigw.proxy.refusal import Refusal, of_queue
+from aigw.proxy.stream_keepalive import StreamKeepalive, as_error
 from aigw.routing.admission import Place
 from aigw.routing.course import Course, Step
 from aigw.routing.retry import KINDS
@@ -65,7 +65,7 @@ class Exchange:
     _waiting: Attempt | None = None
     _next_candidate: Candidate | None = None
     _job: Job[Attempt] | None = None
-    _patience: Patience | None = None
+    _keepalive: StreamKeepalive | None = None
     _broken: GatewayError | None = None
 
     def __init__(
@@ -96,7 +96,7 @@ class Exchange:
         if self._group.rules.attempts > 1:
             candidate.budget.deposit()
         if self._group.patience and attempt.stream:
-            self._patience = Patience(self, self._deadlines, self._group.patience)
+            self._keepalive = StreamKeepalive(self, self._deadlines, self._group.patience)
         self._try(attempt)
 
     # -- attempts
@@ -190,7 +190,7 @@ class Exchange:
         step = self._next(candidate, of_queue(attempt.backend, "has failed other calls while this one was waiting"))
         if step is not None:
             self._follow(step)
-        elif self._group.tries_open:
+        elif self._group.use_unhealthy:
             return False
         else:
             assert self._told is not None
@@ -388,9 +388,9 @@ class Exchange:
 
     def begin(self, attempt: Attempt, status: int, headers: list[Header], length: int | None) -> None:
         """Its head; the body is the attempt's to write."""
-        patience = self._patience
-        if patience is not None:
-            patience.end()
+        keepalive = self._keepalive
+        if keepalive is not None:
+            keepalive.end()
         if not self.request.status:
             self.open(status, headers, length)
         if self.call.said is None:
@@ -494,9 +494,9 @@ class Exchange:
         if self._place is not None:
             self._place.leave()
             self._place = None
-        if self._patience is not None:
-            self._patience.end()
-            self._patience = None
+        if self._keepalive is not None:
+            self._keepalive.end()
+            self._keepalive = None
         if self._job is not None:
             self._job.cancel()
             self._job = None

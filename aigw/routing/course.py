@@ -113,7 +113,7 @@ class Course:
 
     def _in_spite(self, now: float) -> Step | None:
         """Somebody new who is not well, where that is better than nobody."""
-        if not self._group.tries_open:
+        if not self._group.use_unhealthy:
             return None
         other = self._group.back_first(now, self._tried)
         return Step(other) if other is not None and other.budget.withdraw(now) else None

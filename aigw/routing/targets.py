@@ -73,14 +73,14 @@ class Group:
 
     :ivar public_model: the ``[models]`` entry that was asked for, if it was one.
     :ivar tiers: not empty, and none of them is.
-    :ivar tries_open: where no candidate is well, the one that is back first is tried all the same.
+    :ivar use_unhealthy: where no candidate is well, the one that is back first is tried all the same.
     :ivar patience: seconds; see ``patience`` of contract section 2's models in docs/config.md. 0: for ever.
     """
 
     public_model: str | None
     tiers: tuple[Tier, ...]
     rules: RetryRules
-    tries_open: bool = True
+    use_unhealthy: bool = True
     patience: float = 0.0
     only: Candidate | None = field(init=False)
 
@@ -91,9 +91,9 @@ class Group:
     def first(self, call: Asking, now: float) -> Candidate | None:
         """Whom a call asks first; None if nobody is well and nobody is to be tried all the same."""
         only = self.only
-        if only is not None and (self.tries_open or only.ready(now)):
+        if only is not None and (self.use_unhealthy or only.ready(now)):
             return only
-        return self.pick(call, now, ()) or (self.back_first(now, ()) if self.tries_open else None)
+        return self.pick(call, now, ()) or (self.back_first(now, ()) if self.use_unhealthy else None)
 
     def pick(self, call: Asking, now: float, tried: Collection[Candidate]) -> Candidate | None:
         """A candidate that is well and was not tried: of the first tier in which one has room, else in the first one

@@ -337,7 +337,7 @@ class RequestDispatcher:
 
         :raises NoHealthyTarget: nobody is well.
         """
-        return group.only if group.tries_open and group.only is not None else self._candidate(visit, group)
+        return group.only if group.use_unhealthy and group.only is not None else self._candidate(visit, group)
 
     def another(self, visit: Visit, group: Group, unfit: Sequence[Candidate]) -> Candidate | None:
         """Whom it is put to where these cannot be asked for it; None if nobody is left."""

@@ -115,7 +115,7 @@ class Models:
             public_model=name,
             tiers=tuple(tier for each in order for tier in self._own[each]),
             rules=retry_rules(model),
-            tries_open=model.breaker.when_all_open == "try",
+            use_unhealthy=model.breaker.when_all_open == "try",
             patience=model.patience or 0.0,
         )
 

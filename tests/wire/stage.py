@@ -31,8 +31,8 @@ from aigw.proxy.client_call import ClientCall
 from aigw.proxy.event_body import EventBody
 from aigw.proxy.exchange import Exchange
 from aigw.proxy.oversized import OversizedEvent
-from aigw.proxy.patience import Patience
 from aigw.proxy.relay import PassedBody, WholeBody
+from aigw.proxy.stream_keepalive import StreamKeepalive
 from aigw.proxy.translated import TranslatedBody, TranslatedEvents
 from aigw.routing.course import Course
 from aigw.snapshot import Snapshot
@@ -50,7 +50,7 @@ TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", 
 
 #: What a call is made of, besides its request and its account.
 OF_A_CALL = (
-    *(Exchange, Attempt, ClientCall, ClientBody, Payload, Patience, Course, Call, EchoCall, AuthorisedCall),
+    *(Exchange, Attempt, ClientCall, ClientBody, Payload, StreamKeepalive, Course, Call, EchoCall, AuthorisedCall),
     *(
         WholeBody,
         PassedBody,

@@ -251,7 +251,7 @@ class WholeMachine(ExchangeMachine):
     """Answers in one piece."""
 
     stream = False
-    more: ClassVar[dict[str, Any]] = {"tries_open": True, "backoff": 1.0}
+    more: ClassVar[dict[str, Any]] = {"use_unhealthy": True, "backoff": 1.0}
 
 
 class AnyOrderTests(unittest.TestCase):

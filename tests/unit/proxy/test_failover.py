@@ -109,7 +109,7 @@ class Play:
             name: make_plan(provider, backend=name, down_lines=b"x-aigw-backend: %s\r\n" % name.encode())
             for name, provider in self.providers.items()
         }
-        more = {"tries_open": rules.pop("tries_open", True), "patience": rules.pop("patience", 0.0)}
+        more = {"use_unhealthy": rules.pop("use_unhealthy", True), "patience": rules.pop("patience", 0.0)}
         self.candidates = {
             name: make_candidate(name, breaker=Breaker(BreakerRules(3)), slots=(slots or {}).get(name))
             for name in names
@@ -749,7 +749,7 @@ class QueueTests(FailoverTestCase):
 
     def test_a_queue_before_the_only_target_is_told(self) -> None:
         """Or else it is not."""
-        play = Play("a", slots={"a": Slots(1, 100)}, tries_open=False)
+        play = Play("a", slots={"a": Slots(1, 100)}, use_unhealthy=False)
         first, *others = self.waiting(play, 3)
         play.last("a").fail("tls")
         self.assertEqual([first.status, *(each.status for each in others)], [502, 503, 503])
@@ -767,7 +767,7 @@ class QueueTests(FailoverTestCase):
         self.assertEqual({account.error for account in play.ledger.closed}, {"", "client_gone"})
 
 
-class PatienceTests(FailoverTestCase):
+class StreamKeepaliveTests(FailoverTestCase):
     """Clients that would not wait."""
 
     def test_a_waiting_client_gets_comments_and_then_its_answer(self) -> None:

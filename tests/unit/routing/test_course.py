@@ -46,10 +46,10 @@ def candidate(name: str, *, weight: int = 1, slots: Slots | None = None) -> Cand
     )
 
 
-def group(*tiers: list[Candidate], tries_open: bool = True, **rules: object) -> Group:
+def group(*tiers: list[Candidate], use_unhealthy: bool = True, **rules: object) -> Group:
     balance = Balance("weighted", "consumer", random.Random(1).random)
     made = RetryRules(**rules)  # type: ignore[arg-type]
-    return Group("m", tuple(Tier(tuple(tier), balance) for tier in tiers), made, tries_open)
+    return Group("m", tuple(Tier(tuple(tier), balance) for tier in tiers), made, use_unhealthy)
 
 
 def shut(one: Candidate, now: float = NOW) -> None:
@@ -90,7 +90,7 @@ class FirstTests(unittest.TestCase):
         shut(a, NOW)
         shut(b, NOW - 5)
         self.assertIs(group([a, b]).first(Asking(), NOW), b)
-        refusing = group([a, b], tries_open=False)
+        refusing = group([a, b], use_unhealthy=False)
         self.assertIsNone(refusing.first(Asking(), NOW))
         self.assertEqual(refusing.back_in(NOW), 5.0)
 
@@ -99,8 +99,8 @@ class FirstTests(unittest.TestCase):
         a = candidate("a")
         shut(a)
         self.assertIs(group([a]).first(Asking(), NOW), a)
-        self.assertIsNone(group([a], tries_open=False).first(Asking(), NOW))
-        self.assertIs(group([a], tries_open=False).first(Asking(), NOW + 10), a)
+        self.assertIsNone(group([a], use_unhealthy=False).first(Asking(), NOW))
+        self.assertIs(group([a], use_unhealthy=False).first(Asking(), NOW + 10), a)
 
     def test_a_full_one_gives_way(self) -> None:
         """To one that has room, even of a later tier; if none has, the call waits at the first."""
@@ -195,7 +195,7 @@ class NextTests(unittest.TestCase):
         shut(a)
         shut(b)
         self.assertEqual(self.course(group([a, b]), a).next(a, Failure("reset"), NOW, LONG), Step(b))
-        refusing = group([a, b], tries_open=False)
+        refusing = group([a, b], use_unhealthy=False)
         self.assertIsNone(self.course(refusing, a).next(a, Failure("reset"), NOW, LONG))
 
     def test_the_budget_bounds_repetitions(self) -> None:

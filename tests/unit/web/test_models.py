@@ -90,7 +90,7 @@ class ModelsTests(FileTestCase):
     def test_rules(self) -> None:
         group = self.group("main")
         self.assertEqual((group.rules.attempts, group.rules.on, group.rules.max_wait), (7, frozenset({"429"}), 2.0))
-        self.assertEqual((group.tries_open, group.patience), (False, 9.0))
+        self.assertEqual((group.use_unhealthy, group.patience), (False, 9.0))
         a, b = group.tiers[0].candidates
         self.assertEqual((a.weight, b.weight, a.prefill, b.prefill), (3, 1, None, True))
         self.assertIsNone(self.group("third").tiers[0].candidates[0].breaker)

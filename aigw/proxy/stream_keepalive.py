@@ -27,7 +27,7 @@ _HEADERS: tuple[Header, ...] = (
 _COMMENT = b": waiting for the model\n\n"
 
 
-class Patience:
+class StreamKeepalive:
     """See the module's head.
 
     :param seconds: how long a client waits for the next sign of life.
@@ -36,9 +36,9 @@ class Patience:
     def __init__(self, exchange: Exchange, deadlines: Deadlines, seconds: float) -> None:
         self._exchange = exchange
         self._seconds = seconds
-        self._deadline = deadlines.after(seconds, self._comfort)
+        self._deadline = deadlines.after(seconds, self._send_keepalive)
 
-    def _comfort(self) -> None:
+    def _send_keepalive(self) -> None:
         exchange = self._exchange
         if not exchange.request.status:
             exchange.open(200, list(_HEADERS))
