@@ -31,7 +31,7 @@ ON_THE_WAY = (
     "aigw/http/deadlines.py",
     "aigw/http/failures.py",
     "aigw/http/headers.py",
-    "aigw/http/judge.py",
+    "aigw/http/request_head.py",
     "aigw/http/lanes.py",
     "aigw/http/polling.py",
     "aigw/http/pool.py",

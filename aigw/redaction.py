@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-#: Shorter secrets are let through: they would blot out ordinary words.
+#: Shorter secrets are let through: ordinary words would be redacted.
 SHORTEST: Final = 8
 
 #: Characters above which a secret is looked for as it is only: a document, not a token.

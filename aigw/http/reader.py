@@ -3,8 +3,8 @@
 Theory of operation. A request's head is collected until the empty line that ends it, then read in one piece by llhttp
 (through httptools, in its strict default). So nothing depends on how the network cut the bytes, and what llhttp
 forgives can be looked for in the raw text: :meth:`RequestReader._begin_request` does that for the request line,
-:mod:`aigw.http.judge` for the fields. A head that is not complete yet is only looked at for what can never become
-right, so that nobody waits for a deadline to be told.
+:mod:`aigw.http.request_head` for the fields. A head that is not complete yet is only looked at for what can never
+become right, so that nobody waits for a deadline to be told.
 
 The reader finds the end of every message itself, and llhttp never sees a byte behind it: what follows is the next
 request, whose turn comes when this one is answered. A sized body is cut off by its length. A chunked one is read by
@@ -19,8 +19,8 @@ import httptools
 
 from aigw.errors import BodyTooLarge, GatewayError, HeadTooLarge, NotSupported, short_of_memory
 from aigw.http.headers import Header
-from aigw.http.judge import CHUNKED, judge, malformed, not_served, unknown_coding
 from aigw.http.request import Request
+from aigw.http.request_head import CHUNKED, malformed, not_served, unknown_coding, validate_request_head
 
 if TYPE_CHECKING:
     from aigw.http.channel import ServerChannel
@@ -140,7 +140,7 @@ class RequestReader:
         if len(fields) > limits.head_count:
             raise HeadTooLarge(f"the request has more than {limits.head_count} header fields")
         self.request = request = Request(self._channel, method, uri, fields, self.began)
-        length = judge(request, version)
+        length = validate_request_head(request, version)
         if length == 0:
             return self._end(request, b"", data[end:], now)
         if length == CHUNKED:

@@ -2,7 +2,7 @@
 
 An exchange puts its client's call to one target after the other, each time as an
 :class:`~aigw.proxy.attempt.Attempt`, until one answers or none is left to ask. What a failed attempt leads to is the
-:class:`~aigw.routing.course.Course`'s to decide; until the client has seen the first byte of an answer, it may be
+:class:`~aigw.routing.failover.Failover`'s to decide; until the client has seen the first byte of an answer, it may be
 another attempt, at once or after a wait.
 
 It ends in exactly one of four ways, each through :meth:`Exchange._settle`: answered, refused with an error, cut after
@@ -10,7 +10,7 @@ the answer began, or left by its client. Whatever ends the exchange first wins, 
 place at a backend, waiting before a repetition, or in an attempt. Then nothing is left of it: no place, no deadline, no
 call upstream; the account is closed.
 
-The module is long because all of these ends share one state. Which target comes next is the course's to say, what a
+The module is long because all of these ends share one state. Which target comes next is the failover's to say, what a
 failure means :mod:`aigw.proxy.refusal`'s, how one call goes :mod:`aigw.proxy.attempt`'s.
 """
 
@@ -38,7 +38,7 @@ from aigw.proxy.plan import Plan
 from aigw.proxy.refusal import Refusal, of_queue
 from aigw.proxy.stream_keepalive import StreamKeepalive, as_error
 from aigw.routing.admission import Place
-from aigw.routing.course import Course, Step
+from aigw.routing.failover import Failover, NextAttempt
 from aigw.routing.retry import KINDS
 from aigw.routing.targets import Candidate, Group
 
@@ -58,7 +58,7 @@ class Exchange:
     _log: ClassVar[Logger] = Logger()
     attempt: Attempt | None = None
     over = False
-    _course: Course | None = None
+    _failover: Failover | None = None
     _told: Refusal | None = None
     _place: Place | None = None
     _wake: Callable[[], None] | None = None
@@ -122,12 +122,12 @@ class Exchange:
             self.call.body.release()
 
     def _is_last(self, attempt: Attempt) -> bool:
-        if self._course is None:
+        if self._failover is None:
             return self._group.rules.attempts < 2
         translation = attempt.translation
         if isinstance(translation, RescuableTranslation) and translation.prefilled:
             return False  # its target may refuse the beginning, and is asked without it then
-        return self._course.last
+        return self._failover.last
 
     def _again(self, attempt: Attempt) -> None:
         """The same for any attempt but the first, whose deadline is new."""
@@ -242,19 +242,19 @@ class Exchange:
             assert self._told is not None
             self._tell(self._told)
 
-    def _next(self, candidate: Candidate, refusal: Refusal) -> Step | None:
+    def _next(self, candidate: Candidate, refusal: Refusal) -> NextAttempt | None:
         """Where the call goes on."""
         now, failure, plan = self.now(), refusal.failure, self.account.plan
         if failure.retry_after and plan is not None and plan.shares_limits and KINDS[failure.kind].counts:
             candidate.health.rest(failure.retry_after, now)
         if self._told is None or not self._told.outweighs(refusal):
             self._told = refusal
-        if self._course is None:
-            self._course = Course(self._group, self.call, self._first, self._chance)
+        if self._failover is None:
+            self._failover = Failover(self._group, self.call, self._first, self._chance)
         assert plan is not None
-        return self._course.next(candidate, failure, now, self._began + plan.timeouts.total)
+        return self._failover.next(candidate, failure, now, self._began + plan.timeouts.total)
 
-    def _follow(self, step: Step) -> None:
+    def _follow(self, step: NextAttempt) -> None:
         if step.wait:
             self._next_candidate = step.candidate
             self._wake = self._repeat
@@ -285,8 +285,8 @@ class Exchange:
             self._again(attempt)
 
     def _pass_over(self, candidate: Candidate) -> None:
-        assert self._course is not None and self._told is not None
-        step = self._course.instead(candidate, self.now())
+        assert self._failover is not None and self._told is not None
+        step = self._failover.instead(candidate, self.now())
         if step is None:
             self._tell(self._told)
         else:
@@ -441,7 +441,7 @@ class Exchange:
     def _tell(self, refusal: Refusal) -> None:
         """No target has answered: the client is told of the failure that says most."""
         # A client's library that repeats what was repeated here multiplies an outage.
-        final = self._course is not None and self._course.exhausted and not refusal.says_when
+        final = self._failover is not None and self._failover.exhausted and not refusal.says_when
         self.account.error = refusal.code
         if self.request.status:
             self._tell_in_stream(self._broken or as_error(refusal))
@@ -503,7 +503,7 @@ class Exchange:
         attempt, self.attempt = self.attempt, None
         if attempt is not None:
             attempt.close(outcome)
-            if self._course is not None:
+            if self._failover is not None:
                 took, error = self.now() - attempt.started, attempt.error or self.account.error
                 self.account.tell(attempt.backend, attempt.model, attempt.outcome, took, error)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from aigw.http.headers import HOP_BY_HOP
-from aigw.http.judge import SINGLETONS
+from aigw.http.request_head import SINGLETONS
 
 #: Reasons, and the request headers that stay here for them. A name that ends in ``*`` stands for all that begin so.
 UP: Final[Mapping[str, str]] = {

@@ -3,7 +3,7 @@
 A :class:`Candidate` is a target ready to be called: which backend, which model, how it is doing, whether it may be
 called. A :class:`Group` is all the candidates that a call for one public model may end at, in tiers: its own targets by
 priority, then those of the models that it falls back on. In a tier the model's balance chooses among those that are
-well. Which of them have been tried is a call's own knowledge (:class:`aigw.routing.course.Course`).
+well. Which of them have been tried is a call's own knowledge (:class:`aigw.routing.failover.Failover`).
 """
 
 from __future__ import annotations

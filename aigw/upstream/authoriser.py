@@ -36,4 +36,4 @@ class Authoriser(Protocol):
         """
 
     def secrets(self) -> tuple[bytes, ...]:
-        """What must be blotted out of texts that an upstream echoes: tokens and keys that are in use now."""
+        """What must be redacted in texts that an upstream echoes: tokens and keys that are in use now."""

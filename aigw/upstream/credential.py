@@ -32,7 +32,7 @@ class Credential:
 
     :ivar line: the finished header line, or empty where there is none to send.
     :ivar partition: names the connections that may carry it; two credentials never share a connection.
-    :ivar secret: the bare token, to be blotted out of error texts that echo it.
+    :ivar secret: the bare token, to be redacted in error texts that echo it.
     """
 
     line: bytes = attrs.field(repr=False)

@@ -128,7 +128,7 @@ class SignatureTests(DaemonTestCase):
         self.assertEqual(self.upstream.requests, [])
 
     async def test_a_wrong_signature_shows_no_token(self) -> None:
-        """AWS quotes the request in which a signature is wrong; the session's token is blotted out of it."""
+        """AWS quotes the request in which a signature is wrong; the session's token is redacted."""
         own = {"AWS_ACCESS_KEY_ID": "ASIAENV", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": "VERYSECRETTOKEN"}
         await self.start("ambient = true", **own)
         words = "The Canonical String should have been 'POST x-amz-security-token:VERYSECRETTOKEN'"

@@ -33,7 +33,7 @@ BOUNDED = {
     # by an expression, or a length, in front of it
     "numbers.py": "this is where it is done",
     "routing/retry_after.py": "15 digits by its expression",
-    "http/judge.py": "20 digits",
+    "http/request_head.py": "20 digits",
     "http/peer_address.py": "an address that was read",
     "web/admin_site.py": "no number: a set that is disjoint",
     "http/agent.py": "20 digits by the response's reader",

@@ -115,7 +115,7 @@ class FormTests(unittest.TestCase):
         self.assertEqual(redactor.clean("sk-abcdef-and-more sk-abcdef"), "*** ***")
 
     def test_words_stay(self) -> None:
-        """A secret as short as a word would blot out words, and is none."""
+        """A secret as short as a word would have words redacted, and is none."""
         redactor = Redactor(["on", "", "Bearer x"])
         self.assertEqual(redactor.clean("nothing on x"), "nothing on x")
         self.assertEqual(redactor.clean_bytes(b"nothing on x"), b"nothing on x")

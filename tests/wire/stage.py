@@ -34,7 +34,7 @@ from aigw.proxy.oversized import OversizedEvent
 from aigw.proxy.relay import PassedBody, WholeBody
 from aigw.proxy.stream_keepalive import StreamKeepalive
 from aigw.proxy.translated import TranslatedBody, TranslatedEvents
-from aigw.routing.course import Course
+from aigw.routing.failover import Failover
 from aigw.snapshot import Snapshot
 from aigw.testing import ScriptedUpstream
 from aigw.upstream.authorised import AuthorisedCall
@@ -50,7 +50,7 @@ TIMEOUTS = f'{{ connect = "300ms", first_byte = "300ms", first_token = "300ms", 
 
 #: What a call is made of, besides its request and its account.
 OF_A_CALL = (
-    *(Exchange, Attempt, ClientCall, ClientBody, Payload, StreamKeepalive, Course, Call, EchoCall, AuthorisedCall),
+    *(Exchange, Attempt, ClientCall, ClientBody, Payload, StreamKeepalive, Failover, Call, EchoCall, AuthorisedCall),
     *(
         WholeBody,
         PassedBody,

@@ -12,7 +12,7 @@ from twisted.trial import unittest
 import aigw
 from aigw.consumers.key_filter import KeyFilter
 from aigw.http.headers import Header
-from aigw.http.judge import SINGLETONS
+from aigw.http.request_head import SINGLETONS
 from aigw.llm.providers import PROVIDERS
 from aigw.proxy import forwarding
 from aigw.proxy.forwarding import NEVER_DOWNSTREAM, NEVER_UPSTREAM, PLAIN, PLAIN_DOWN, stays_here

@@ -1,7 +1,7 @@
 """The way of one call over its targets, once an attempt has failed.
 
-Made at the first failure: most calls need none. :meth:`Course.next` is asked after each failed attempt and says who is
-to be asked next, and when:
+Made at the first failure: most calls need none. :meth:`Failover.next` is asked after each failed attempt and says who
+is to be asked next, and when:
 
 1. a candidate that is well and was not tried yet, at once;
 2. else one that may be tried again, after a back-off and not before it wants to be asked; for that a repetition is
@@ -19,14 +19,14 @@ from aigw.routing.targets import Candidate, Group
 
 
 @attrs.frozen
-class Step:
+class NextAttempt:
     """Ask this one, ``wait`` seconds from now."""
 
     candidate: Candidate
     wait: float = 0.0
 
 
-class Course:
+class Failover:
     """See the module's head.
 
     :param first: whom the call asked first.
@@ -54,7 +54,7 @@ class Course:
         """Whether the attempt under way is the last that the rules allow."""
         return self._attempts >= self._group.rules.attempts
 
-    def next(self, failed: Candidate, failure: Failure, now: float, until: float) -> Step | None:
+    def next(self, failed: Candidate, failure: Failure, now: float, until: float) -> NextAttempt | None:
         """Who is asked next; None: nobody, the client is told of the failure.
 
         :param until: when the call's time is over.
@@ -75,7 +75,7 @@ class Course:
                 self._tried.append(step.candidate)
         return step
 
-    def instead(self, unfit: Candidate, now: float) -> Step | None:
+    def instead(self, unfit: Candidate, now: float) -> NextAttempt | None:
         """Who is asked instead of a candidate that cannot be asked for this; that was no attempt."""
         if unfit not in self._tried:
             self._tried.append(unfit)
@@ -85,17 +85,17 @@ class Course:
             self._tried.append(step.candidate)
         return step
 
-    def _other(self, now: float) -> Step | None:
+    def _other(self, now: float) -> NextAttempt | None:
         """Somebody new who is well; of a backend that was asked already only as far as its budget goes."""
         passed: list[Candidate] = []
         while (other := self._group.pick(self._call, now, [*self._tried, *passed])) is not None:
             known = any(each.backend == other.backend for each in self._tried)
             if not known or other.budget.withdraw(now):
-                return Step(other)
+                return NextAttempt(other)
             passed.append(other)
         return None
 
-    def _same(self, now: float, until: float) -> Step | None:
+    def _same(self, now: float, until: float) -> NextAttempt | None:
         """The one that may be asked again soonest."""
         longest = min(self._group.rules.max_wait, until - now)
         waits = sorted(
@@ -104,16 +104,16 @@ class Course:
         for wait, _, candidate in waits:
             open_ = candidate.breaker is not None and candidate.breaker.is_open
             if wait <= longest and not open_ and candidate.budget.withdraw(now):
-                return Step(candidate, wait)
+                return NextAttempt(candidate, wait)
         return None
 
     def _wait(self, candidate: Candidate, now: float) -> float:
         pause = backoff(self._group.rules, self._again[candidate], self._chance)
         return max(pause, candidate.health.resting_until - now, self._not_before[candidate] - now)
 
-    def _in_spite(self, now: float) -> Step | None:
+    def _in_spite(self, now: float) -> NextAttempt | None:
         """Somebody new who is not well, where that is better than nobody."""
         if not self._group.use_unhealthy:
             return None
         other = self._group.back_first(now, self._tried)
-        return Step(other) if other is not None and other.budget.withdraw(now) else None
+        return NextAttempt(other) if other is not None and other.budget.withdraw(now) else None

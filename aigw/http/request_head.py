@@ -15,7 +15,7 @@ from aigw.http.headers import connection_tokens, wants_close
 from aigw.http.request import Request
 from aigw.http.target import normalise_path
 
-#: What :func:`judge` returns for a body that comes in chunks.
+#: What :func:`validate_request_head` returns for a body that comes in chunks.
 CHUNKED: Final = -1
 
 _PLAIN_CONNECTION: Final = frozenset((b"keep-alive", b"Keep-Alive"))
@@ -68,7 +68,7 @@ SINGLETONS: Final = frozenset(
 )
 
 
-def judge(request: Request, minor: int) -> int:
+def validate_request_head(request: Request, minor: int) -> int:
     """Fill in the request's path, query, host and what its ``Connection`` says; or refuse it.
 
     :param minor: the version's second digit.

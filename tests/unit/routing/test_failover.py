@@ -12,7 +12,7 @@ from aigw.routing.admission import Slots
 from aigw.routing.balance import Balance
 from aigw.routing.breaker import Breaker, BreakerRules
 from aigw.routing.budget import RetryBudget
-from aigw.routing.course import Course, Step
+from aigw.routing.failover import Failover, NextAttempt
 from aigw.routing.health import Health
 from aigw.routing.retry import KINDS, Failure, RetryRules
 from aigw.routing.targets import Candidate, Group, Tier
@@ -116,87 +116,89 @@ class FirstTests(unittest.TestCase):
 class NextTests(unittest.TestCase):
     """Whom it asks after a failure."""
 
-    def course(self, own: Group, first: Candidate, chance: float = 1.0) -> Course:
-        return Course(own, Asking(), first, lambda: chance)
+    def failover(self, own: Group, first: Candidate, chance: float = 1.0) -> Failover:
+        return Failover(own, Asking(), first, lambda: chance)
 
     def test_somebody_else_at_once(self) -> None:
         a, b = candidate("a"), candidate("b")
-        course = self.course(group([a], [b]), a)
-        self.assertFalse(course.exhausted)
-        self.assertEqual(course.next(a, Failure("overloaded"), NOW, LONG), Step(b, 0.0))
-        self.assertTrue(course.exhausted)
+        failover = self.failover(group([a], [b]), a)
+        self.assertFalse(failover.exhausted)
+        self.assertEqual(failover.next(a, Failure("overloaded"), NOW, LONG), NextAttempt(b, 0.0))
+        self.assertTrue(failover.exhausted)
 
     def test_the_same_after_a_wait(self) -> None:
         """Where there is nobody else; exponentially later each time, and not for ever."""
         a = candidate("a")
-        course = self.course(group([a], backoff=0.5), a)
-        self.assertEqual(course.next(a, Failure("server_error"), NOW, LONG), Step(a, 0.5))
-        self.assertEqual(course.next(a, Failure("server_error"), NOW + 1, LONG), Step(a, 1.0))
-        self.assertIsNone(course.next(a, Failure("server_error"), NOW + 2, LONG))
+        failover = self.failover(group([a], backoff=0.5), a)
+        self.assertEqual(failover.next(a, Failure("server_error"), NOW, LONG), NextAttempt(a, 0.5))
+        self.assertEqual(failover.next(a, Failure("server_error"), NOW + 1, LONG), NextAttempt(a, 1.0))
+        self.assertIsNone(failover.next(a, Failure("server_error"), NOW + 2, LONG))
 
     def test_jitter(self) -> None:
         a = candidate("a")
-        step = self.course(group([a], backoff=0.5), a, chance=0.3).next(a, Failure("reset"), NOW, LONG)
-        self.assertEqual(step, Step(a, 0.15))
+        step = self.failover(group([a], backoff=0.5), a, chance=0.3).next(a, Failure("reset"), NOW, LONG)
+        self.assertEqual(step, NextAttempt(a, 0.15))
 
     def test_a_silent_target_is_never_asked_again(self) -> None:
         for kind in ("first_byte_timeout", "first_token_timeout", "idle_timeout", "connect_timeout"):
             a, b = candidate("a"), candidate("b")
-            course = self.course(group([a], [b], attempts=9), a)
+            failover = self.failover(group([a], [b], attempts=9), a)
             failure = Failure(kind, sent=kind != "connect_timeout")
-            self.assertEqual(course.next(a, failure, NOW, LONG), Step(b, 0.0))
+            self.assertEqual(failover.next(a, failure, NOW, LONG), NextAttempt(b, 0.0))
             for _ in range(4):
-                step = course.next(b, Failure("server_error"), NOW, LONG)
+                step = failover.next(b, Failure("server_error"), NOW, LONG)
                 assert step is not None
                 self.assertIs(step.candidate, b)
-            self.assertIsNone(self.course(group([a]), a).next(a, failure, NOW, LONG))
+            self.assertIsNone(self.failover(group([a]), a).next(a, failure, NOW, LONG))
 
     def test_a_silent_one_stays_out_when_another_is_silent(self) -> None:
         a, b = candidate("a"), candidate("b")
-        course = self.course(group([a, b], attempts=9), a)
-        self.assertEqual(course.next(a, Failure("overloaded"), NOW, LONG), Step(b))
-        step = course.next(b, Failure("first_token_timeout"), NOW, LONG)
-        self.assertEqual(step, Step(a, 0.25))
-        self.assertIsNone(course.next(a, Failure("first_token_timeout"), NOW, LONG))
+        failover = self.failover(group([a, b], attempts=9), a)
+        self.assertEqual(failover.next(a, Failure("overloaded"), NOW, LONG), NextAttempt(b))
+        step = failover.next(b, Failure("first_token_timeout"), NOW, LONG)
+        self.assertEqual(step, NextAttempt(a, 0.25))
+        self.assertIsNone(failover.next(a, Failure("first_token_timeout"), NOW, LONG))
 
     def test_retry_after_is_a_floor_for_its_target_only(self) -> None:
         a, b = candidate("a"), candidate("b")
         a.health.rest(4.0, NOW)
-        course = self.course(group([a], [b], attempts=9), a)
-        self.assertEqual(course.next(a, Failure("rate_limit", retry_after=4.0), NOW, LONG), Step(b, 0.0))
-        self.assertEqual(course.next(b, Failure("server_error"), NOW, LONG), Step(b, 0.25))
+        failover = self.failover(group([a], [b], attempts=9), a)
+        self.assertEqual(failover.next(a, Failure("rate_limit", retry_after=4.0), NOW, LONG), NextAttempt(b, 0.0))
+        self.assertEqual(failover.next(b, Failure("server_error"), NOW, LONG), NextAttempt(b, 0.25))
         for target in (a, candidate("c")):  # whether it is one for other calls, too, or not
-            alone = self.course(group([target]), target)
-            self.assertEqual(alone.next(target, Failure("rate_limit", retry_after=4.0), NOW, LONG), Step(target, 4.0))
+            alone = self.failover(group([target]), target)
+            self.assertEqual(
+                alone.next(target, Failure("rate_limit", retry_after=4.0), NOW, LONG), NextAttempt(target, 4.0)
+            )
 
     def test_who_wants_too_long_a_wait_is_not_asked_again(self) -> None:
         """Too long for the configuration, or for the call's own time."""
         a = candidate("a")
         a.health.rest(4.0, NOW)
-        self.assertIsNone(self.course(group([a], max_wait=3.0), a).next(a, Failure("rate_limit"), NOW, LONG))
-        self.assertIsNone(self.course(group([a]), a).next(a, Failure("rate_limit"), NOW, NOW + 3))
+        self.assertIsNone(self.failover(group([a], max_wait=3.0), a).next(a, Failure("rate_limit"), NOW, LONG))
+        self.assertIsNone(self.failover(group([a]), a).next(a, Failure("rate_limit"), NOW, NOW + 3))
 
     def test_attempts_are_counted_over_all_targets(self) -> None:
         a, b, c = candidate("a"), candidate("b"), candidate("c")
-        course = self.course(group([a], [b], [c], attempts=2), a)
-        self.assertEqual(course.next(a, Failure("reset"), NOW, LONG), Step(b))
-        self.assertIsNone(course.next(b, Failure("reset"), NOW, LONG))
-        self.assertIsNone(self.course(group([a], [b], attempts=1), a).next(a, Failure("reset"), NOW, LONG))
+        failover = self.failover(group([a], [b], [c], attempts=2), a)
+        self.assertEqual(failover.next(a, Failure("reset"), NOW, LONG), NextAttempt(b))
+        self.assertIsNone(failover.next(b, Failure("reset"), NOW, LONG))
+        self.assertIsNone(self.failover(group([a], [b], attempts=1), a).next(a, Failure("reset"), NOW, LONG))
 
     def test_an_open_target_is_not_asked_twice(self) -> None:
         """In an outage, each call is one try and no more."""
         a = candidate("a")
         shut(a)
-        self.assertIsNone(self.course(group([a]), a).next(a, Failure("server_error"), NOW, LONG))
+        self.assertIsNone(self.failover(group([a]), a).next(a, Failure("server_error"), NOW, LONG))
 
     def test_somebody_who_is_not_well_is_better_than_nobody(self) -> None:
         """Unless the configuration wants it otherwise."""
         a, b = candidate("a"), candidate("b")
         shut(a)
         shut(b)
-        self.assertEqual(self.course(group([a, b]), a).next(a, Failure("reset"), NOW, LONG), Step(b))
+        self.assertEqual(self.failover(group([a, b]), a).next(a, Failure("reset"), NOW, LONG), NextAttempt(b))
         refusing = group([a, b], use_unhealthy=False)
-        self.assertIsNone(self.course(refusing, a).next(a, Failure("reset"), NOW, LONG))
+        self.assertIsNone(self.failover(refusing, a).next(a, Failure("reset"), NOW, LONG))
 
     def test_the_budget_bounds_repetitions(self) -> None:
         """1000 calls to a target that always fails: no more than the reserve and a fifth."""
@@ -205,8 +207,8 @@ class NextTests(unittest.TestCase):
         own = group([a])
         for _ in range(1000):
             a.budget.deposit()
-            course = self.course(own, a)
-            while course.next(a, Failure("server_error"), NOW, LONG) is not None:
+            failover = self.failover(own, a)
+            while failover.next(a, Failure("server_error"), NOW, LONG) is not None:
                 repeated += 1
         self.assertLessEqual(repeated, 10 + 200)
         self.assertGreaterEqual(repeated, 200)
@@ -216,13 +218,13 @@ class NextTests(unittest.TestCase):
         a, b = candidate("a"), candidate("b")
         own = group([a], [b])
         for _ in range(1000):
-            self.assertEqual(self.course(own, a).next(a, Failure("server_error"), NOW, LONG), Step(b))
+            self.assertEqual(self.failover(own, a).next(a, Failure("server_error"), NOW, LONG), NextAttempt(b))
 
     def test_another_model_of_the_same_account_is_not(self) -> None:
         a, b = candidate("a/1"), candidate("a/2")
         b.budget = a.budget
         own = group([a], [b], backoff=0.0)
-        taken = sum(self.course(own, a).next(a, Failure("quota"), NOW, LONG) is not None for _ in range(100))
+        taken = sum(self.failover(own, a).next(a, Failure("quota"), NOW, LONG) is not None for _ in range(100))
         self.assertEqual(taken, 10)
 
     def test_another_account_is_asked_where_this_ones_budget_is_used_up(self) -> None:
@@ -232,29 +234,29 @@ class NextTests(unittest.TestCase):
         a.budget.ratio = 0.0
         own = group([a, same, b])
         for _ in range(20):
-            self.assertEqual(self.course(own, a).next(a, Failure("quota"), NOW, LONG), Step(b))
+            self.assertEqual(self.failover(own, a).next(a, Failure("quota"), NOW, LONG), NextAttempt(b))
 
     def test_a_call_that_goes_on_with_what_a_provider_has_kept(self) -> None:
         """It stays with that provider's account, whatever its other targets are."""
         a, same, b = candidate("a/1"), candidate("a/2"), candidate("b")
-        course = Course(group([a], [b], [same], attempts=9), Asking(bound=True), a, lambda: 1.0)
-        self.assertEqual(course.next(a, Failure("first_byte_timeout"), NOW, LONG), Step(same))
-        self.assertEqual(course.next(same, Failure("server_error"), NOW, LONG), Step(same, 0.25))
-        self.assertIsNone(course.next(same, Failure("first_byte_timeout"), NOW, LONG))
+        failover = Failover(group([a], [b], [same], attempts=9), Asking(bound=True), a, lambda: 1.0)
+        self.assertEqual(failover.next(a, Failure("first_byte_timeout"), NOW, LONG), NextAttempt(same))
+        self.assertEqual(failover.next(same, Failure("server_error"), NOW, LONG), NextAttempt(same, 0.25))
+        self.assertIsNone(failover.next(same, Failure("first_byte_timeout"), NOW, LONG))
 
     def test_context_length_goes_to_each_other_target_once(self) -> None:
         a, b = candidate("a"), candidate("b")
-        course = self.course(group([a], [b], attempts=9), a)
-        self.assertEqual(course.next(a, Failure("context_length"), NOW, LONG), Step(b))
-        self.assertIsNone(course.next(b, Failure("context_length"), NOW, LONG))
+        failover = self.failover(group([a], [b], attempts=9), a)
+        self.assertEqual(failover.next(a, Failure("context_length"), NOW, LONG), NextAttempt(b))
+        self.assertIsNone(failover.next(b, Failure("context_length"), NOW, LONG))
 
     def test_who_cannot_be_asked_for_this_is_passed_over(self) -> None:
         """That is no attempt."""
         a, b, c = candidate("a"), candidate("b"), candidate("c")
-        course = self.course(group([a], [b], [c], attempts=2), a)
-        self.assertEqual(course.next(a, Failure("reset"), NOW, LONG), Step(b))
-        self.assertEqual(course.instead(b, NOW), Step(c))
-        self.assertIsNone(course.instead(c, NOW))
+        failover = self.failover(group([a], [b], [c], attempts=2), a)
+        self.assertEqual(failover.next(a, Failure("reset"), NOW, LONG), NextAttempt(b))
+        self.assertEqual(failover.instead(b, NOW), NextAttempt(c))
+        self.assertIsNone(failover.instead(c, NOW))
 
     @given(
         st.lists(st.sampled_from(sorted(KINDS)), max_size=12),
@@ -268,12 +270,12 @@ class NextTests(unittest.TestCase):
         own = group(candidates, attempts=attempts)
         asked = own.first(Asking(), NOW)
         assert asked is not None
-        course = Course(own, Asking(), asked, chance.random)
+        failover = Failover(own, Asking(), asked, chance.random)
         silent, made, until = set[Candidate](), 1, NOW + 5
         for kind in kinds:
             if KINDS[kind].on == "timeout" and kind != "request_timeout":
                 silent.add(asked)
-            step = course.next(asked, Failure(kind, sent=KINDS[kind].sent is not None), NOW, until)
+            step = failover.next(asked, Failure(kind, sent=KINDS[kind].sent is not None), NOW, until)
             if step is None:
                 break
             made += 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial import unittest
 
 import aigw
-from aigw.http.judge import SINGLETONS
+from aigw.http.request_head import SINGLETONS
 from tests.unit.http.connection import Connection, get
 
 #: Fields that are lists, or that others judge: they may come more than once.
