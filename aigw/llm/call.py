@@ -209,7 +209,7 @@ class Call:
     :ivar own: fields that only Anthropic's own service has, and Claude wherever else it speaks Anthropic's dialect.
     :ivar configured: the options that are the configuration's, not the client's.
     :ivar left_out: options that the model has nothing like and that are left out in any case (a line in the log): those
-        of the configuration, which the client cannot mend, and sampling, which clients send unasked.
+        of the configuration, which the client cannot mend, and sampling and verbosity, which clients send unasked.
     """
 
     model: str

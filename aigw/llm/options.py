@@ -40,7 +40,7 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "truncation": ("disabled",),
     "max_tokens": (),
     "max_tool_calls": (),
-    "verbosity": (),
+    "verbosity": ("medium",),
     "web_search_options": (),
     "functions": ([],),
     "function_call": ("none",),
@@ -53,6 +53,10 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "conversation": (),
     "previous_response_id": (),
 }
+
+#: What clients send unasked and is no reason to refuse a call: Codex says how long answers should be for each model of
+#: OpenAI's that it knows, wherever the name leads. It is left out, with a line in the log.
+UNASKED = frozenset(("verbosity",))
 
 #: What cannot change what the answer says: who asks, where to cache, what to expect.
 HINTS = frozenset(
@@ -96,9 +100,17 @@ def write_options(call: Call, table: Table, body: dict[str, Any], provider: str)
             put(body, rule.path, _converted(call, name, rule, value))
         elif name in NEUTRAL:
             if not asks_for_nothing(name, value):
-                call.unsupported(call.spelt(name), provider)
+                _leave_out(call, name, provider)
         elif name not in HINTS:
             body.setdefault(name, value)
+
+
+def _leave_out(call: Call, name: str, provider: str) -> None:
+    """:raises BadRequest: the client asks for something by it that the provider has nothing like."""
+    if name in UNASKED:
+        call.left_out.append(name)
+    else:
+        call.unsupported(call.spelt(name), provider)
 
 
 def _converted(call: Call, name: str, rule: To, value: Any) -> Any:

@@ -175,7 +175,6 @@ class PlainTests(RequestCase):
         self.refused("logprobs", logprobs=True)
         self.refused("logit_bias", logit_bias={"1": 2})
         self.refused("parallel_tool_calls", tools=[WEATHER, CLOCK], parallel_tool_calls=False)
-        self.refused("verbosity", verbosity="low")
         self.refused("tools[0]", tools=[{"type": "custom", "custom": {"name": "c"}}])
 
     def test_wrong_values(self) -> None:

@@ -424,15 +424,14 @@ class FieldTests(unittest.TestCase):
         self.assertEqual(call.reasoning, c.ReasoningWish("medium", show=True))
         self.assertEqual((call.stream, call.include_usage, call.parallel_tools), (True, True, True))
         body: dict[str, Any] = {}
-        del call.options["verbosity"]
         write_options(call, {}, body, "acme")
+        self.assertEqual(call.left_out, ["verbosity"])
         self.assertEqual(body, {})
 
     def test_names_of_options(self) -> None:
         """Refusals name the client's fields."""
         for fields, name in (
             ({"max_output_tokens": 5}, "max_output_tokens"),
-            ({"text": {"verbosity": "low"}}, "text.verbosity"),
             ({"top_logprobs": 2}, "top_logprobs"),
             ({"include": ["message.output_text.logprobs"]}, "include"),
             ({"background": True}, "background"),
