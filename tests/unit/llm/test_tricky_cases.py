@@ -399,7 +399,7 @@ CASES: dict[int, Case] = {
         "proxies that collect, or lose patience",
         TRICKY_RELAY + "BufferingTests.streams_ask_proxies_not_to_collect_them",
         TRICKY_RELAY + "BufferingTests.whatever_the_upstream_wants_of_its_own_proxy",
-        FAILOVER + "PatienceTests.a_waiting_client_gets_comments_and_then_its_answer",
+        FAILOVER + "StreamKeepaliveTests.a_waiting_client_gets_comments_and_then_its_answer",
     ),
     50: case(
         "slow readers",
@@ -410,9 +410,9 @@ CASES: dict[int, Case] = {
     ),
     51: case(
         "a comment before the status is decided",
-        FAILOVER + "PatienceTests.a_waiting_client_gets_comments_and_then_its_answer",
-        FAILOVER + "PatienceTests.an_error_is_an_event_then",
-        FAILOVER + "PatienceTests.nobody_is_told_to_wait_who_gets_an_answer",
+        FAILOVER + "StreamKeepaliveTests.a_waiting_client_gets_comments_and_then_its_answer",
+        FAILOVER + "StreamKeepaliveTests.an_error_is_an_event_then",
+        FAILOVER + "StreamKeepaliveTests.nobody_is_told_to_wait_who_gets_an_answer",
     ),
     # Translation
     52: case(
