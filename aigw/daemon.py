@@ -35,7 +35,7 @@ from aigw.systemd import Notifier
 _TRY_AGAIN = 0.5
 #: Seconds behind the first signal to end in which another one is taken for the same: some programs that run others pass
 #: on what the terminal has sent already, or send it to the process and to its group (GNU timeout).
-_SAME_SIGNAL = 0.2
+SAME_SIGNAL = 0.2
 
 
 class Refused(Exception):
@@ -253,7 +253,7 @@ class Daemon(MultiService):
             self._ending_since = now
             self.stop_accepting()
             self._reactor.stop()
-        elif not self._cut_short and now - self._ending_since > _SAME_SIGNAL:
+        elif not self._cut_short and now - self._ending_since > SAME_SIGNAL:
             self._cut_short = True
             self.log.warn("a second signal to end: the drain ends now, and what is still in flight is cut")
             self.cut_short()

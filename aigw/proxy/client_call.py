@@ -191,8 +191,9 @@ class ClientCall:
 
     def _betas(self) -> tuple[str, ...]:
         """Anthropic's, that the client asks for; a translation tells them in the provider's way."""
-        told = self.request.header_values(b"anthropic-beta")
-        return betas_in(*told) if told else ()
+        if self.request.header(b"anthropic-beta") is None:
+            return ()
+        return betas_in(*self.request.header_values(b"anthropic-beta"))
 
 
 def may_see(consumer: Consumer, name: str) -> bool:
