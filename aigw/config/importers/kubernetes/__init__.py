@@ -13,7 +13,8 @@ from aigw.config.importers.draft import Draft
 from aigw.config.importers.kubernetes.access import AccessReader
 from aigw.config.importers.kubernetes.backends import BackendReader
 from aigw.config.importers.kubernetes.gateway import listeners
-from aigw.config.importers.kubernetes.resources import Resource, Resources, is_kubernetes
+from aigw.config.importers.kubernetes.resource import Resource, is_kubernetes
+from aigw.config.importers.kubernetes.resources import Resources
 from aigw.config.importers.kubernetes.routes import RouteReader
 from aigw.config.importers.nodes import MissingReference, Node, Refused
 from aigw.config.importers.source import SecretCommand

@@ -14,7 +14,8 @@ from typing import Any
 import attrs
 
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kubernetes.resources import FOR_WHAT, LISTENER_SETS, Resource, Resources, Target
+from aigw.config.importers.kubernetes.resource import FOR_WHAT, LISTENER_SETS, Resource, Target
+from aigw.config.importers.kubernetes.resources import Resources
 from aigw.config.importers.nodes import Node
 
 _ABOUT_ACCESS = re.compile(r"auth|jwt|oidc|rbac|api_?key|acl", re.I)

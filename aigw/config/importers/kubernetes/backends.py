@@ -10,7 +10,8 @@ import attrs
 from aigw.config.importers.draft import Draft, Entry
 from aigw.config.importers.kubernetes.credentials import CredentialReader, child
 from aigw.config.importers.kubernetes.operations import Operations, read_operations
-from aigw.config.importers.kubernetes.resources import Resource, Resources
+from aigw.config.importers.kubernetes.resource import Resource
+from aigw.config.importers.kubernetes.resources import Resources
 from aigw.config.importers.nodes import Node
 from aigw.config.importers.texts import Texts
 from aigw.config.importers.upstreams import KINDS, OPENAI_LIKE, Kind, base_url

@@ -7,7 +7,8 @@ from typing import Any
 from aigw.config.importers.credentials import auth as secret_or_inline
 from aigw.config.importers.credentials import secret, understand
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kubernetes.resources import Resource, Resources
+from aigw.config.importers.kubernetes.resource import Resource
+from aigw.config.importers.kubernetes.resources import Resources
 from aigw.config.importers.nodes import Node
 from aigw.config.importers.upstreams import Kind, by_header
 

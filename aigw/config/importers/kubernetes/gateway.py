@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aigw.config.importers.draft import Draft
-from aigw.config.importers.kubernetes.resources import LISTENER_SETS, Resource, Resources
+from aigw.config.importers.kubernetes.resource import LISTENER_SETS, Resource
+from aigw.config.importers.kubernetes.resources import Resources
 
 
 def listeners(draft: Draft, resources: Resources) -> None:

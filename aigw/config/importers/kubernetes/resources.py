@@ -7,133 +7,22 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import attrs
-
 from aigw.config.errors import allowed, nearest
 from aigw.config.importers.credentials import Credential, env_name, understand
 from aigw.config.importers.draft import Draft
+from aigw.config.importers.kubernetes.resource import (
+    ABOUT_THE_CLUSTER,
+    BACKENDS,
+    FOR_WHAT,
+    INSTEAD,
+    MAY_CLOSE,
+    OF_ANY_KIND,
+    VERSIONS,
+    Resource,
+    Target,
+)
 from aigw.config.importers.nodes import MissingReference, Node, Refused, unlike
 from aigw.config.importers.source import SecretCommand
-
-#: What resources have whatever they are.
-_OF_ANY_KIND = {"apiVersion", "kind", "metadata", "status"}
-#: Resources that say how a gateway is run in a cluster, or who may refer to whom there.
-_ABOUT_THE_CLUSTER = frozenset(
-    (
-        "AgentgatewayParameters",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "CronJob",
-        "DaemonSet",
-        "Deployment",
-        "EnterpriseAgentgatewayParameters",
-        "Gateway",
-        "GatewayClass",
-        "GatewayParameters",
-        "HorizontalPodAutoscaler",
-        "HTTPListenerPolicy",
-        "Job",
-        "ListenerSet",
-        "Namespace",
-        "PersistentVolumeClaim",
-        "Pod",
-        "PodDisruptionBudget",
-        "PodMonitor",
-        "ReferenceGrant",
-        "Role",
-        "RoleBinding",
-        "Service",
-        "ServiceAccount",
-        "ServiceMonitor",
-        "StatefulSet",
-        "XListenerSet",
-    )
-)
-#: The versions of resources that are read.
-VERSIONS = {
-    "AgentgatewayBackend": ("agentgateway.dev/v1alpha1",),
-    "Backend": ("gateway.kgateway.dev/v1alpha1",),
-    "EnterpriseAgentgatewayBackend": ("enterpriseagentgateway.solo.io/v1alpha1",),
-    "Gateway": ("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"),
-    "HTTPRoute": tuple(f"gateway.networking.k8s.io/{version}" for version in ("v1", "v1beta1", "v1alpha2")),
-    "Secret": ("v1",),
-    "Upstream": ("gloo.solo.io/v1",),
-}
-#: Listeners that another resource adds to a Gateway (GEP-1713); ``X`` as long as that was an experiment.
-LISTENER_SETS = ("ListenerSet", "XListenerSet")
-#: How the kinds of resources end that may say who may come in.
-_MAY_CLOSE = ("Policy", "Option", "AuthConfig")
-#: What policies have in their spec.
-FOR_WHAT = ("targetRefs", "targetRef", "targetSelectors")
-#: Resources that say what is behind a route.
-BACKENDS = {
-    "Backend": "gateway.kgateway.dev",
-    "AgentgatewayBackend": "agentgateway.dev",
-    "EnterpriseAgentgatewayBackend": "enterpriseagentgateway.solo.io",
-    "Upstream": "gloo.solo.io",
-}
-#: What of a resource's kind there is to say to somebody who wonders why it is not imported.
-_INSTEAD = {
-    "AIGatewayRoute": "it is Envoy AI Gateway's, whose resources are not read",
-    "AIServiceBackend": "it is Envoy AI Gateway's, whose resources are not read",
-    "BackendSecurityPolicy": "it is Envoy AI Gateway's, whose resources are not read",
-    "KongConsumer": "of Kong, aigw import reads what 'deck gateway dump' writes",
-    "KongPlugin": "of Kong, aigw import reads what 'deck gateway dump' writes",
-    "KongClusterPlugin": "of Kong, aigw import reads what 'deck gateway dump' writes",
-}
-#: What a policy, or a resource that one may be for, is looked up by: kind and name, or kind and labels.
-Target = tuple[str, str | tuple[tuple[str, str], ...]]
-
-
-@attrs.define(eq=False)
-class Resource:
-    """One resource.
-
-    :ivar group: of its ``apiVersion``; empty for the core.
-    """
-
-    kind: str
-    group: str
-    namespace: str
-    name: str
-    node: Node
-
-    def spec(self, *keys: str) -> Node | None:
-        """What is in its spec."""
-        return self.node.get("spec", *keys)
-
-    def targets(self) -> Iterator[Target]:
-        """Of a policy: kind and name of each resource that it is for, or kind and labels.
-
-        :raises Refused: that cannot be read.
-        """
-        for each in self.references():
-            kind, name = each.get("kind"), each.get("name")
-            if kind is not None and name is not None:
-                yield str(kind.content), str(name.content)
-        for each in self.node.maps("spec", "targetSelectors"):
-            kind, wanted = each.get("kind"), each.get("matchLabels")
-            if kind is not None:
-                yield str(kind.content), tuple(sorted(_labels(wanted).items()))
-
-    def references(self) -> list[Node]:
-        """Of a policy: what it is for."""
-        single = self.spec("targetRef")
-        return [*self.node.maps("spec", "targetRefs"), *([single] if single is not None else [])]
-
-    def labels(self) -> dict[str, str]:
-        """Its labels, to be selected by."""
-        return _labels(self.node.get("metadata", "labels"))
-
-
-def _labels(found: Node | None) -> dict[str, str]:
-    held = found.content if found is not None and isinstance(found.content, dict) else {}
-    return {key: str(child.content) for key, child in held.items()}
-
-
-def is_kubernetes(document: Node) -> bool:
-    """Whether a document is a resource."""
-    return document.get("apiVersion") is not None and document.get("kind") is not None
 
 
 class Resources:
@@ -165,7 +54,7 @@ class Resources:
                 return
             self.draft.refuse(refused, document)
             kind = document.get("kind")
-            if kind is not None and str(kind.content).endswith(_MAY_CLOSE):
+            if kind is not None and str(kind.content).endswith(MAY_CLOSE):
                 self.draft.closed = True
 
     def _read(self, node: Node) -> None:
@@ -360,7 +249,7 @@ class Resources:
 
     def close(self) -> None:
         """Say why what is left is left."""
-        known = {*_ABOUT_THE_CLUSTER, *BACKENDS, "Secret", "HTTPRoute"}
+        known = {*ABOUT_THE_CLUSTER, *BACKENDS, "Secret", "HTTPRoute"}
         policies = set(self.policies())
         unused = "no route that was imported leads to it"
         if not self.of_kind("HTTPRoute"):
@@ -369,13 +258,13 @@ class Resources:
             if policy.node.open_leaves() and self._touched(policy.node):
                 self.used(policy)
         for resource in self._found.values():
-            if not set(resource.node.names()) - _OF_ANY_KIND:
+            if not set(resource.node.names()) - OF_ANY_KIND:
                 self.draft.note(resource.node, "has nothing in it")
         for resource in self.left():
             if resource.kind not in known and resource not in policies:
-                self.draft.drop(resource.node, _INSTEAD.get(resource.kind, "aigw has nothing like it"))
+                self.draft.drop(resource.node, INSTEAD.get(resource.kind, "aigw has nothing like it"))
                 continue
-            if resource.kind in _ABOUT_THE_CLUSTER:
+            if resource.kind in ABOUT_THE_CLUSTER:
                 self.draft.note(resource.node, "about the cluster; aigw is one process with one file")
             elif resource.kind == "Secret" and not self._touched(resource.node):
                 self.draft.drop(resource.node, "nothing that was imported refers to it")

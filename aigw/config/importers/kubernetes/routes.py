@@ -15,7 +15,8 @@ from aigw.config.importers.draft import Draft
 from aigw.config.importers.kubernetes.access import AccessReader
 from aigw.config.importers.kubernetes.backends import BackendReader, Served
 from aigw.config.importers.kubernetes.operations import Operations, by_end, read_operations
-from aigw.config.importers.kubernetes.resources import BACKENDS, Resource, Resources
+from aigw.config.importers.kubernetes.resource import BACKENDS, Resource
+from aigw.config.importers.kubernetes.resources import Resources
 from aigw.config.importers.nodes import MissingReference, Node, Refused
 from aigw.config.values import host_rule, method, path_rule, set_header_name
 
